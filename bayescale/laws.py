@@ -1,0 +1,127 @@
+"""Laws: (N, D) -> loss, each around a reference point so that its parameters are nearly independent, and back to the papers' constants.
+
+To add a law: write its `log_ratio` and its `constants`, add one line to `LAWS`, one row to the table in tests/test_laws.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+
+from bayescale.errors import SettingError
+from bayescale.parameters import Parameter, logit_normal
+
+type Values = Mapping[str, jax.Array]
+
+
+class Point(NamedTuple):
+    """n = ln(N/N0), d = ln(D/D0), c = ln(C/C0): one run's place relative to the reference."""
+
+    n: jax.Array
+    d: jax.Array
+    c: jax.Array
+
+
+class Reference(NamedTuple):
+    """N0, D0 and C0 (parameters, tokens, FLOPs): the point around which a law is written."""
+
+    params: float
+    tokens: float
+    flops: float
+
+
+@dataclass(frozen=True)
+class Law:
+    """L = L0 exp(log_ratio(theta, point)), L0 the loss at the reference.
+
+    Parameters
+    ----------
+    name
+        How it is asked for.
+    formula
+        As it stands in the docs.
+    parameters
+        All but L0, with their priors.
+    log_ratio
+        ``(values, Point) -> ln(L / L0)`` for one point, zero at the reference.
+    constants
+        ``(values with L0, Reference) -> {name: value}``: the constants under the paper's own names.
+    """
+
+    name: str
+    formula: str
+    parameters: tuple[Parameter, ...]
+    log_ratio: Callable[[Values, Point], jax.Array]
+    constants: Callable[[Values, Reference], dict[str, jax.Array]]
+
+
+LEVEL = Parameter("L0", "positive", dist.LogNormal(math.log(2.0), 1.0), None, "wide: covers 0.3 bits a byte to 15 nats a token; never pooled")
+ALPHA = Parameter(
+    "alpha", "positive", dist.LogNormal(math.log(0.37), 0.4), 0.3, "0.34 (Hoffmann 2022), 0.348 (Besiroglu 2024), 0.353 (Muennighoff 2023), 0.24-0.27 (Gadre 2024, 2 eta)"
+)
+BETA = Parameter(
+    "beta", "positive", dist.LogNormal(math.log(0.37), 0.4), 0.3, "0.28 (Hoffmann 2022), 0.366 (Besiroglu 2024), 0.353 (Muennighoff 2023), 0.24-0.27 (Gadre 2024, 2 eta)"
+)
+PHI = Parameter("phi", "unit", logit_normal(0.0, 0.7), 0.5, "E/L about 0.45 at 0.1B, 0.65 at 1B, 0.9 at 70B parameters by the constants of Besiroglu 2024")
+PSI = Parameter("psi", "unit", logit_normal(0.0, 0.7), 0.5, "near the compute-optimal frontier size and tokens explain like shares (Besiroglu 2024: beta/(alpha+beta) = 0.51)")
+ETA = Parameter("eta", "positive", dist.LogNormal(math.log(0.175), 0.4), 0.3, "half of alpha, beta above")
+GAMMA = Parameter("gamma", "positive", dist.LogNormal(math.log(0.17), 0.4), 0.3, "alpha beta / (alpha + beta) = 0.178 with the exponents of Besiroglu 2024")
+
+
+def _chinchilla(v: Values, x: Point) -> jax.Array:
+    return jnp.log(v["phi"] + (1 - v["phi"]) * (v["psi"] * jnp.exp(-v["alpha"] * x.n) + (1 - v["psi"]) * jnp.exp(-v["beta"] * x.d)))
+
+
+def _chinchilla_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
+    reducible = v["L0"] * (1 - v["phi"])
+    return {
+        "E": v["L0"] * v["phi"],
+        "A": reducible * v["psi"] * at.params ** v["alpha"],
+        "B": reducible * (1 - v["psi"]) * at.tokens ** v["beta"],
+    }
+
+
+def _gadre(v: Values, x: Point) -> jax.Array:
+    return _chinchilla({**v, "alpha": 2 * v["eta"], "beta": 2 * v["eta"]}, x)
+
+
+def _gadre_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
+    reducible = v["L0"] * (1 - v["phi"]) * 6.0 ** v["eta"]
+    return {
+        "E": v["L0"] * v["phi"],
+        "a": reducible * v["psi"] * at.params ** (2 * v["eta"]),
+        "b": reducible * (1 - v["psi"]) * at.tokens ** (2 * v["eta"]),
+    }
+
+
+def _compute(v: Values, x: Point) -> jax.Array:
+    return jnp.log(v["phi"] + (1 - v["phi"]) * jnp.exp(-v["gamma"] * x.c))
+
+
+def _compute_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
+    return {"E": v["L0"] * v["phi"], "A": v["L0"] * (1 - v["phi"]) * at.flops ** v["gamma"]}
+
+
+LAWS: dict[str, Law] = {
+    law.name: law
+    for law in (
+        Law("chinchilla", "L = E + A N^-alpha + B D^-beta", (PHI, PSI, ALPHA, BETA), _chinchilla, _chinchilla_constants),
+        Law("gadre", "L = E + (a M^eta + b M^-eta) C^-eta, M = D/N, C = 6ND", (PHI, PSI, ETA), _gadre, _gadre_constants),
+        Law("compute", "L = E + A C^-gamma", (PHI, GAMMA), _compute, _compute_constants),
+    )
+}
+
+
+def get_law(law: str | Law) -> Law:
+    """The law of that name, or the law itself where the user brings one."""
+    if isinstance(law, Law):
+        return law
+    if law not in LAWS:
+        raise SettingError("law", rule=f"must be a Law or one of {', '.join(LAWS)}", got=repr(law), way_out="mend the name, or pass a Law of your own")
+    return LAWS[law]

@@ -1,0 +1,158 @@
+"""From a ladder to the rectangles of numbers that a model takes: series of losses, series of accuracies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import DataError, SettingError
+from bayescale.ladder import Ladder
+from bayescale.laws import Point, Reference
+from bayescale.models import Layout
+from bayescale.priors import Factors
+
+NEAR_FRONTIER = 5.0  # the reference is the geometric mean of the fitted runs that cost at least Cmax / 5: where forecasts start from
+FEWEST_RUNS = 3
+
+
+@dataclass(frozen=True)
+class LossData:
+    """What a law is fitted on.
+
+    Parameters
+    ----------
+    factors
+        Corpus and loss name of each series.
+    layout
+        y = ln loss, x = `Point`: shape (series, runs).
+    runs
+        Name of the run in each cell, shape (series, runs), empty where there is none.
+    reference
+        Around which the law is written.
+    largest_flops
+        Compute of the dearest fitted run, measured or 6ND as the ladder has it.
+    compute_is_measured
+        Which of the two that is, and c in x too.
+    """
+
+    factors: Factors
+    layout: Layout
+    runs: np.ndarray
+    reference: Reference
+    largest_flops: float
+    compute_is_measured: bool
+
+
+@dataclass(frozen=True)
+class AccuracyData:
+    """What a link is fitted on: y = accuracy, x = (loss - centre) / scale.
+
+    Parameters
+    ----------
+    factors
+        Corpus and task of each series.
+    via
+        Loss name that each series' link goes through.
+    centre, scale
+        Of the loss of each series, shape (series,).
+    chance, items
+        Of the task of each series, shape (series,).
+    """
+
+    factors: Factors
+    layout: Layout
+    runs: np.ndarray
+    via: tuple[str, ...]
+    centre: np.ndarray
+    scale: np.ndarray
+    chance: np.ndarray
+    items: np.ndarray
+
+
+def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Reference) -> Point:
+    """n = ln(N/N0), d = ln(D/D0), c = ln(C/C0)."""
+    return Point(np.log(params / at.params), np.log(tokens / at.tokens), np.log(flops / at.flops))
+
+
+def loss_data(ladder: Ladder) -> LossData:
+    """The losses of the runs whose role is ``fit``, one series for each (corpus, loss name).
+
+    Raises
+    ------
+    DataError
+        Where a series has fewer than 3 such runs.
+    """
+    rows = _last(ladder.with_role("fit").frame).drop_duplicates(["run", "loss_name"])
+    rows["c"] = rows["run"].map(ladder.compute())
+    runs = rows.drop_duplicates("run")
+    near = runs[runs["c"] >= runs["c"].max() / NEAR_FRONTIER]
+    reference = Reference(*(float(np.exp(np.log(near[k]).mean())) for k in ("params", "tokens", "c")))
+    factors, cells = _series(rows, "loss_name")
+    grid = {k: _rectangle(cells, k) for k in ("loss", "params", "tokens", "c")}
+    seen = _rectangle(cells, "loss", fill=0.0) > 0
+    layout = Layout(np.log(grid["loss"]), seen, point(grid["params"], grid["tokens"], grid["c"], reference), np.ones_like(grid["loss"]))
+    return LossData(factors, layout, _rectangle(cells, "run", fill=""), reference, float(runs["c"].max()), ladder.compute_is_measured)
+
+
+def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
+    """The accuracies of the runs whose role is ``fit`` or ``link``, one series for each (corpus, task); None where there are none.
+
+    Runs without the `via` loss stay out.
+
+    Raises
+    ------
+    SettingError
+        Where the ladder has no loss of the name `via`.
+    """
+    if via is not None and via not in ladder.loss_names:
+        raise SettingError("via", rule="must be a loss of the ladder", got=repr(via), way_out=f"use one of {', '.join(ladder.loss_names)}, or None for each task's own")
+    rows = _last(ladder.frame)
+    rows = rows[rows["role"].isin(["fit", "link"])]
+    losses = rows.drop_duplicates(["run", "loss_name"]).set_index(["run", "loss_name"])["loss"]
+    scored = rows[rows["accuracy"].notna()].copy()
+    if scored.empty:
+        return None
+    scored["via"] = scored["loss_name"] if via is None else via
+    scored["through"] = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
+    scored = scored[scored["through"].notna()]
+    spread = losses.groupby("loss_name").agg(["mean", "std"])
+    factors, cells = _series(scored, "task")
+    tasks = [factors.names[j] for j in factors.name]
+    names = [str(cell["via"].iloc[0]) for cell in cells]
+    centre, scale = (spread.loc[names, k].to_numpy(float) for k in ("mean", "std"))
+    scale = np.where(scale > 0, scale, 1.0)
+    items = ladder.task_table.loc[tasks, "items"].to_numpy(float)
+    through = _rectangle(cells, "through")
+    seen = _rectangle(cells, "through", fill=0.0) > 0
+    layout = Layout(_rectangle(cells, "accuracy"), seen, (through - centre[:, None]) / scale[:, None], np.broadcast_to(items[:, None], through.shape).copy())
+    chance = ladder.task_table.loc[tasks, "chance"].to_numpy(float)
+    return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), tuple(names), centre, scale, chance, items)
+
+
+def _last(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a (run, task): its last checkpoint."""
+    return rows.sort_values("step", kind="stable", na_position="first").drop_duplicates(["run", "task"], keep="last").sort_index()
+
+
+def _series(rows: pd.DataFrame, name: str) -> tuple[Factors, list[pd.DataFrame]]:
+    cells = {(str(c), str(t)): cell for (c, t), cell in rows.groupby(["corpus", name], sort=False)}
+    for (corpus, series), cell in cells.items():
+        if len(cell) < FEWEST_RUNS:
+            raise DataError(
+                f"{name.replace('_', ' ')} {series!r} on corpus {corpus!r}",
+                rule=f"needs at least {FEWEST_RUNS} fitted runs",
+                got=f"{len(cell)}",
+                way_out="add runs, or drop the series",
+            )
+    corpora, names = (tuple(dict.fromkeys(k[i] for k in cells)) for i in (0, 1))
+    index = [(corpora.index(c), names.index(t)) for c, t in cells]
+    return Factors(corpora, names, tuple(i for i, _ in index), tuple(j for _, j in index), name), list(cells.values())
+
+
+def _rectangle(cells: list[pd.DataFrame], column: str, fill: object = None) -> np.ndarray:
+    """One row a series; the short ones are filled up, with their own first value unless told otherwise (finite, and masked)."""
+    width = max(len(cell) for cell in cells)
+    rows = [[*cell[column], *[cell[column].iloc[0] if fill is None else fill] * (width - len(cell))] for cell in cells]
+    return np.array(rows, dtype=None if fill is None or isinstance(fill, float) else str)

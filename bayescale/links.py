@@ -1,0 +1,95 @@
+"""Links: loss -> accuracy, written on the standardised loss, and back to the papers' constants.
+
+To add a link: write its `accuracy` and its `constants`, add one line to `LINKS`, one row to the table in tests/test_links.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+
+from bayescale.errors import SettingError
+from bayescale.parameters import Parameter, logit_normal
+
+type Values = Mapping[str, jax.Array]
+
+
+@dataclass(frozen=True)
+class Link:
+    """accuracy = f(values, z), z = (L - centre) / scale: the loss, standardised by the runs that the link is fitted on.
+
+    Parameters
+    ----------
+    name
+        How it is asked for.
+    formula
+        As it stands in the docs.
+    parameters
+        All of them, with their priors. A parameter named ``lo`` has its prior set at each task's chance.
+    accuracy
+        ``(values, z) -> accuracy`` for one point; decreasing in z.
+    constants
+        ``(values, centre, scale) -> {name: value}``: the constants under the paper's own names, in units of the loss.
+    """
+
+    name: str
+    formula: str
+    parameters: tuple[Parameter, ...]
+    accuracy: Callable[[Values, jax.Array], jax.Array]
+    constants: Callable[[Values, jax.Array, jax.Array], dict[str, jax.Array]]
+
+
+CHANCE_SD = 0.02  # sd of lo around chance: the weakest public models scatter that far around it (answer bias)
+CHANCE_FLOOR = 0.01  # a task that cannot be guessed still has a little to get right by luck
+LO = Parameter("lo", "unit", logit_normal(-1.1, 0.1), None, "chance, sd 0.02: where public models of 10M parameters sit")
+HI = Parameter("hi", "unit", logit_normal(3.5, 0.5), None, "near 1, because the questions can be answered; label noise keeps it a little below (0.97, 90 %: 0.93-0.99)")
+CENTRE = Parameter("centre", "real", dist.Normal(-1.0, 1.5), None, "logit of the place between lo and hi at the mean loss: wide, covers 2 % to 80 %")
+SLOPE = Parameter("slope", "positive", dist.LogNormal(0.0, 0.7), 0.5, "logits per sd of loss: a ladder spans 3 to 4 sd, a task gains 0.25 to 4 logits a sd")
+MIDDLE = Parameter("middle", "unit", logit_normal(-0.5, 1.0), None, "accuracy gained at the mean loss, as a share of what lies above lo: wide, covers 10 % to 76 %")
+RATE = Parameter("rate", "positive", dist.LogNormal(math.log(0.6), 0.5), 0.5, "e-folds per sd of loss: gamma 0.7-1.0 (Gadre 2024) times a loss sd of 0.5 to 1")
+
+
+def lo_prior(chance: float) -> dist.Distribution:
+    """Logit(lo) ~ Normal(logit(chance), sd), so that lo itself has sd 0.02."""
+    p = max(chance, CHANCE_FLOOR)
+    return logit_normal(math.log(p / (1 - p)), CHANCE_SD / (p * (1 - p)))
+
+
+def _logistic(v: Values, z: jax.Array) -> jax.Array:
+    return v["lo"] + (v["hi"] - v["lo"]) * jax.nn.sigmoid(v["centre"] - v["slope"] * z)
+
+
+def _logistic_constants(v: Values, centre: jax.Array, scale: jax.Array) -> dict[str, jax.Array]:
+    return {"kappa": v["slope"] / scale, "m": centre + scale * v["centre"] / v["slope"]}
+
+
+def _exponential(v: Values, z: jax.Array) -> jax.Array:
+    return v["lo"] + (1 - v["lo"]) * v["middle"] * jnp.exp(-v["rate"] * z)
+
+
+def _exponential_constants(v: Values, centre: jax.Array, scale: jax.Array) -> dict[str, jax.Array]:
+    gamma = v["rate"] / scale
+    return {"eps": 1 - v["lo"], "k": (1 - v["lo"]) * v["middle"] * jnp.exp(gamma * centre), "gamma": gamma}
+
+
+LINKS: dict[str, Link] = {
+    link.name: link
+    for link in (
+        Link("logistic", "acc = lo + (hi - lo) sigmoid(kappa (m - L))", (LO, HI, CENTRE, SLOPE), _logistic, _logistic_constants),
+        Link("exponential", "acc = 1 - (eps - k e^(-gamma L))", (LO, MIDDLE, RATE), _exponential, _exponential_constants),
+    )
+}
+
+
+def get_link(link: str | Link) -> Link:
+    """The link of that name, or the link itself where the user brings one."""
+    if isinstance(link, Link):
+        return link
+    if link not in LINKS:
+        raise SettingError("link", rule=f"must be a Link or one of {', '.join(LINKS)}", got=repr(link), way_out="mend the name, or pass a Link of your own")
+    return LINKS[link]

@@ -1,0 +1,140 @@
+"""NumPyro models of one step: many series of runs around a law, or around a link. They know nothing of sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax.scipy.special import log_ndtr
+from numpyro.distributions import Distribution, constraints
+from numpyro.distributions.util import promote_shapes, validate_sample
+
+from bayescale.laws import LEVEL, Law
+from bayescale.links import Link
+from bayescale.parameters import Parameter
+from bayescale.priors import Factors, Pooling, PoolingKind, make_pooling
+
+Noise = Literal["normal", "student_t", "one_sided"]
+NOISES: tuple[Noise, ...] = ("normal", "student_t", "one_sided")
+SIGMA = Parameter("sigma", "positive", dist.LogNormal(math.log(0.01), 1.0), 0.5, "residuals of published ladders 0.2-0.9 % of the loss, up to 5 % for task losses")
+NOISE_RATIO = Parameter("noise_ratio", "positive", dist.LogNormal(math.log(0.5), 0.7), 0.5, "seeds scatter half of sqrt(p(1-p)/items) on the same questions (ladder reruns)")
+TAIL = Parameter("tail", "positive", dist.Gamma(2.0, 0.1), None, "degrees of freedom of the Student-t (Juarez and Steel 2010)")
+
+
+class Layout(NamedTuple):
+    """The data of one step, a rectangle of series by runs.
+
+    Parameters
+    ----------
+    y
+        ln loss, or accuracy: shape (series, runs).
+    seen
+        False where a series has no such run; y is then not used.
+    x
+        Whatever the curve takes for one point: a pytree of arrays of shape (series, runs).
+    items
+        Number of questions, shape (series, runs); ones for losses.
+    """
+
+    y: jax.Array
+    seen: jax.Array
+    x: Any
+    items: jax.Array
+
+
+@dataclass(frozen=True)
+class SeriesModel:
+    """y_sr ~ noise around mean(theta_s, x_sr), theta_s pooled over series.
+
+    Parameters
+    ----------
+    pooling
+        The parameters, their priors and how series share them; the last one is the noise scale.
+    mean
+        ``(natural values, x) -> expectation of y`` for one point.
+    unit_sd
+        ``(mean, items) -> standard deviation of y`` for one point where the noise scale is 1.
+    noise
+        ``normal``, ``student_t``, or ``one_sided`` (above the curve, never below but for a fifth of its scale).
+    """
+
+    pooling: Pooling
+    mean: Callable[[Mapping[str, jax.Array], Any], jax.Array]
+    unit_sd: Callable[[jax.Array, jax.Array], jax.Array]
+    noise: Noise = "normal"
+
+    def __call__(self, layout: Layout) -> None:
+        """The NumPyro model; every latent site is real-valued (see `Pooling`)."""
+        real = self.pooling.sample()
+        tail = numpyro.sample("tail", TAIL.prior) if self.noise == "student_t" else None
+        mean, sd = self.expectation(real, layout)
+        numpyro.sample("y", self.scatter(mean, sd, tail).mask(layout.seen), obs=layout.y)
+
+    def expectation(self, real: Mapping[str, jax.Array], layout: Layout) -> tuple[jax.Array, jax.Array]:
+        """Mean and standard deviation of y, shape (series, runs) each, from real values of shape (series,)."""
+        values = {p.name: p.transform(real[p.name]) for p in self.pooling.parameters}
+        mean = jax.vmap(jax.vmap(self.mean, in_axes=(None, 0)))(values, layout.x)
+        return mean, values[self.scale_name][:, None] * self.unit_sd(mean, layout.items)
+
+    @property
+    def scale_name(self) -> str:
+        """Name of the noise parameter."""
+        return self.pooling.parameters[-1].name
+
+    def scatter(self, mean: jax.Array, sd: jax.Array, tail: jax.Array | None) -> Distribution:
+        """The distribution of y around its expectation."""
+        if self.noise == "student_t":
+            return dist.StudentT(tail, mean, sd)
+        return OneSided(mean, sd) if self.noise == "one_sided" else dist.Normal(mean, sd)
+
+
+class OneSided(Distribution):
+    """y = loc + w + e, w ~ Exponential(mean scale), e ~ Normal(0, scale / 5).
+
+    An under-tuned run sits above the law, never below; e is the little measurement noise without which the posterior would have an edge.
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 (NumPyro's own form)
+    support = constraints.real
+    reparametrized_params = ["loc", "scale"]  # noqa: RUF012
+    EDGE = 0.2
+
+    def __init__(self, loc: jax.Array, scale: jax.Array, *, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = promote_shapes(loc, scale)
+        super().__init__(jnp.broadcast_shapes(jnp.shape(loc), jnp.shape(scale)), validate_args=validate_args)
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
+        """Draws of shape sample_shape + batch shape."""
+        one, two = jax.random.split(key)
+        shape = sample_shape + self.batch_shape
+        return self.loc + self.scale * (jax.random.exponential(one, shape) + self.EDGE * jax.random.normal(two, shape))
+
+    @validate_sample
+    def log_prob(self, value: jax.Array) -> jax.Array:
+        """Log density of the exponentially modified normal."""
+        z = (value - self.loc) / self.scale
+        return -jnp.log(self.scale) + self.EDGE**2 / 2 - z + log_ndtr(z / self.EDGE - self.EDGE)
+
+
+def loss_model(law: Law, factors: Factors, *, pooling: PoolingKind = "partial", noise: Noise = "normal", priors: Mapping[str, Distribution] | None = None) -> SeriesModel:
+    """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a `Point`."""
+    parameters = (LEVEL, *law.parameters, SIGMA)
+    shared = make_pooling(parameters, factors, pooling, priors or {})
+    return SeriesModel(shared, lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x), lambda mean, items: jnp.ones_like(mean), noise)
+
+
+def accuracy_model(link: Link, factors: Factors, *, pooling: PoolingKind = "partial", priors: Mapping[str, Distribution] | None = None) -> SeriesModel:
+    """acc_sr ~ Normal(link(theta_s, z_sr), noise_ratio_s sqrt(p (1 - p) / items)); call it on a Layout whose x is the standardised loss."""
+    return SeriesModel(make_pooling((*link.parameters, NOISE_RATIO), factors, pooling, priors or {}), link.accuracy, score_sd)
+
+
+def score_sd(p: jax.Array, items: jax.Array) -> jax.Array:
+    """sqrt(p (1 - p) / items), with half a question added on either side so that a score of 0 or 1 keeps some noise."""
+    p = (jnp.clip(p, 0.0, 1.0) * items + 0.5) / (items + 1.0)
+    return jnp.sqrt(p * (1.0 - p) / items)

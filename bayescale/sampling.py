@@ -1,0 +1,185 @@
+"""setup(), the sampler's settings, and NUTS on the whitened coordinates of a model: chains over devices, draws on the host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from numpyro.infer.hmc import hmc
+from numpyro.infer.util import log_density
+
+from bayescale.errors import SettingError
+from bayescale.geometry import Quadratic, coordinates, quadratic
+from bayescale.models import Layout, SeriesModel
+
+BLOCK = 50  # iterations between two looks at the keyboard and the progress bar
+TREE_DEPTH = 10
+STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", "lp")
+JITTER = 0.5  # sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start apart, yet not in a tail
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Settings of NUTS: `draws` kept of each of `chains` chains after `warmup`, all from `seed`.
+
+    Parameters
+    ----------
+    chains, draws, warmup
+        Counts; `warmup` iterations adapt the step size and a diagonal mass matrix and are dropped.
+    seed
+        The same seed gives the same draws on the same machine.
+    target_accept
+        Mean acceptance probability that the step size is adapted to.
+    """
+
+    chains: int = 4
+    draws: int = 1000
+    warmup: int = 500
+    seed: int = 0
+    target_accept: float = 0.9
+
+    def __post_init__(self) -> None:
+        for name, least in (("chains", 1), ("draws", 1), ("warmup", 50)):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < least:
+                raise SettingError(name, rule=f"must be a whole number, {least} or more", got=repr(value), way_out="such as chains=4, draws=1000")
+        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise SettingError("seed", rule="must be a whole number, 0 or more", got=repr(self.seed), way_out="such as seed=0")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draws of every real-valued site, (chain, draw, ...), with the sampler's statistics, (chain, draw), and seconds spent."""
+
+    sites: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
+    seconds: float
+    sampler: Sampler
+
+    @property
+    def leapfrog_steps(self) -> float:
+        """Mean leapfrog steps a draw, after warm-up."""
+        return float(self.statistics["n_steps"].mean())
+
+
+def setup(chains: int = 4) -> None:
+    """64-bit, as many JAX host devices as chains, and JAX's compilation cache in the user's cache folder.
+
+    Call it once, before anything else touches JAX: the number of devices cannot change afterwards, and 64-bit must not.
+
+    Parameters
+    ----------
+    chains
+        Chains that are to run in parallel on a CPU.
+    """
+    jax.config.update("jax_enable_x64", True)
+    with contextlib.suppress(RuntimeError):  # JAX's word for "the devices are already there": chains then share them
+        jax.config.update("jax_num_cpu_devices", chains)
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for compiled programs."""
+    home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "bayescale" / "jax"
+
+
+def require_64bit() -> None:
+    """A SettingError where JAX would compute in 32-bit."""
+    if not jax.config.jax_enable_x64:
+        raise SettingError("64-bit", rule="must be on: scaling laws lose their digits in 32-bit", got="JAX in 32-bit", way_out="call bayescale.setup() first, in a fresh process")
+
+
+def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic], jax.Array]:
+    """ln p(y, theta(z)) + ln|dtheta/dz|, the log density that NUTS sees, as a function of the flat vector z."""
+    to_sites = coordinates(model).to_sites
+
+    def density(z: jax.Array, layout: Layout, q: Quadratic) -> jax.Array:
+        sites, log_det = to_sites(z, q)
+        return log_density(model, (layout,), {}, sites)[0] + log_det
+
+    return density
+
+
+class Program:
+    """NUTS for one model, compiled once for each shape of data; call it with a layout and the sampler's settings."""
+
+    def __init__(self, model: SeriesModel) -> None:
+        self._space = coordinates(model)
+        self._quadratic = jax.jit(partial(quadratic, model))
+        density = log_posterior(model)
+        self._init, self._next = hmc(potential_fn_gen=lambda layout, q: lambda z: -density(z, layout, q), algo="NUTS")
+
+    def __call__(self, layout: Layout, sampler: Sampler, progress: Callable[[float], None] | None = None) -> Sample:
+        """Sample the posterior given `layout`; `progress` is told the share done after each block."""
+        require_64bit()
+        began = time.perf_counter()
+        layout = jax.tree.map(jnp.asarray, layout)
+        q = self._quadratic(layout)
+        mesh = chain_mesh(sampler.chains)
+        keys = jax.device_put(jax.random.split(jax.random.key(sampler.seed), sampler.chains), NamedSharding(mesh, PartitionSpec("chain")))
+        begin = _over_chains(partial(self._begin, sampler=sampler), mesh)
+        advance = _over_chains(self._advance, mesh)
+        state = begin(keys, layout, q)
+        blocks = []
+        total = sampler.warmup + sampler.draws
+        for done in range(0, total, BLOCK):
+            state, block = advance(state, layout, q)
+            if done + BLOCK > sampler.warmup:
+                blocks.append(jax.tree.map(np.asarray, block))
+            else:
+                jax.block_until_ready(state)
+            if progress is not None:
+                progress(min(1.0, (done + BLOCK) / total))
+        skip = sampler.warmup - BLOCK * (sampler.warmup // BLOCK)
+        sites, statistics = jax.tree.map(lambda *b: np.concatenate(b, 1)[:, skip : skip + sampler.draws], *blocks)
+        return Sample(sites, statistics, time.perf_counter() - began, sampler)
+
+    def _begin(self, key: jax.Array, layout: Layout, q: Quadratic, sampler: Sampler) -> Any:
+        one, two = jax.random.split(key)
+        z = self._space.start(q) + JITTER * jax.random.normal(one, (self._space.size,))
+        return self._init(
+            z, sampler.warmup, step_size=0.5, target_accept_prob=sampler.target_accept, max_tree_depth=TREE_DEPTH, model_args=(layout, q), rng_key=two
+        )
+
+    def _advance(self, state: Any, layout: Layout, q: Quadratic) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+        def one(state: Any, _: None) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+            state = self._next(state, (layout, q))
+            figures = (state.energy, state.num_steps, state.diverging, state.accept_prob, state.adapt_state.step_size, -state.potential_energy)
+            return state, (self._space.to_sites(state.z, q)[0], dict(zip(STATISTICS, figures, strict=True)))
+
+        return jax.lax.scan(one, state, None, length=BLOCK)
+
+
+def chain_mesh(chains: int) -> Mesh:
+    """The devices that the chains run on: as many as divide the chains evenly."""
+    devices = jax.devices()
+    count = max(n for n in range(1, chains + 1) if chains % n == 0 and n <= len(devices))
+    return Mesh(np.array(devices[:count]), ("chain",))
+
+
+def _over_chains(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+    """The function mapped over the leading chain axis of its first argument: devices in parallel, chains of one device vectorised."""
+
+    def local(first: Any, *rest: Any) -> Any:
+        if jax.tree.leaves(first)[0].shape[0] == 1:  # no vmap for a single chain: it would turn every branch into a select
+            out = function(jax.tree.map(lambda a: a[0], first), *rest)
+            return jax.tree.map(lambda a: jnp.asarray(a)[None], out)
+        return jax.vmap(lambda one: function(one, *rest))(first)
+
+    chain, whole = PartitionSpec("chain"), PartitionSpec()
+    return jax.jit(jax.shard_map(local, mesh=mesh, in_specs=(chain, whole, whole), out_specs=chain, check_vma=False))

@@ -9,7 +9,8 @@ F = 0 gives the non-centred form, a large F the whitened centred one. The map ch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -19,9 +20,11 @@ import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
 from bayescale.models import Layout, SeriesModel
-from bayescale.parameters import Parameter
+from bayescale.parameters import Parameter, to_natural
+from bayescale.priors import Pooling
 
 NEWTON_STEPS = 40
+ROUNDS = 5  # the first by each series itself, the others around the common mean of the one before
 NOISE_PRIOR_WEIGHT = 4.0  # runs' worth of prior in the provisional noise scale: five runs cannot tell it from four parameters
 
 
@@ -37,16 +40,19 @@ class Quadratic(NamedTuple):
     log_scale
         Shape (series,), the provisional noise scale.
     count
-        Shape (series,), runs of each series.
-    start
-        Shape (series, parameters), the mode under the prior.
+        Shape (series,), runs of each series less the parameters that its data determine.
+    at
+        Shape (series, parameters): where each series' ridge was straightened.
+    common
+        Shape (parameters,): where the population's was.
     """
 
     F: jax.Array
     h: jax.Array
     log_scale: jax.Array
     count: jax.Array
-    start: jax.Array
+    at: jax.Array
+    common: jax.Array
 
 
 def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -68,77 +74,128 @@ def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
 
 
 def quadratic(model: SeriesModel, layout: Layout) -> Quadratic:
-    """Mode and Gauss-Newton information of every series by itself, by damped Newton steps from the prior's middle."""
-    moments = prior_moments(model)
-    curve = model.pooling.parameters[:-1]
-    loc = jnp.stack([moments[p.name][0] for p in curve], -1)
-    precision = jnp.stack([1 / (moments[p.name][1] ** 2 + (p.pooling or 0.0) ** 2) for p in curve], -1)
-    base = jnp.exp(jnp.asarray(moments[model.scale_name][0]))
+    """Mode and Gauss-Newton information of every series, by damped Newton steps: from the prior's middle, then around the common mean."""
+    pooling, moments = model.pooling, prior_moments(model)
+    curve = parameter_order(model)
+    loc = jnp.stack([jnp.asarray(moments[p.name][0]) for p in curve], -1)
+    variance = jnp.stack([jnp.asarray(moments[p.name][1] ** 2) for p in curve], -1)
+    spread = jnp.asarray([p.pooling or 0.0 for p in curve])
+    noise = jnp.asarray(moments[model.scale_name][0])
+    newton = jax.vmap(partial(_newton, model))
+    shared = jnp.asarray([pooling.pooled(p) for p in curve])
 
-    def one(y: jax.Array, seen: jax.Array, x: object, items: jax.Array, loc: jax.Array, precision: jax.Array, base: jax.Array) -> Quadratic:
-        def residuals(theta: jax.Array) -> jax.Array:
-            values = {p.name: p.transform(t) for p, t in zip(curve, theta, strict=True)}
-            mean = jax.vmap(model.mean, in_axes=(None, 0))(values, x)
-            return jnp.where(seen, (y - mean) / model.unit_sd(mean, items), 0.0)
+    def around(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        at, centre, precision, common, *_ = state
+        mode, q = newton(*layout, at, centre, precision, noise)
+        information = jnp.einsum("sii->si", q.F)
+        weight = information / (1 + (spread / 2) ** 2 * information)
+        found = (jnp.sum(weight * mode, 0) + loc[0] / variance[0]) / (jnp.sum(weight, 0) + 1 / variance[0])
+        return mode, jnp.where(shared, found, loc), 1 / jnp.where(shared, (spread / 2) ** 2, variance), found, *q._replace(common=common)
 
-        def scale2(r: jax.Array) -> jax.Array:
-            return (jnp.sum(r**2) + NOISE_PRIOR_WEIGHT * base**2) / (jnp.sum(seen) + NOISE_PRIOR_WEIGHT)
-
-        def cost(theta: jax.Array) -> jax.Array:
-            n = jnp.sum(seen) + NOISE_PRIOR_WEIGHT
-            return 0.5 * n * jnp.log(scale2(residuals(theta))) + 0.5 * jnp.sum(precision * (theta - loc) ** 2)
-
-        def step(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            theta, damping = state
-            r, jacobian = residuals(theta), jax.jacfwd(residuals)(theta)
-            information = jacobian.T @ jacobian / scale2(r) + jnp.diag(precision)
-            gradient = -jacobian.T @ r / scale2(r) - precision * (theta - loc)
-            trial = theta + jnp.linalg.solve(information + damping * jnp.diag(jnp.diag(information)), gradient)
-            better = cost(trial) < cost(theta)
-            return jnp.where(better, trial, theta), jnp.where(better, damping / 5, damping * 5)
-
-        theta, _ = jax.lax.fori_loop(0, NEWTON_STEPS, step, (loc, jnp.asarray(0.1)))
-        r, jacobian = residuals(theta), jax.jacfwd(residuals)(theta)
-        F = jacobian.T @ jacobian / scale2(r)
-        h = F @ theta - jacobian.T @ r / scale2(r)
-        return Quadratic(F, h, 0.5 * jnp.log(scale2(r)), jnp.sum(seen).astype(y.dtype), theta)
-
-    return jax.vmap(one)(layout.y, layout.seen, layout.x, layout.items, loc, precision, base)
+    n, k = loc.shape
+    zeros = [jnp.zeros(s) for s in ((k,), (n, k, k), (n, k), (n,), (n,), (n, k), (k,))]
+    state = jax.lax.fori_loop(0, ROUNDS, around, (loc, loc, 1 / (variance + spread**2), *zeros))
+    return Quadratic(*state[4:])
 
 
-def cholesky_map(F: jax.Array, h: jax.Array, loc: jax.Array, precision: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """theta = P^-1 (h + Lambda loc) + P^(-T/2) u and log|dtheta/du|, unrolled over parameters because small batched factorisations are slow.
+def curvature(model: SeriesModel, theta: list[jax.Array], at: list[jax.Array]) -> list[jax.Array]:
+    """By how much the ridge departs from its tangent at `at`, one term for each exponent, in the order of `parameter_order`.
 
-    Shapes: F (series, k, k); h, loc, precision, u (series, k); the results (series, k) and ().
+    The straight coordinate of an exponent is the exponent plus this term; no exponent enters it, so the change has a unit Jacobian.
     """
-    k = u.shape[-1]
-    L: list[list[jax.Array]] = [[jnp.zeros(()) for _ in range(k)] for _ in range(k)]
-    for i in range(k):
-        for j in range(i + 1):
-            s = F[:, i, j] + (precision[:, i] if i == j else 0.0)
-            for m in range(j):
-                s = s - L[i][m] * L[j][m]
-            L[i][j] = jnp.sqrt(s) if i == j else s / L[j][j]
-    w: list[jax.Array] = []
-    for i in range(k):
-        s = h[:, i] + precision[:, i] * loc[:, i]
-        for m in range(i):
-            s = s - L[i][m] * w[m]
-        w.append(s / L[i][i])
-    theta = [w[i] + u[:, i] for i in range(k)]
-    for i in reversed(range(k)):
-        for m in range(i + 1, k):
-            theta[i] = theta[i] - L[m][i] * theta[m]
-        theta[i] = theta[i] / L[i][i]
-    return jnp.stack(theta, -1), -sum(jnp.sum(jnp.log(L[i][i])) for i in range(k))
+    curve = parameter_order(model)
+
+    def ridge(real: list[jax.Array]) -> dict[str, jax.Array]:
+        return model.ridge({p.name: p.transform(t) for p, t in zip(curve, real, strict=True)})
+
+    value, tangent = jax.jvp(ridge, (at,), ([t - a for t, a in zip(theta, at, strict=True)],))
+    return [ridge_now - value[name] - tangent[name] for name, ridge_now in ridge(theta).items()]
+
+
+def parameter_order(model: SeriesModel) -> list[Parameter]:
+    """The parameters of the curve, exponents that lie on a ridge first."""
+    *curve, _ = model.pooling.parameters
+    by_name = {p.name: p for p in curve}
+    first = [by_name.pop(name) for name in model.ridge({p.name: jnp.asarray(0.5) for p in curve})]
+    return [*first, *by_name.values()]
+
+
+def straighten(theta: list[jax.Array], terms: list[jax.Array], sign: float) -> list[jax.Array]:
+    """Exponents plus (sign 1) or less (sign -1) their terms of curvature."""
+    return [t + sign * c for t, c in zip(theta, terms, strict=False)] + theta[len(terms) :]
+
+
+def _newton(
+    model: SeriesModel, y: jax.Array, seen: jax.Array, x: object, items: jax.Array, at: jax.Array, loc: jax.Array, precision: jax.Array, noise: jax.Array
+) -> tuple[jax.Array, Quadratic]:
+    """Mode of one series under a normal prior, and the quadratic there; the noise scale is the residuals'."""
+    curve, base = parameter_order(model), jnp.exp(2 * noise)
+
+    def to_real(theta: jax.Array) -> list[jax.Array]:
+        return straighten(list(theta), curvature(model, list(theta), list(at)), -1)
+
+    def residuals(theta: jax.Array) -> jax.Array:
+        values = {p.name: p.transform(t) for p, t in zip(curve, to_real(theta), strict=True)}
+        mean = jax.vmap(model.mean, in_axes=(None, 0))(values, x)
+        return jnp.where(seen, (y - mean) / model.unit_sd(mean, items), 0.0)
+
+    def variance(r: jax.Array, count: jax.Array) -> jax.Array:
+        return (jnp.sum(r**2) + NOISE_PRIOR_WEIGHT * base) / (count + NOISE_PRIOR_WEIGHT)
+
+    def cost(theta: jax.Array) -> jax.Array:
+        n = jnp.sum(seen)
+        return 0.5 * (n + NOISE_PRIOR_WEIGHT) * jnp.log(variance(residuals(theta), n)) + 0.5 * jnp.sum(precision * (theta - loc) ** 2)
+
+    def step(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        theta, damping = state
+        r, jacobian = residuals(theta), jax.jacfwd(residuals)(theta)
+        scale2 = variance(r, jnp.sum(seen))
+        information = jacobian.T @ jacobian / scale2 + jnp.diag(precision)
+        gradient = -jacobian.T @ r / scale2 - precision * (theta - loc)
+        trial = theta + jnp.linalg.solve(information + damping * jnp.diag(jnp.diag(information)), gradient)
+        better = cost(trial) < cost(theta)
+        return jnp.where(better, trial, theta), jnp.where(better, damping / 5, damping * 5)
+
+    theta, _ = jax.lax.fori_loop(0, NEWTON_STEPS, step, (loc, jnp.asarray(0.1)))
+    r, jacobian = residuals(theta), jax.jacfwd(residuals)(theta)
+    F = jacobian.T @ jacobian / variance(r, jnp.sum(seen))
+    spare = jnp.sum(seen) - jnp.trace(jnp.linalg.solve(F + jnp.diag(precision), F))
+    scale2 = variance(r, spare)
+    F = jacobian.T @ jacobian / scale2
+    return jnp.stack(to_real(theta)), Quadratic(F, F @ theta - jacobian.T @ r / scale2, 0.5 * jnp.log(scale2), spare, at, at)
+
+
+def inverse_cholesky(P: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """L^-1 and log|L| of each P = L L', shapes (..., k, k) and (...,), by elimination, a column at a time.
+
+    A batch of small matrices: whole-array steps compile to little code and run faster on a CPU than calls of LAPACK or scalars unrolled.
+    """
+    k = P.shape[-1]
+    inverse = jnp.broadcast_to(jnp.eye(k, dtype=P.dtype), P.shape)
+    log_det = jnp.zeros(P.shape[:-2], P.dtype)
+    for j in range(k):
+        root = jnp.sqrt(P[..., j, j])
+        log_det = log_det + jnp.log(root)
+        row, row_inverse = P[..., j, :] / root[..., None], inverse[..., j, :] / root[..., None]
+        below = jnp.arange(k) > j
+        factor = jnp.where(below, row, 0.0)[..., :, None]
+        P = P - factor * row[..., None, :]
+        inverse = jnp.where((jnp.arange(k) == j)[:, None], row_inverse[..., None, :], inverse - factor * row_inverse[..., None, :])
+    return inverse, log_det
+
+
+def _solve(inverse: jax.Array, h: jax.Array, u: jax.Array | float) -> jax.Array:
+    """P^-1 h + P^(-T/2) u from L^-1, shapes (..., k, k) and (..., k)."""
+    w = jnp.sum(inverse * h[..., None, :], -1) + u
+    return jnp.sum(inverse * w[..., :, None], -2)
 
 
 class Coordinates(NamedTuple):
-    """A flat vector z of `size` reals for the sites of a model: ``to_sites(z, quadratic) -> (sites, log|dsites/dz|)``, ``start(quadratic) -> z``."""
+    """A flat vector z of `size` reals for the sites of a model: ``to_sites(z, quadratic) -> (sites, log|dsites/dz|)``, `start` a good first z."""
 
     size: int
     to_sites: Callable[[jax.Array, Quadratic], tuple[dict[str, jax.Array], jax.Array]]
-    start: Callable[[Quadratic], jax.Array]
+    start: np.ndarray
 
 
 def coordinates(model: SeriesModel) -> Coordinates:
@@ -146,68 +203,130 @@ def coordinates(model: SeriesModel) -> Coordinates:
     return _common(model) if model.pooling.kind == "complete" else _by_series(model)
 
 
-def _top(model: SeriesModel) -> tuple[list[str], list[tuple[int, ...]], list[int]]:
-    names = [*model.pooling.top_level, *(["tail"] if model.noise == "student_t" else [])]
-    shapes = [() if n == "tail" else model.pooling.shape(n) for n in names]
-    return names, shapes, [int(np.prod(s)) for s in shapes]
+class _Cutter:
+    """Hands out consecutive pieces of a flat vector."""
 
+    def __init__(self, z: jax.Array) -> None:
+        self._z, self._at = z, 0
 
-def _unpack(z: jax.Array, names: list[str], shapes: list[tuple[int, ...]], sizes: list[int]) -> dict[str, jax.Array]:
-    cuts = np.cumsum([0, *sizes])
-    return {n: z[a:b].reshape(s) for n, s, a, b in zip(names, shapes, cuts[:-1], cuts[1:], strict=True)}
-
-
-def _series_prior(model: SeriesModel, sites: dict[str, jax.Array], moments: dict[str, tuple[np.ndarray, np.ndarray]], p: Parameter) -> tuple[jax.Array, jax.Array]:
-    pooling, n = model.pooling, model.pooling.factors.series
-    if pooling.pooled(p):
-        return pooling.location(p, sites), jnp.broadcast_to(jnp.exp(-2 * pooling.log_sd(p, sites)), (n,))
-    loc, sd = moments[p.name]
-    return jnp.asarray(loc), jnp.asarray(1 / sd**2)
+    def take(self, *shape: int) -> jax.Array:
+        size = int(np.prod(shape))
+        self._at += size
+        return self._z[self._at - size : self._at].reshape(shape)
 
 
 def _by_series(model: SeriesModel) -> Coordinates:
-    names, shapes, sizes = _top(model)
-    parameters, n = model.pooling.parameters, model.pooling.factors.series
-    top, k = sum(sizes), len(parameters)
-    moments = prior_moments(model)
+    """Spreads as they are; population and effects whitened given the spreads; the series whitened given all of them. The noise scale goes first."""
+    pooling, curve = model.pooling, parameter_order(model)
+    noise = pooling.parameters[-1]
+    spreads = [name for p in filter(pooling.pooled, pooling.parameters) for name in pooling.spreads(p)]
+    pooled = sum(map(pooling.pooled, pooling.parameters))
+    tail = int(model.noise == "student_t")
 
     def to_sites(z: jax.Array, q: Quadratic) -> tuple[dict[str, jax.Array], jax.Array]:
-        sites = _unpack(z[:top], names, shapes, sizes)
-        u = z[top:].reshape(k, n)
-        loc, precision = zip(*(_series_prior(model, sites, moments, p) for p in parameters), strict=True)
-        information = 2 * q.count + precision[-1]
-        log_scale = (2 * q.count * q.log_scale + precision[-1] * loc[-1]) / information + u[-1] / jnp.sqrt(information)
-        weight = jnp.exp(2 * (q.log_scale - log_scale))[:, None]
-        stack = [jnp.stack(v[:-1], -1) for v in (loc, precision)]
-        theta, log_det = cholesky_map(q.F * weight[..., None], q.h * weight, *stack, u[:-1].T)
-        sites |= {p.name: theta[:, i] for i, p in enumerate(parameters[:-1])} | {model.scale_name: log_scale}
-        return sites, log_det - 0.5 * jnp.sum(jnp.log(information))
+        cut = _Cutter(z)
+        sites = {name: cut.take() for name in spreads} | ({"tail": cut.take()} if tail else {})
+        information = 2 * q.count
+        log_det = _Group(model, [noise], information[:, None, None], (information * q.log_scale)[:, None]).whiten(sites, cut)
+        weight = jnp.exp(2 * (q.log_scale - sites[noise.name]))
+        return sites, log_det + _Group(model, curve, q.F * weight[:, None, None], q.h * weight[:, None], q).whiten(sites, cut)
 
-    def start(_: Quadratic) -> jax.Array:
-        middle = _top_start(model, names, shapes, moments)
-        return jnp.concatenate([middle, jnp.zeros(k * n)])
-
-    return Coordinates(top + k * n, to_sites, start)
+    start = np.concatenate([[float(to_natural("spread").inv(0.5 * (p.pooling or 1.0))) for p in filter(pooling.pooled, pooling.parameters) for _ in pooling.spreads(p)], [np.log(10.0)] * tail])
+    size = len(start) + _design(pooling).shape[1] * pooled + pooling.factors.series * len(pooling.parameters)
+    return Coordinates(size, to_sites, np.concatenate([start, np.zeros(size - len(start))]))
 
 
-def _top_start(model: SeriesModel, names: list[str], shapes: list[tuple[int, ...]], moments: dict[str, tuple[np.ndarray, np.ndarray]]) -> jax.Array:
-    middles: dict[str, float] = {"tail": np.log(10.0)}
-    for p in filter(model.pooling.pooled, model.pooling.parameters):
-        middles[f"population_{p.name}"] = float(moments[p.name][0][0])
-        middles |= {name: np.log(0.5 * (p.pooling or 1.0)) for name in model.pooling.spreads(p)}
-    return jnp.concatenate([jnp.zeros(0), *(jnp.full(shape, middles.get(name, 0.0)).reshape(-1) for name, shape in zip(names, shapes, strict=True))])
+def _design(pooling: Pooling) -> np.ndarray:
+    """Which population and effect each series hangs on: shape (series, 1 + levels of the crossed factors)."""
+    n = pooling.factors.series
+    return np.concatenate([np.ones((n, 1)), *(np.eye(levels)[level] for level, levels in pooling.factors.crossed.values())], 1)
+
+
+class _Group:
+    """Parameters that are whitened together, with their data's F (series, k, k) and h (series, k)."""
+
+    def __init__(self, model: SeriesModel, parameters: Sequence[Parameter], F: jax.Array, h: jax.Array, q: Quadratic | None = None) -> None:
+        self.model, self.parameters, self.F, self.h, self.q = model, parameters, F, h, q
+        self.pooling, self.k = model.pooling, len(parameters)
+        self.moments = prior_moments(model)
+        self.own = [i for i, p in enumerate(parameters) if model.pooling.pooled(p)]
+
+    def whiten(self, sites: dict[str, jax.Array], cut: _Cutter) -> jax.Array:
+        """Put population, effects and series into `sites`; the log determinant of the map."""
+        k, n = self.k, self.pooling.factors.series
+        self.precision = jnp.stack([jnp.broadcast_to(self._precision(p, sites), (n,)) for p in self.parameters], -1)
+        self.inverse, log_det = inverse_cholesky(self.F + self.precision[:, :, None] * jnp.eye(k))
+        total = -jnp.sum(log_det)
+        if self.own:
+            total += self._population(sites, cut)
+        location = [self.pooling.location(p, sites) if i in self.own else jnp.asarray(self.moments[p.name][0]) for i, p in enumerate(self.parameters)]
+        theta = _solve(self.inverse, self.h + self.precision * jnp.stack(location, -1), cut.take(n, k))
+        values = list(theta.T) if self.q is None else self._bend(list(theta.T), sites)
+        sites |= {p.name: t for p, t in zip(self.parameters, values, strict=True)}
+        return total
+
+    def _precision(self, p: Parameter, sites: dict[str, jax.Array]) -> jax.Array:
+        return self.pooling.sd(p, self.pooling.factors.own, sites) ** -2 if self.pooling.pooled(p) else jnp.asarray(1 / self.moments[p.name][1] ** 2)
+
+    def _bend(self, theta: list[jax.Array], sites: dict[str, jax.Array]) -> list[jax.Array]:
+        """From straight coordinates to parameters, population and series; each exponent's prior is then centred where its series' shares put it."""
+        q = self.q
+        assert q is not None
+        middle = [sites[f"population_{p.name}"] if i in self.own else q.common[i] for i, p in enumerate(self.parameters)]
+        above, mine = curvature(self.model, middle, list(q.common)), curvature(self.model, theta, list(q.at.T))
+        e = len(above)
+        if e == 0:
+            return theta
+        shift = jnp.stack([mine[i] - (above[i] if i in self.own else 0.0) for i in range(e)], -1)
+        moved = _solve(self.inverse[:, :e, :e], self.precision[:, :e] * shift, 0.0)
+        for i, term in enumerate(above):
+            if i in self.own:
+                sites[f"population_{self.parameters[i].name}"] -= term
+        return [*(theta[i] + moved[:, i] - mine[i] for i in range(e)), *theta[e:]]
+
+    def _population(self, sites: dict[str, jax.Array], cut: _Cutter) -> jax.Array:
+        """Whiten populations and effects, the series integrated out: information A = Lambda - Lambda P^-1 Lambda and Lambda P^-1 h from each series."""
+        own, precision, design, crossed = np.array(self.own), self.precision, _design(self.pooling), self.pooling.factors.crossed
+        n, columns = design.shape
+        fixed = jnp.stack([jnp.zeros(n) if i in own else jnp.asarray(self.moments[p.name][0]) for i, p in enumerate(self.parameters)], -1)
+        pull = (precision * _solve(self.inverse, self.h + precision * fixed, 0.0))[:, own]
+        through = self.inverse * precision[:, None, :]
+        A = (precision[:, :, None] * jnp.eye(self.k) - jnp.sum(through[:, :, :, None] * through[:, :, None, :], 1))[:, own][:, :, own]
+        prior, middle = [], []
+        for p in (self.parameters[i] for i in own):
+            loc, sd = (float(np.ravel(v)[0]) for v in self.moments[p.name])
+            prior.append(jnp.concatenate([jnp.full(1, sd**-2), *(jnp.full(w, self.pooling.sd(p, f, sites) ** -2) for f, (_, w) in crossed.items())]))
+            middle.append(loc * sd**-2)
+        if columns == 1:
+            inner, log_det = inverse_cholesky(jnp.sum(A, 0) + jnp.diag(jnp.concatenate(prior)))
+            beta = _solve(inner, jnp.sum(pull, 0) + jnp.array(middle), cut.take(len(own)))[:, None]
+        else:
+            M = jnp.einsum("sb,sij,sc->ibjc", design, A, design).reshape(len(own) * columns, -1) + jnp.diag(jnp.concatenate(prior))
+            rhs = jnp.einsum("sb,si->ib", design, pull).at[:, 0].add(jnp.array(middle))
+            L = jnp.linalg.cholesky(M)
+            solve = jax.scipy.linalg.solve_triangular
+            beta = solve(L, solve(L, rhs.reshape(-1), lower=True) + cut.take(M.shape[0]), lower=True, trans=1).reshape(len(own), columns)
+            log_det = jnp.sum(jnp.log(jnp.diag(L)))
+        for row, p in zip(beta, (self.parameters[i] for i in own), strict=True):
+            at = 1
+            sites[f"population_{p.name}"] = row[0]
+            for f, (_, w) in crossed.items():
+                sd = self.pooling.sd(p, f, sites)
+                sites[f"effect_{p.name}_{f}"] = row[at : at + w] / sd
+                log_det, at = log_det + w * jnp.log(sd), at + w
+        return -log_det
 
 
 def _common(model: SeriesModel) -> Coordinates:
     """One dense, constant map for complete pooling: the shared parameters first, then each series' own."""
-    names, shapes, sizes = _top(model)
     parameters, n = model.pooling.parameters, model.pooling.factors.series
     moments = prior_moments(model)
+    top = int(model.noise == "student_t")
     columns = [[0] * n if model.pooling.shared(p) else list(range(n)) for p in parameters]
     widths = [max(c) + 1 for c in columns]
     offsets = np.cumsum([0, *widths])
     place = np.array([[offsets[i] + c for c in column] for i, column in enumerate(columns)])  # (parameters, series) -> coordinate
-    size, top = int(offsets[-1]), sum(sizes)
+    size = int(offsets[-1])
     loc = np.zeros(size)
     precision = np.zeros(size)
     for i, p in enumerate(parameters):
@@ -225,8 +344,8 @@ def _common(model: SeriesModel) -> Coordinates:
         L = jnp.linalg.cholesky(P)
         solve = jax.scipy.linalg.solve_triangular
         theta = solve(L, solve(L, h, lower=True) + z[top:], lower=True, trans=1)
-        sites = _unpack(z[:top], names, shapes, sizes)
+        sites = {"tail": z[0]} if top else {}
         sites |= {p.name: theta[place[i][0]] if model.pooling.shared(p) else theta[place[i]] for i, p in enumerate(parameters)}
         return sites, -jnp.sum(jnp.log(jnp.diag(L)))
 
-    return Coordinates(top + size, to_sites, lambda _: jnp.concatenate([_top_start(model, names, shapes, moments), jnp.zeros(size)]))
+    return Coordinates(top + size, to_sites, np.concatenate([[np.log(10.0)] * top, np.zeros(size)]))

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
-from bayescale.parameters import Parameter, logit_normal
+from bayescale.parameters import Parameter, irreducible_normal, logit_normal
 
 type Values = Mapping[str, jax.Array]
 
@@ -52,6 +52,9 @@ class Law:
         ``(values, Point) -> ln(L / L0)`` for one point, zero at the reference.
     constants
         ``(values with L0, Reference) -> {name: value}``: the constants under the paper's own names.
+    ridge
+        ``values -> {exponent: ln of what multiplies it in the slope of ln L at the reference}``. Runs determine the slopes, so the
+        posterior of exponent and share follows that curve; the sampler straightens it. It changes no result; without it sampling is slower.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Law:
     parameters: tuple[Parameter, ...]
     log_ratio: Callable[[Values, Point], jax.Array]
     constants: Callable[[Values, Reference], dict[str, jax.Array]]
+    ridge: Callable[[Values], dict[str, jax.Array]] = lambda v: {}
 
 
 LEVEL = Parameter("L0", "positive", dist.LogNormal(math.log(2.0), 1.0), None, "wide: covers 0.3 bits a byte to 15 nats a token; never pooled")
@@ -68,7 +72,7 @@ ALPHA = Parameter(
 BETA = Parameter(
     "beta", "positive", dist.LogNormal(math.log(0.37), 0.4), 0.3, "0.28 (Hoffmann 2022), 0.366 (Besiroglu 2024), 0.353 (Muennighoff 2023), 0.24-0.27 (Gadre 2024, 2 eta)"
 )
-PHI = Parameter("phi", "unit", logit_normal(0.0, 0.7), 0.5, "E/L about 0.45 at 0.1B, 0.65 at 1B, 0.9 at 70B parameters by the constants of Besiroglu 2024")
+PHI = Parameter("phi", "irreducible", irreducible_normal(0.72, 0.36), 0.25, "E/L about 0.45 at 0.1B, 0.65 at 1B, 0.9 at 70B parameters by the constants of Besiroglu 2024")
 PSI = Parameter("psi", "unit", logit_normal(0.0, 0.7), 0.5, "near the compute-optimal frontier size and tokens explain like shares (Besiroglu 2024: beta/(alpha+beta) = 0.51)")
 ETA = Parameter("eta", "positive", dist.LogNormal(math.log(0.175), 0.4), 0.3, "half of alpha, beta above")
 GAMMA = Parameter("gamma", "positive", dist.LogNormal(math.log(0.17), 0.4), 0.3, "alpha beta / (alpha + beta) = 0.178 with the exponents of Besiroglu 2024")
@@ -87,6 +91,10 @@ def _chinchilla_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
     }
 
 
+def _chinchilla_ridge(v: Values) -> dict[str, jax.Array]:
+    return {"alpha": jnp.log((1 - v["phi"]) * v["psi"]), "beta": jnp.log((1 - v["phi"]) * (1 - v["psi"]))}
+
+
 def _gadre(v: Values, x: Point) -> jax.Array:
     return _chinchilla({**v, "alpha": 2 * v["eta"], "beta": 2 * v["eta"]}, x)
 
@@ -100,6 +108,10 @@ def _gadre_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
     }
 
 
+def _one_exponent_ridge(name: str) -> Callable[[Values], dict[str, jax.Array]]:
+    return lambda v: {name: jnp.log(1 - v["phi"])}
+
+
 def _compute(v: Values, x: Point) -> jax.Array:
     return jnp.log(v["phi"] + (1 - v["phi"]) * jnp.exp(-v["gamma"] * x.c))
 
@@ -111,9 +123,9 @@ def _compute_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
 LAWS: dict[str, Law] = {
     law.name: law
     for law in (
-        Law("chinchilla", "L = E + A N^-alpha + B D^-beta", (PHI, PSI, ALPHA, BETA), _chinchilla, _chinchilla_constants),
-        Law("gadre", "L = E + (a M^eta + b M^-eta) C^-eta, M = D/N, C = 6ND", (PHI, PSI, ETA), _gadre, _gadre_constants),
-        Law("compute", "L = E + A C^-gamma", (PHI, GAMMA), _compute, _compute_constants),
+        Law("chinchilla", "L = E + A N^-alpha + B D^-beta", (PHI, PSI, ALPHA, BETA), _chinchilla, _chinchilla_constants, _chinchilla_ridge),
+        Law("gadre", "L = E + (a M^eta + b M^-eta) C^-eta, M = D/N, C = 6ND", (PHI, PSI, ETA), _gadre, _gadre_constants, _one_exponent_ridge("eta")),
+        Law("compute", "L = E + A C^-gamma", (PHI, GAMMA), _compute, _compute_constants, _one_exponent_ridge("gamma")),
     )
 }
 

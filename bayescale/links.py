@@ -48,7 +48,6 @@ CHANCE_SD = 0.02  # sd of lo around chance: the weakest public models scatter th
 CHANCE_FLOOR = 0.01  # a task that cannot be guessed still has a little to get right by luck
 LO = Parameter("lo", "unit", logit_normal(-1.1, 0.1), None, "chance, sd 0.02: where public models of 10M parameters sit")
 HI = Parameter("hi", "unit", logit_normal(3.5, 0.5), None, "near 1, because the questions can be answered; label noise keeps it a little below (0.97, 90 %: 0.93-0.99)")
-CENTRE = Parameter("centre", "real", dist.Normal(-1.0, 1.5), None, "logit of the place between lo and hi at the mean loss: wide, covers 2 % to 80 %")
 SLOPE = Parameter("slope", "positive", dist.LogNormal(0.0, 0.7), 0.5, "logits per sd of loss: a ladder spans 3 to 4 sd, a task gains 0.25 to 4 logits a sd")
 MIDDLE = Parameter("middle", "unit", logit_normal(-0.5, 1.0), None, "accuracy gained at the mean loss, as a share of what lies above lo: wide, covers 10 % to 76 %")
 RATE = Parameter("rate", "positive", dist.LogNormal(math.log(0.6), 0.5), 0.5, "e-folds per sd of loss: gamma 0.7-1.0 (Gadre 2024) times a loss sd of 0.5 to 1")
@@ -61,11 +60,21 @@ def lo_prior(chance: float) -> dist.Distribution:
 
 
 def _logistic(v: Values, z: jax.Array) -> jax.Array:
-    return v["lo"] + (v["hi"] - v["lo"]) * jax.nn.sigmoid(v["centre"] - v["slope"] * z)
+    return v["lo"] + (v["hi"] - v["lo"]) * jax.nn.sigmoid(_logit_at_mean(v) - v["slope"] * z)
+
+
+def _logit_at_mean(v: Values) -> jax.Array:
+    """logit(q), q = (gain at the mean loss) / (hi - lo) = middle / share, kept below 1 by (1 + (middle/share)^8)^(1/8).
+
+    The gain and not q is the parameter because the runs determine the gain, whatever hi may be: so the posterior has no curved ridge.
+    """
+    ratio = v["middle"] * (1 - v["lo"]) / (v["hi"] - v["lo"])
+    q = ratio / (1 + ratio**8) ** 0.125
+    return jnp.log(q) - jnp.log1p(-q)
 
 
 def _logistic_constants(v: Values, centre: jax.Array, scale: jax.Array) -> dict[str, jax.Array]:
-    return {"kappa": v["slope"] / scale, "m": centre + scale * v["centre"] / v["slope"]}
+    return {"kappa": v["slope"] / scale, "m": centre + scale * _logit_at_mean(v) / v["slope"]}
 
 
 def _exponential(v: Values, z: jax.Array) -> jax.Array:
@@ -80,7 +89,7 @@ def _exponential_constants(v: Values, centre: jax.Array, scale: jax.Array) -> di
 LINKS: dict[str, Link] = {
     link.name: link
     for link in (
-        Link("logistic", "acc = lo + (hi - lo) sigmoid(kappa (m - L))", (LO, HI, CENTRE, SLOPE), _logistic, _logistic_constants),
+        Link("logistic", "acc = lo + (hi - lo) sigmoid(kappa (m - L))", (LO, HI, MIDDLE, SLOPE), _logistic, _logistic_constants),
         Link("exponential", "acc = 1 - (eps - k e^(-gamma L))", (LO, MIDDLE, RATE), _exponential, _exponential_constants),
     )
 }

@@ -62,12 +62,15 @@ class SeriesModel:
         ``(mean, items) -> standard deviation of y`` for one point where the noise scale is 1.
     noise
         ``normal``, ``student_t``, or ``one_sided`` (above the curve, never below but for a fifth of its scale).
+    ridge
+        The law's; for the sampler's coordinates only.
     """
 
     pooling: Pooling
     mean: Callable[[Mapping[str, jax.Array], Any], jax.Array]
     unit_sd: Callable[[jax.Array, jax.Array], jax.Array]
     noise: Noise = "normal"
+    ridge: Callable[[Mapping[str, jax.Array]], dict[str, jax.Array]] = lambda v: {}
 
     def __call__(self, layout: Layout) -> None:
         """The NumPyro model; every latent site is real-valued (see `Pooling`)."""
@@ -126,7 +129,7 @@ def loss_model(law: Law, factors: Factors, *, pooling: PoolingKind = "partial", 
     """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a `Point`."""
     parameters = (LEVEL, *law.parameters, SIGMA)
     shared = make_pooling(parameters, factors, pooling, priors or {})
-    return SeriesModel(shared, lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x), lambda mean, items: jnp.ones_like(mean), noise)
+    return SeriesModel(shared, lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x), lambda mean, items: jnp.ones_like(mean), noise, law.ridge)
 
 
 def accuracy_model(link: Link, factors: Factors, *, pooling: PoolingKind = "partial", priors: Mapping[str, Distribution] | None = None) -> SeriesModel:

@@ -5,23 +5,64 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import jax
+import jax.numpy as jnp
 import numpyro.distributions as dist
-from numpyro.distributions import Distribution, biject_to, constraints, transforms
+from numpyro.distributions import Distribution, constraints, transforms
 
-Support = Literal["real", "positive", "unit"]
-_CONSTRAINT = {"real": constraints.real, "positive": constraints.positive, "unit": constraints.unit_interval}
+
+class IrreducibleTransform(transforms.Transform):
+    """x = 1 - (1 + e^(4 y))^(-1/4): y is -ln(1 - x) but for x below 0.2, where it goes on to minus infinity.
+
+    Runs determine the slope of a loss, which is the reducible share 1 - phi times an exponent; on this scale that ridge is straight.
+    """
+
+    domain = constraints.real
+    codomain = constraints.unit_interval
+    SHARPNESS = 4.0
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return -jnp.expm1(-jax.nn.softplus(self.SHARPNESS * x) / self.SHARPNESS)
+
+    def _inverse(self, y: jax.Array) -> jax.Array:
+        return jnp.log(jnp.expm1(-self.SHARPNESS * jnp.log1p(-y))) / self.SHARPNESS
+
+    def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:
+        """ln|dy/dx|, x real, y in (0, 1)."""
+        return jnp.log1p(-y) + jax.nn.log_sigmoid(self.SHARPNESS * x)
+
+    def tree_flatten(self) -> tuple[tuple[()], tuple[tuple[()], dict[str, object]]]:
+        """No arrays inside."""
+        return (), ((), {})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IrreducibleTransform)
+
+    def __hash__(self) -> int:
+        return hash(IrreducibleTransform)
+
+
+Support = Literal["real", "positive", "unit", "irreducible", "spread"]
+_TO_NATURAL: dict[Support, transforms.Transform] = {
+    "real": transforms.IdentityTransform(),
+    "positive": transforms.ExpTransform(),
+    "unit": transforms.SigmoidTransform(),
+    "irreducible": IrreducibleTransform(),
+    "spread": transforms.ComposeTransform([transforms.SoftplusTransform(), transforms.AffineTransform(0.0, 0.05, domain=constraints.positive)]),
+}
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """x = g(theta), theta real; g the identity, exp or the logistic function by support.
+    """x = g(theta), theta real; g the identity, exp, the logistic function or `IrreducibleTransform` by support.
 
     Parameters
     ----------
     name
         As in the formula, and in the posterior.
     support
-        ``real``, ``positive`` or ``unit`` (0 to 1).
+        ``real``, ``positive`` ``unit`` (0 to 1) or ``irreducible`` (0 to 1, a share that cannot be reduced);
+        ``spread`` (positive, logarithmic below 0.05 and linear above) is for standard deviations between series.
     prior
         A NumPyro distribution on the natural scale: of the population's value where series are pooled, of each series' own where not.
     pooling
@@ -43,8 +84,8 @@ class Parameter:
 
 
 def to_natural(support: Support) -> transforms.Transform:
-    """g of a support: the identity, exp, or the logistic function."""
-    return biject_to(_CONSTRAINT[support])
+    """g of a support, from the real line."""
+    return _TO_NATURAL[support]
 
 
 def on_real_line(prior: Distribution, support: Support) -> Distribution:
@@ -55,6 +96,11 @@ def on_real_line(prior: Distribution, support: Support) -> Distribution:
     if isinstance(base, dist.Normal) and [type(t) for t in prior.transforms] == [type(to_natural(support))]:
         return base
     return dist.TransformedDistribution(prior, to_natural(support).inv)
+
+
+def irreducible_normal(loc: float, scale: float) -> Distribution:
+    """-ln(1 - x) ~ Normal(loc, scale) but for x near 0, x in (0, 1): see `IrreducibleTransform`."""
+    return dist.TransformedDistribution(dist.Normal(loc, scale), IrreducibleTransform())
 
 
 def logit_normal(loc: float, scale: float) -> Distribution:

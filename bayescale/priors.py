@@ -67,7 +67,7 @@ class Factors:
 class Pooling:
     """theta_s ~ Normal(mu + u_corpus[s] + v_name[s], sd) for each pooled parameter, on its real scale.
 
-    Sites of the model, all on the real line: ``population_x``, ``sd_x_<factor>`` (its logarithm), ``effect_x_<factor>`` (standardised,
+    Sites of the model, all on the real line: ``population_x``, ``sd_x_<factor>`` (see support ``spread``), ``effect_x_<factor>`` (standardised,
     only where both factors really cross), and ``x`` itself, one value a series (one for all where pooling is complete).
 
     Parameters
@@ -124,12 +124,12 @@ class Pooling:
         """Mu + u_corpus[s] + v_name[s], shape (series,)."""
         mu = jnp.broadcast_to(sites[f"population_{p.name}"], (self.factors.series,))
         for factor, (level, _) in self.factors.crossed.items():
-            mu = mu + jnp.exp(sites[f"sd_{p.name}_{factor}"]) * sites[f"effect_{p.name}_{factor}"][level]
+            mu = mu + self.sd(p, factor, sites) * sites[f"effect_{p.name}_{factor}"][level]
         return mu
 
-    def log_sd(self, p: Parameter, sites: Sites) -> jax.Array:
-        """Logarithm of the standard deviation of the series around `location`."""
-        return sites[f"sd_{p.name}_{self.factors.own}"]
+    def sd(self, p: Parameter, factor: str, sites: Sites) -> jax.Array:
+        """Standard deviation between the levels of a factor, or of the series (`factors.own`) around `location`."""
+        return to_natural("spread")(sites[f"sd_{p.name}_{factor}"])
 
     def sample(self) -> dict[str, jax.Array]:
         """The NumPyro sites of every parameter: real values of shape (series,), by name."""
@@ -143,11 +143,11 @@ class Pooling:
             return jnp.broadcast_to(numpyro.sample(p.name, prior if prior.batch_shape == shape else prior.expand(shape)), (n,))
         sites = {f"population_{p.name}": numpyro.sample(f"population_{p.name}", self.prior(p))}
         for name, spread in self.spreads(p).items():
-            sites[name] = numpyro.sample(name, on_real_line(spread, "positive"))
+            sites[name] = numpyro.sample(name, on_real_line(spread, "spread"))
         for factor, (_, levels) in self.factors.crossed.items():
             name = f"effect_{p.name}_{factor}"
             sites[name] = numpyro.sample(name, dist.Normal(0.0, 1.0).expand((levels,)))
-        return numpyro.sample(p.name, dist.Normal(self.location(p, sites), jnp.exp(self.log_sd(p, sites))))
+        return numpyro.sample(p.name, dist.Normal(self.location(p, sites), self.sd(p, self.factors.own, sites)))
 
     def natural(self, sites: Sites) -> dict[str, jax.Array]:
         """Every site on its natural scale, from real values with any leading dimensions."""
@@ -156,7 +156,7 @@ class Pooling:
             found[p.name] = p.transform(sites[p.name])
             if self.pooled(p):
                 found[f"population_{p.name}"] = p.transform(sites[f"population_{p.name}"])
-                found |= {name: jnp.exp(sites[name]) for name in self.spreads(p)}
+                found |= {name: to_natural("spread")(sites[name]) for name in self.spreads(p)}
                 found |= {f"effect_{p.name}_{f}": sites[f"effect_{p.name}_{f}"] for f in self.factors.crossed}
         return found
 
@@ -179,8 +179,6 @@ def _check_prior(name: str, prior: object, support: str) -> None:
         raise SettingError(
             f"prior of {name!r}", rule="must be a NumPyro distribution on the natural scale", got=repr(prior), way_out="such as numpyro.distributions.LogNormal(-1.0, 0.4)"
         )
-    wanted = to_natural(support).codomain  # type: ignore[arg-type]
-    inside = prior.support is wanted or (support == "unit" and prior.support is constraints.unit_interval)
-    nested = support == "positive" and prior.support in (constraints.positive, constraints.nonnegative, constraints.unit_interval)
-    if not (inside or nested or support == "real"):
+    inside = {"positive": (constraints.positive, constraints.nonnegative, constraints.unit_interval)}.get(support, (constraints.unit_interval,))
+    if support != "real" and prior.support not in inside:
         raise SettingError(f"prior of {name!r}", rule=f"must live on the {support} numbers", got=str(prior.support), way_out="choose a distribution with that support")

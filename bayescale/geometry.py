@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
+from bayescale.laws import Point
 from bayescale.models import Layout, SeriesModel
 from bayescale.parameters import Parameter, to_natural
 from bayescale.priors import Pooling
@@ -45,6 +46,8 @@ class Quadratic(NamedTuple):
         Shape (series, parameters): where each series' ridge was straightened.
     common
         Shape (parameters,): where the population's was.
+    centre
+        x at the mean of each series' runs, a pytree of arrays of shape (series,).
     """
 
     F: jax.Array
@@ -53,6 +56,7 @@ class Quadratic(NamedTuple):
     count: jax.Array
     at: jax.Array
     common: jax.Array
+    centre: Any
 
 
 def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -93,30 +97,44 @@ def quadratic(model: SeriesModel, layout: Layout) -> Quadratic:
         return mode, jnp.where(shared, found, loc), 1 / jnp.where(shared, (spread / 2) ** 2, variance), found, *q._replace(common=common)
 
     n, k = loc.shape
-    zeros = [jnp.zeros(s) for s in ((k,), (n, k, k), (n, k), (n,), (n,), (n, k), (k,))]
+    centre = jax.tree.map(lambda v: jnp.zeros(n), layout.x)
+    zeros = [*(jnp.zeros(s) for s in ((k,), (n, k, k), (n, k), (n,), (n,), (n, k), (k,))), centre]
     state = jax.lax.fori_loop(0, ROUNDS, around, (loc, loc, 1 / (variance + spread**2), *zeros))
     return Quadratic(*state[4:])
 
 
-def curvature(model: SeriesModel, theta: list[jax.Array], at: list[jax.Array]) -> list[jax.Array]:
+def curvature(model: SeriesModel, theta: list[jax.Array], at: list[jax.Array], centre: Any) -> list[jax.Array]:
     """By how much the ridge departs from its tangent at `at`, one term for each exponent, in the order of `parameter_order`.
 
-    The straight coordinate of an exponent is the exponent plus this term; no exponent enters it, so the change has a unit Jacobian.
+    On the ridge the slope of ln L at the runs' centre is what it is at `at`: ln x + s - x t constant, x the exponent, e^s its factor, t the
+    centre's place along its axis. The straight coordinate of an exponent is its logarithm plus this term; no exponent enters the term, so
+    the change has a unit Jacobian.
     """
     curve = parameter_order(model)
 
-    def ridge(real: list[jax.Array]) -> dict[str, jax.Array]:
-        return model.ridge({p.name: p.transform(t) for p, t in zip(curve, real, strict=True)})
+    def exponents(real: list[jax.Array]) -> list[jax.Array]:
+        ridge = model.ridge({p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}, centre)
+        return [_on_ridge(at[i], s, base[i], jnp.maximum(-place, 0.0)) for i, (s, place) in enumerate(ridge.values())]
 
-    value, tangent = jax.jvp(ridge, (at,), ([t - a for t, a in zip(theta, at, strict=True)],))
-    return [ridge_now - value[name] - tangent[name] for name, ridge_now in ridge(theta).items()]
+    base = [s for s, _ in model.ridge({p.name: p.transform(t) for p, t in zip(curve, at, strict=True)}, centre).values()]
+    value, tangent = jax.jvp(exponents, (at,), ([t - a for t, a in zip(theta, at, strict=True)],))
+    return [v + t - now for v, t, now in zip(value, tangent, exponents(theta), strict=True)]
+
+
+def _on_ridge(start: jax.Array, s: jax.Array, base: jax.Array, lever: jax.Array) -> jax.Array:
+    """The a that solves a + lever e^a + s = start + lever e^start + base, by Newton's method on a function that is convex and increasing."""
+    total = jax.lax.stop_gradient(start + lever * jnp.exp(start) + base)
+    a = start - (s - base) / (1 + lever * jnp.exp(start))
+    for _ in range(2):
+        a = a - (a + lever * jnp.exp(a) + s - total) / (1 + lever * jnp.exp(a))
+    return a
 
 
 def parameter_order(model: SeriesModel) -> list[Parameter]:
     """The parameters of the curve, exponents that lie on a ridge first."""
     *curve, _ = model.pooling.parameters
     by_name = {p.name: p for p in curve}
-    first = [by_name.pop(name) for name in model.ridge({p.name: jnp.asarray(0.5) for p in curve})]
+    first = [by_name.pop(name) for name in model.ridge({p.name: jnp.asarray(0.5) for p in curve}, Point(*[jnp.zeros(())] * 3))]
     return [*first, *by_name.values()]
 
 
@@ -131,8 +149,10 @@ def _newton(
     """Mode of one series under a normal prior, and the quadratic there; the noise scale is the residuals'."""
     curve, base = parameter_order(model), jnp.exp(2 * noise)
 
+    centre = jax.tree.map(lambda v: jnp.sum(jnp.where(seen, v, 0.0)) / jnp.sum(seen), x)
+
     def to_real(theta: jax.Array) -> list[jax.Array]:
-        return straighten(list(theta), curvature(model, list(theta), list(at)), -1)
+        return straighten(list(theta), curvature(model, list(theta), list(at), centre), -1)
 
     def residuals(theta: jax.Array) -> jax.Array:
         values = {p.name: p.transform(t) for p, t in zip(curve, to_real(theta), strict=True)}
@@ -162,7 +182,7 @@ def _newton(
     spare = jnp.sum(seen) - jnp.trace(jnp.linalg.solve(F + jnp.diag(precision), F))
     scale2 = variance(r, spare)
     F = jacobian.T @ jacobian / scale2
-    return jnp.stack(to_real(theta)), Quadratic(F, F @ theta - jacobian.T @ r / scale2, 0.5 * jnp.log(scale2), spare, at, at)
+    return jnp.stack(to_real(theta)), Quadratic(F, F @ theta - jacobian.T @ r / scale2, 0.5 * jnp.log(scale2), spare, at, at, centre)
 
 
 def inverse_cholesky(P: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -273,7 +293,8 @@ class _Group:
         q = self.q
         assert q is not None
         middle = [sites[f"population_{p.name}"] if i in self.own else q.common[i] for i, p in enumerate(self.parameters)]
-        above, mine = curvature(self.model, middle, list(q.common)), curvature(self.model, theta, list(q.at.T))
+        above = curvature(self.model, middle, list(q.common), jax.tree.map(jnp.mean, q.centre))
+        mine = curvature(self.model, theta, list(q.at.T), q.centre)
         e = len(above)
         if e == 0:
             return theta

@@ -18,6 +18,7 @@ from bayescale.errors import SettingError
 from bayescale.parameters import Parameter, irreducible_normal, logit_normal
 
 type Values = Mapping[str, jax.Array]
+type Ridge = dict[str, tuple[jax.Array, jax.Array]]
 
 
 class Point(NamedTuple):
@@ -53,8 +54,9 @@ class Law:
     constants
         ``(values with L0, Reference) -> {name: value}``: the constants under the paper's own names.
     ridge
-        ``values -> {exponent: ln of what multiplies it in the slope of ln L at the reference}``. Runs determine the slopes, so the
-        posterior of exponent and share follows that curve; the sampler straightens it. It changes no result; without it sampling is slower.
+        ``(values, Point) -> {exponent: (ln of what multiplies it in the slope of ln L, the axis that it is an exponent of)}``. Runs determine
+        the slopes, so the posterior of exponent and share follows a curve, which the sampler straightens. It changes no result; a law
+        without it is sampled more slowly.
     """
 
     name: str
@@ -62,7 +64,7 @@ class Law:
     parameters: tuple[Parameter, ...]
     log_ratio: Callable[[Values, Point], jax.Array]
     constants: Callable[[Values, Reference], dict[str, jax.Array]]
-    ridge: Callable[[Values], dict[str, jax.Array]] = lambda v: {}
+    ridge: Callable[[Values, Point], Ridge] = lambda v, x: {}
 
 
 LEVEL = Parameter("L0", "positive", dist.LogNormal(math.log(2.0), 1.0), None, "wide: covers 0.3 bits a byte to 15 nats a token; never pooled")
@@ -91,8 +93,8 @@ def _chinchilla_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
     }
 
 
-def _chinchilla_ridge(v: Values) -> dict[str, jax.Array]:
-    return {"alpha": jnp.log((1 - v["phi"]) * v["psi"]), "beta": jnp.log((1 - v["phi"]) * (1 - v["psi"]))}
+def _chinchilla_ridge(v: Values, x: Point) -> Ridge:
+    return {"alpha": (jnp.log((1 - v["phi"]) * v["psi"]), x.n), "beta": (jnp.log((1 - v["phi"]) * (1 - v["psi"])), x.d)}
 
 
 def _gadre(v: Values, x: Point) -> jax.Array:
@@ -108,8 +110,12 @@ def _gadre_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
     }
 
 
-def _one_exponent_ridge(name: str) -> Callable[[Values], dict[str, jax.Array]]:
-    return lambda v: {name: jnp.log(1 - v["phi"])}
+def _gadre_ridge(v: Values, x: Point) -> Ridge:
+    return {"eta": (jnp.log(1 - v["phi"]), x.n + x.d)}
+
+
+def _compute_ridge(v: Values, x: Point) -> Ridge:
+    return {"gamma": (jnp.log(1 - v["phi"]), x.c)}
 
 
 def _compute(v: Values, x: Point) -> jax.Array:
@@ -124,8 +130,8 @@ LAWS: dict[str, Law] = {
     law.name: law
     for law in (
         Law("chinchilla", "L = E + A N^-alpha + B D^-beta", (PHI, PSI, ALPHA, BETA), _chinchilla, _chinchilla_constants, _chinchilla_ridge),
-        Law("gadre", "L = E + (a M^eta + b M^-eta) C^-eta, M = D/N, C = 6ND", (PHI, PSI, ETA), _gadre, _gadre_constants, _one_exponent_ridge("eta")),
-        Law("compute", "L = E + A C^-gamma", (PHI, GAMMA), _compute, _compute_constants, _one_exponent_ridge("gamma")),
+        Law("gadre", "L = E + (a M^eta + b M^-eta) C^-eta, M = D/N, C = 6ND", (PHI, PSI, ETA), _gadre, _gadre_constants, _gadre_ridge),
+        Law("compute", "L = E + A C^-gamma", (PHI, GAMMA), _compute, _compute_constants, _compute_ridge),
     )
 }
 

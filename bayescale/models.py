@@ -15,7 +15,7 @@ from jax.scipy.special import log_ndtr
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 
-from bayescale.laws import LEVEL, Law
+from bayescale.laws import LEVEL, Law, Ridge
 from bayescale.links import Link
 from bayescale.parameters import Parameter
 from bayescale.priors import Factors, Pooling, PoolingKind, make_pooling
@@ -70,7 +70,7 @@ class SeriesModel:
     mean: Callable[[Mapping[str, jax.Array], Any], jax.Array]
     unit_sd: Callable[[jax.Array, jax.Array], jax.Array]
     noise: Noise = "normal"
-    ridge: Callable[[Mapping[str, jax.Array]], dict[str, jax.Array]] = lambda v: {}
+    ridge: Callable[[Mapping[str, jax.Array], Any], Ridge] = lambda v, x: {}
 
     def __call__(self, layout: Layout) -> None:
         """The NumPyro model; every latent site is real-valued (see `Pooling`)."""

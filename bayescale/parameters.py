@@ -48,7 +48,7 @@ _TO_NATURAL: dict[Support, transforms.Transform] = {
     "positive": transforms.ExpTransform(),
     "unit": transforms.SigmoidTransform(),
     "irreducible": IrreducibleTransform(),
-    "spread": transforms.ComposeTransform([transforms.SoftplusTransform(), transforms.AffineTransform(0.0, 0.05, domain=constraints.positive)]),
+    "spread": transforms.ComposeTransform([transforms.SoftplusTransform(), transforms.AffineTransform(0.0, 0.03, domain=constraints.positive)]),
 }
 
 
@@ -62,7 +62,7 @@ class Parameter:
         As in the formula, and in the posterior.
     support
         ``real``, ``positive`` ``unit`` (0 to 1) or ``irreducible`` (0 to 1, a share that cannot be reduced);
-        ``spread`` (positive, logarithmic below 0.05 and linear above) is for standard deviations between series.
+        ``spread`` (positive, logarithmic below 0.03 and linear above) is for standard deviations between series.
     prior
         A NumPyro distribution on the natural scale: of the population's value where series are pooled, of each series' own where not.
     pooling

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
@@ -53,10 +54,10 @@ MIDDLE = Parameter("middle", "unit", logit_normal(-0.5, 1.0), None, "accuracy ga
 RATE = Parameter("rate", "positive", dist.LogNormal(math.log(0.6), 0.5), 0.5, "e-folds per sd of loss: gamma 0.7-1.0 (Gadre 2024) times a loss sd of 0.5 to 1")
 
 
-def lo_prior(chance: float) -> dist.Distribution:
-    """Logit(lo) ~ Normal(logit(chance), sd), so that lo itself has sd 0.02."""
-    p = max(chance, CHANCE_FLOOR)
-    return logit_normal(math.log(p / (1 - p)), CHANCE_SD / (p * (1 - p)))
+def lo_prior(chance: np.ndarray) -> dist.Distribution:
+    """Logit(lo) ~ Normal(logit(chance), sd) for each series, so that lo itself has sd 0.02."""
+    p = np.maximum(chance, CHANCE_FLOOR)
+    return logit_normal(np.log(p / (1 - p)), CHANCE_SD / (p * (1 - p)))
 
 
 def _logistic(v: Values, z: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
+from numpy.typing import ArrayLike
 from numpyro.distributions import Distribution, constraints, transforms
 
 
@@ -103,6 +104,6 @@ def irreducible_normal(loc: float, scale: float) -> Distribution:
     return dist.TransformedDistribution(dist.Normal(loc, scale), IrreducibleTransform())
 
 
-def logit_normal(loc: float, scale: float) -> Distribution:
+def logit_normal(loc: ArrayLike, scale: ArrayLike) -> Distribution:
     """Logit(x) ~ Normal(loc, scale), x in (0, 1)."""
     return dist.TransformedDistribution(dist.Normal(loc, scale), transforms.SigmoidTransform())

@@ -1,0 +1,217 @@
+"""fit(ladder, ...) -> Fit: the two posteriors, what they were fitted on, and how; save and load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpyro.distributions import Distribution
+
+from bayescale import checks
+from bayescale.checks import Check, Status
+from bayescale.diagnosing import sampler_checks
+from bayescale.errors import SettingError
+from bayescale.ladder import Ladder
+from bayescale.laws import Law, get_law
+from bayescale.layouts import AccuracyData, LossData, accuracy_data, loss_data
+from bayescale.links import Link, get_link, lo_prior
+from bayescale.models import NOISES, Noise, SeriesModel, accuracy_model, loss_model
+from bayescale.posteriors import accuracy_step, loss_step, sample_posterior
+from bayescale.priors import PoolingKind
+from bayescale.sampling import Sampler, require_64bit
+
+ONE_RATIO = 0.05  # sd of ln(D/N) over the runs below which N and D move together
+
+
+@dataclass(frozen=True, repr=False)
+class Fit:
+    """The posterior of a law on the losses and of a link on the accuracies of one ladder.
+
+    Parameters
+    ----------
+    ladder
+        As given; a fit sees only the runs whose role is ``fit`` (and ``link``, for the link).
+    law, link, via, pooling, noise
+        As chosen; `link` is None where the ladder has no accuracies.
+    losses, accuracies
+        ArviZ DataTrees: see `bayescale.posteriors.sample_posterior`. `accuracies` is None where the ladder has none.
+    sampler
+        Chains, draws, warm-up, seed.
+    """
+
+    ladder: Ladder
+    law: Law
+    link: Link | None
+    via: str | None
+    pooling: PoolingKind
+    noise: Noise
+    losses: xr.DataTree
+    accuracies: xr.DataTree | None
+    sampler: Sampler
+
+    @property
+    def loss_data(self) -> LossData:
+        """What the law was fitted on."""
+        return loss_data(self.ladder)
+
+    @property
+    def accuracy_data(self) -> AccuracyData | None:
+        """What the link was fitted on."""
+        return accuracy_data(self.ladder, self.via)
+
+    @property
+    def checks(self) -> list[Check]:
+        """The sampler's checks of both steps, then warnings about the data and the design."""
+        found = sampler_checks(self.losses, "loss")
+        if self.accuracies is not None:
+            found += sampler_checks(self.accuracies, "accuracy")
+        return found + design_checks(self.loss_data, self.law) + self.ladder.with_role("fit", "link").checks()
+
+    def diagnostics(self) -> pd.DataFrame:
+        """One row a check: check, status, value, limit, advice."""
+        return checks.to_frame(self.checks)
+
+    @property
+    def status(self) -> Status:
+        """``pass``, ``warn`` or ``fail``: the gravest of its checks."""
+        return checks.worst(self.checks)
+
+    def summary(self) -> pd.DataFrame:
+        """Posterior beside prior for every parameter: mean, sd, 5 % and 95 % quantiles, of the population and of each series."""
+        trees = {"loss": self.losses, "accuracy": self.accuracies}
+        return pd.concat([_summary(tree, step) for step, tree in trees.items() if tree is not None], ignore_index=True)
+
+    def save(self, path: str) -> None:
+        """Write the fit to one file, all or nothing; `load_fit` reads it back."""
+        from bayescale.saving import save_fit  # noqa: PLC0415 (saving knows Fit, so it comes after)
+
+        save_fit(self, path)
+
+    def __repr__(self) -> str:
+        link = f", link {self.link.name} via {self.via or 'own loss'}" if self.link else ""
+        return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, pooling {self.pooling}, {self.sampler.chains} x {self.sampler.draws} draws, checks: {self.status})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.diagnostics().to_html(index=False)
+
+
+def fit(
+    ladder: Ladder,
+    *,
+    law: str | Law | None = None,
+    link: str | Link | None = None,
+    via: str | None = None,
+    pooling: PoolingKind = "partial",
+    noise: Noise = "normal",
+    priors: Mapping[str, Distribution] | None = None,
+    chains: int = 4,
+    draws: int = 1000,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> Fit:
+    """p(law | losses) p(link | accuracies, losses), each sampled by NUTS; the joint posterior factors (docs: mathematics).
+
+    Parameters
+    ----------
+    ladder
+        The runs; only those with role ``fit`` are seen, and ``link`` by the link.
+    law, link
+        Names or values of your own; None for the ladder's default.
+    via
+        Loss name that every task is linked through; None for each task's own.
+    pooling
+        ``partial``, ``none`` or ``complete``.
+    noise
+        Of the losses: ``normal``, ``student_t``, or ``one_sided`` (under-tuned runs sit above the law).
+    priors
+        NumPyro distributions on the natural scale, by parameter (``{"alpha": LogNormal(-1.0, 0.3)}``) or by spread (``sd_alpha_corpus``).
+    chains, draws, seed
+        Of the sampler.
+    progress
+        Told the step (``loss``, ``accuracy``) and the share of it done.
+
+    Raises
+    ------
+    SettingError
+        For an unknown law, link, via, pooling, noise or prior, or where JAX computes in 32-bit.
+    DataError
+        Where a series has fewer than 3 fitted runs.
+    """
+    require_64bit()
+    if noise not in NOISES:
+        raise SettingError("noise", rule=f"must be one of {', '.join(NOISES)}", got=repr(noise), way_out="mend the name")
+    sampler = Sampler(chains=chains, draws=draws, seed=seed)
+    chosen, mine = get_law(ladder.law if law is None else law), dict(priors or {})
+    losses = loss_data(ladder)
+    model = loss_model(chosen, losses.factors, pooling=pooling, noise=noise, priors=mine)
+    accuracies = accuracy_data(ladder, via)
+    linked = get_link(ladder.link if link is None else link) if accuracies is not None else None
+    second = _link_model(linked, accuracies, pooling, mine) if linked is not None and accuracies is not None else None
+    _every_prior_used(mine, [m for m in (model, second) if m is not None])
+    tree = sample_posterior(loss_step(chosen, losses, model), sampler, _part(progress, "loss"))
+    other = None
+    if linked is not None and accuracies is not None and second is not None:
+        other = sample_posterior(accuracy_step(linked, accuracies, second), sampler, _part(progress, "accuracy"))
+    for one in (tree, other):
+        if one is not None:
+            one.attrs |= {"ladder": ladder.name, "data_sha256": ladder.with_role("fit", "link").digest(), "pooling": pooling}
+    tree.attrs |= {"law": chosen.name, "noise": noise}
+    return Fit(ladder, chosen, linked, via, pooling, noise, tree, other, sampler)
+
+
+def design_checks(data: LossData, law: Law) -> list[Check]:
+    """Warnings of a design that cannot answer: fewer runs than parameters, one token multiplier for all."""
+    found = []
+    needed, fewest = len(law.parameters) + 1, int(np.asarray(data.layout.seen).sum(1).min())
+    if fewest < needed:
+        advice = f"a series has {fewest} runs for the {needed} parameters of law {law.name}: the prior decides what the runs cannot"
+        found.append(Check("runs for each parameter", "warn", fewest, needed, advice))
+    ratio = np.where(data.layout.seen, data.layout.x.d - data.layout.x.n, np.nan)
+    spread = float(np.nanstd(ratio))
+    if spread < ONE_RATIO and len(law.parameters) > 2:
+        advice = "all runs have one token multiplier D/N, so the effects of N and D cannot be told apart: add runs at another"
+        found.append(Check("spread of ln(D/N)", "warn", spread, ONE_RATIO, advice))
+    return found
+
+
+def _link_model(link: Link, data: AccuracyData, pooling: PoolingKind, priors: Mapping[str, Distribution]) -> SeriesModel:
+    """The link's model, the prior of lo at each task's chance unless the user gave one."""
+    own: dict[str, Any] = {"lo": lo_prior(data.chance)} if any(p.name == "lo" for p in link.parameters) else {}
+    return accuracy_model(link, data.factors, pooling=pooling, priors={**own, **priors})
+
+
+def _every_prior_used(priors: Mapping[str, Distribution], models: list[SeriesModel]) -> None:
+    known = {p.name for m in models for p in m.pooling.parameters} | {s for m in models for p in m.pooling.parameters if m.pooling.pooled(p) for s in m.pooling.spreads(p)}
+    unknown = [name for name in priors if name not in known]
+    if unknown:
+        raise SettingError("priors", rule="must name parameters of the law or the link, or spreads between series", got=repr(unknown[0]), way_out=f"use one of {', '.join(sorted(known))}")
+
+
+def _part(progress: Callable[[str, float], None] | None, step: str) -> Callable[[float], None] | None:
+    return None if progress is None else lambda share: progress(step, share)
+
+
+def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:
+    frames = []
+    for group in ("posterior", "prior"):
+        draws = tree[group].to_dataset()
+        rows = []
+        for name, v in draws.data_vars.items():
+            stacked = v.stack(cell=[d for d in v.dims if d not in ("chain", "draw")]) if v.ndim > 2 else v.expand_dims(cell=[()])
+            for cell in range(stacked.sizes["cell"]):
+                values = np.ravel(stacked.isel(cell=cell))
+                if not np.isnan(values).all():
+                    where = stacked["cell"].values[cell]
+                    rows.append({"step": step, "parameter": name, "series": ", ".join(map(str, where)) if v.ndim > 2 else "", **_figures(values)})
+        frames.append(pd.DataFrame(rows).set_index(["step", "parameter", "series"]))
+    return frames[0].join(frames[1], lsuffix="", rsuffix="_prior").reset_index()
+
+
+def _figures(values: np.ndarray) -> dict[str, float]:
+    lower, upper = np.quantile(values, [0.05, 0.95])
+    return {"mean": float(values.mean()), "sd": float(values.std()), "lower": float(lower), "upper": float(upper)}
+

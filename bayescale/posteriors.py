@@ -1,0 +1,163 @@
+"""One law on the losses, one link on the accuracies -> their posteriors, each an ArviZ DataTree with named dimensions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+import xarray as xr
+from numpyro import handlers
+
+from bayescale.laws import Law
+from bayescale.layouts import AccuracyData, LossData
+from bayescale.links import Link
+from bayescale.models import Layout, SeriesModel
+from bayescale.priors import Factors
+from bayescale.sampling import Program, Sample, Sampler
+
+type Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a fit as a record asks for it: its model, its data, and what turns parameters into the paper's constants.
+
+    Parameters
+    ----------
+    model, layout, factors, runs
+        As in `LossData` and `AccuracyData`.
+    observed
+        Name of y in the record: ``log_loss`` or ``accuracy``.
+    constants
+        ``values (draws, series) -> {name: (draws, series)}``.
+    """
+
+    model: SeriesModel
+    layout: Layout
+    factors: Factors
+    runs: np.ndarray
+    observed: str
+    constants: Callable[[Mapping[str, jax.Array]], dict[str, jax.Array]]
+
+
+def loss_step(law: Law, data: LossData, model: SeriesModel) -> Step:
+    """The step of the losses."""
+    return Step(model, data.layout, data.factors, data.runs, "log_loss", lambda v: law.constants(v, data.reference))
+
+
+def accuracy_step(link: Link, data: AccuracyData, model: SeriesModel) -> Step:
+    """The step of the accuracies."""
+    return Step(model, data.layout, data.factors, data.runs, "accuracy", lambda v: link.constants(v, data.centre, data.scale))
+
+
+def sample_posterior(step: Step, sampler: Sampler, progress: Callable[[float], None] | None = None) -> xr.DataTree:
+    """Posterior, prior, predictive draws, log likelihood, sampler statistics and data of one step, with provenance in the attributes.
+
+    Groups: ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``, ``log_likelihood``, ``sample_stats``, ``observed_data``.
+    Dimensions: chain, draw, corpus, loss_name or task, run. A cell that the ladder lacks is nan.
+    """
+    sample = Program(step.model)(step.layout, sampler, progress)
+    key, one, two = jax.random.split(jax.random.key(sampler.seed + 1), 3)
+    shape = (sampler.chains, sampler.draws)
+    prior_sites = _prior_sites(step, key, shape)
+    describe = jax.jit(lambda sites, key: _describe(step, sites, key))
+    posterior = _host(describe(sample.sites, one), shape)
+    prior = _host(describe(prior_sites, two), shape)
+    groups = {
+        "posterior": _parameters(step, posterior[0]),
+        "posterior_predictive": _cells(step, posterior[1]),
+        "log_likelihood": _cells(step, posterior[2]),
+        "sample_stats": _statistics(sample),
+        "prior": _parameters(step, prior[0]),
+        "prior_predictive": _cells(step, prior[1]),
+        "observed_data": _cells(step, np.where(step.layout.seen, step.layout.y, np.nan)[None, None]).isel(chain=0, draw=0, drop=True),
+    }
+    tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
+    tree.attrs = provenance(sampler) | {"leapfrog_steps": sample.leapfrog_steps, "seconds": sample.seconds}
+    return tree
+
+
+def provenance(sampler: Sampler) -> dict[str, str | int | float]:
+    """Versions and settings."""
+    packages = ("bayescale", "jax", "numpyro", "arviz", "numpy")
+    versions = {f"version_{name}": importlib.metadata.version(name) for name in packages}
+    settings = {name: getattr(sampler, name) for name in ("seed", "chains", "draws", "warmup", "target_accept")}
+    return {**versions, "version_python": platform.python_version(), "device": jax.devices()[0].platform, **settings}
+
+
+def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str, jax.Array]:
+    """Real-valued draws of every site from the plain model, which knows nothing of the sampler's coordinates."""
+
+    def one(key: jax.Array) -> dict[str, jax.Array]:
+        trace = handlers.trace(handlers.seed(step.model, key)).get_trace(step.layout)
+        return {name: site["value"] for name, site in trace.items() if site["type"] == "sample" and not site["is_observed"]}
+
+    draws = jax.jit(jax.vmap(one))(jax.random.split(key, shape[0] * shape[1]))
+    return {name: v.reshape(*shape, *v.shape[1:]) for name, v in draws.items()}
+
+
+def _describe(step: Step, sites: Mapping[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
+    """Natural values with the constants, draws of y, and its log likelihood, over flattened draws."""
+    flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
+    n = step.factors.series
+
+    def one(sites: dict[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
+        real = {p.name: jax.numpy.broadcast_to(sites[p.name], (n,)) for p in step.model.pooling.parameters}
+        scatter = step.model.scatter(*step.model.expectation(real, step.layout), sites.get("tail"))
+        values = step.model.pooling.natural({**sites, **real})
+        own = {p.name: values[p.name] for p in step.model.pooling.parameters}
+        values |= step.constants(own) | ({"tail": sites["tail"]} if "tail" in sites else {})
+        return values, scatter.sample(key), scatter.log_prob(step.layout.y)
+
+    return jax.vmap(one)(flat, jax.random.split(key, flat[next(iter(flat))].shape[0]))
+
+
+def _host(found: tuple[dict[str, jax.Array], jax.Array, jax.Array], shape: tuple[int, int]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    values, y, log_likelihood = jax.tree.map(lambda v: np.asarray(v).reshape(*shape, *v.shape[1:]), found)
+    return values, y, log_likelihood
+
+
+def _coordinates(step: Step, shape: tuple[int, ...]) -> dict[str, object]:
+    return {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+
+
+def _parameters(step: Step, values: Arrays) -> xr.Dataset:
+    """Series by (corpus, name), effects by their own level, the rest scalars."""
+    f = step.factors
+    names = {"corpus": list(f.corpora), f.name_of_names: list(f.names)}
+    found = {}
+    for name, v in values.items():
+        factor = next((k for k in names if name.startswith("effect_") and name.endswith(f"_{k}")), None)
+        if v.ndim == 2 or factor:
+            dims = ("chain", "draw", *([factor] if factor else []))
+            found[name] = xr.DataArray(v, dims=dims)
+            continue
+        grid = np.full((*v.shape[:2], len(f.corpora), len(f.names)), np.nan)
+        grid[:, :, list(f.corpus), list(f.name)] = v
+        found[name] = xr.DataArray(grid, dims=("chain", "draw", "corpus", f.name_of_names))
+    first = next(iter(values.values()))
+    return xr.Dataset(found, coords={**_coordinates(step, first.shape), **names})
+
+
+def _cells(step: Step, y: np.ndarray) -> xr.Dataset:
+    """A rectangle (chain, draw, series, cell) as (chain, draw, name, run): a run is of one corpus, which becomes a coordinate of it."""
+    f = step.factors
+    seen = np.asarray(step.layout.seen)
+    runs = list(dict.fromkeys(step.runs[seen]))
+    series, cell = np.nonzero(seen)
+    column = [runs.index(r) for r in step.runs[seen]]
+    grid = np.full((*y.shape[:2], len(f.names), len(runs)), np.nan)
+    grid[:, :, np.array(f.name)[series], column] = y[:, :, series, cell]
+    corpus = dict(zip(column, np.array(f.corpora)[np.array(f.corpus)[series]], strict=True))
+    coords = {**_coordinates(step, y.shape), f.name_of_names: list(f.names), "run": runs, "corpus": ("run", [str(corpus[i]) for i in range(len(runs))])}
+    return xr.Dataset({step.observed: (("chain", "draw", f.name_of_names, "run"), grid)}, coords=coords)
+
+
+def _statistics(sample: Sample) -> xr.Dataset:
+    statistics = {name: (("chain", "draw"), v) for name, v in sample.statistics.items()}
+    depth = np.ceil(np.log2(sample.statistics["n_steps"] + 1)).astype(int)
+    return xr.Dataset({**statistics, "tree_depth": (("chain", "draw"), depth)})

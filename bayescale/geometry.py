@@ -45,7 +45,7 @@ class Quadratic(NamedTuple):
     at
         Shape (series, parameters): where each series' ridge was straightened.
     common
-        Shape (parameters,): where the population's was.
+        Shape (series, parameters): where that of the population of its kind was.
     centre
         x at the mean of each series' runs, a pytree of arrays of shape (series,).
     """
@@ -87,20 +87,21 @@ def quadratic(model: SeriesModel, layout: Layout) -> Quadratic:
     noise = jnp.asarray(moments[model.scale_name][0])
     newton = jax.vmap(partial(_newton, model))
     shared = jnp.asarray([pooling.pooled(p) for p in curve])
+    member = np.eye(len(pooling.factors.kinds))[np.array(pooling.factors.kind)]  # (series, kinds)
 
     def around(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        at, centre, precision, common, *_ = state
-        mode, q = newton(*layout, at, centre, precision, noise)
+        at, around_which, precision, *_ = state
+        mode, q = newton(*layout, at, around_which, precision, noise)
         information = jnp.einsum("sii->si", q.F)
         weight = information / (1 + (spread / 2) ** 2 * information)
-        found = (jnp.sum(weight * mode, 0) + loc[0] / variance[0]) / (jnp.sum(weight, 0) + 1 / variance[0])
-        return mode, jnp.where(shared, found, loc), 1 / jnp.where(shared, (spread / 2) ** 2, variance), found, *q._replace(common=common)
+        common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
+        return mode, jnp.where(shared, common, loc), 1 / jnp.where(shared, (spread / 2) ** 2, variance), *q._replace(common=around_which)
 
     n, k = loc.shape
     centre = jax.tree.map(lambda v: jnp.zeros(n), layout.x)
-    zeros = [*(jnp.zeros(s) for s in ((k,), (n, k, k), (n, k), (n,), (n,), (n, k), (k,))), centre]
+    zeros = [*(jnp.zeros(s) for s in ((n, k, k), (n, k), (n,), (n,), (n, k), (n, k))), centre]
     state = jax.lax.fori_loop(0, ROUNDS, around, (loc, loc, 1 / (variance + spread**2), *zeros))
-    return Quadratic(*state[4:])
+    return Quadratic(*state[3:])
 
 
 def curvature(model: SeriesModel, theta: list[jax.Array], at: list[jax.Array], centre: Any) -> list[jax.Array]:
@@ -240,26 +241,26 @@ def _by_series(model: SeriesModel) -> Coordinates:
     pooling, curve = model.pooling, parameter_order(model)
     noise = pooling.parameters[-1]
     spreads = [name for p in filter(pooling.pooled, pooling.parameters) for name in pooling.spreads(p)]
-    pooled = sum(map(pooling.pooled, pooling.parameters))
+    pooled, several = sum(map(pooling.pooled, pooling.parameters)), len(pooling.factors.several)
     tail = int(model.noise == "student_t")
 
     def to_sites(z: jax.Array, q: Quadratic) -> tuple[dict[str, jax.Array], jax.Array]:
         cut = _Cutter(z)
-        sites = {name: cut.take() for name in spreads} | ({"tail": cut.take()} if tail else {})
+        sites = {name: cut.take(several) for name in spreads} | ({"tail": cut.take()} if tail else {})
         information = 2 * q.count
         log_det = _Group(model, [noise], information[:, None, None], (information * q.log_scale)[:, None]).whiten(sites, cut)
         weight = jnp.exp(2 * (q.log_scale - sites[noise.name]))
         return sites, log_det + _Group(model, curve, q.F * weight[:, None, None], q.h * weight[:, None], q).whiten(sites, cut)
 
-    start = np.concatenate([[float(to_natural("spread").inv(0.5 * (p.pooling or 1.0))) for p in filter(pooling.pooled, pooling.parameters) for _ in pooling.spreads(p)], [np.log(10.0)] * tail])
+    start = np.concatenate([[float(to_natural("spread").inv(0.5 * (p.pooling or 1.0))) for p in filter(pooling.pooled, pooling.parameters) for _ in range(len(pooling.spreads(p)) * several)], [np.log(10.0)] * tail])
     size = len(start) + _design(pooling).shape[1] * pooled + pooling.factors.series * len(pooling.parameters)
     return Coordinates(size, to_sites, np.concatenate([start, np.zeros(size - len(start))]))
 
 
 def _design(pooling: Pooling) -> np.ndarray:
-    """Which population and effect each series hangs on: shape (series, 1 + levels of the crossed factors)."""
-    n = pooling.factors.series
-    return np.concatenate([np.ones((n, 1)), *(np.eye(levels)[level] for level, levels in pooling.factors.crossed.values())], 1)
+    """Which population and which effects each series hangs on: shape (series, kinds + levels of the crossed factors)."""
+    f = pooling.factors
+    return np.concatenate([np.eye(len(f.kinds))[np.array(f.kind)], *(e.touches for e in f.crossed.values())], 1)
 
 
 class _Group:
@@ -286,19 +287,21 @@ class _Group:
         return total
 
     def _precision(self, p: Parameter, sites: dict[str, jax.Array]) -> jax.Array:
-        return self.pooling.sd(p, self.pooling.factors.own, sites) ** -2 if self.pooling.pooled(p) else jnp.asarray(1 / self.moments[p.name][1] ** 2)
+        return self.pooling.own_sd(p, sites) ** -2 if self.pooling.pooled(p) else jnp.asarray(1 / self.moments[p.name][1] ** 2)
 
     def _bend(self, theta: list[jax.Array], sites: dict[str, jax.Array]) -> list[jax.Array]:
         """From straight coordinates to parameters, population and series; each exponent's prior is then centred where its series' shares put it."""
         q = self.q
         assert q is not None
-        middle = [sites[f"population_{p.name}"] if i in self.own else q.common[i] for i, p in enumerate(self.parameters)]
-        above = curvature(self.model, middle, list(q.common), jax.tree.map(jnp.mean, q.centre))
+        f = self.pooling.factors
+        kind, first = np.array(f.kind), np.array([f.kind.index(g) for g in range(len(f.kinds))])
+        middle = [sites[f"population_{p.name}"] if i in self.own else q.common[first, i] for i, p in enumerate(self.parameters)]
+        above = curvature(self.model, middle, list(q.common[first].T), jax.tree.map(lambda v: v[first], q.centre))
         mine = curvature(self.model, theta, list(q.at.T), q.centre)
         e = len(above)
         if e == 0:
             return theta
-        shift = jnp.stack([mine[i] - (above[i] if i in self.own else 0.0) for i in range(e)], -1)
+        shift = jnp.stack([mine[i] - (above[i][kind] if i in self.own else 0.0) for i in range(e)], -1)
         moved = _solve(self.inverse[:, :e, :e], self.precision[:, :e] * shift, 0.0)
         for i, term in enumerate(above):
             if i in self.own:
@@ -313,37 +316,43 @@ class _Group:
         pull = (precision * _solve(self.inverse, self.h + precision * fixed, 0.0))[:, own]
         through = self.inverse * precision[:, None, :]
         A = (precision[:, :, None] * jnp.eye(self.k) - jnp.sum(through[:, :, :, None] * through[:, :, None, :], 1))[:, own][:, :, own]
+        kinds = len(self.pooling.factors.kinds)
         prior, middle = [], []
         for p in (self.parameters[i] for i in own):
             loc, sd = (float(np.ravel(v)[0]) for v in self.moments[p.name])
-            prior.append(jnp.concatenate([jnp.full(1, sd**-2), *(jnp.full(w, self.pooling.sd(p, f, sites) ** -2) for f, (_, w) in crossed.items())]))
-            middle.append(loc * sd**-2)
-        if columns == 1:
-            inner, log_det = inverse_cholesky(jnp.sum(A, 0) + jnp.diag(jnp.concatenate(prior)))
-            beta = _solve(inner, jnp.sum(pull, 0) + jnp.array(middle), cut.take(len(own)))[:, None]
-        else:
-            M = jnp.einsum("sb,sij,sc->ibjc", design, A, design).reshape(len(own) * columns, -1) + jnp.diag(jnp.concatenate(prior))
-            rhs = jnp.einsum("sb,si->ib", design, pull).at[:, 0].add(jnp.array(middle))
-            L = jnp.linalg.cholesky(M)
-            solve = jax.scipy.linalg.solve_triangular
-            beta = solve(L, solve(L, rhs.reshape(-1), lower=True) + cut.take(M.shape[0]), lower=True, trans=1).reshape(len(own), columns)
-            log_det = jnp.sum(jnp.log(jnp.diag(L)))
+            prior.append(jnp.concatenate([jnp.full(kinds, sd**-2), *(self.pooling.sd(p, f, sites)[e.kind] ** -2 for f, e in crossed.items())]))
+            middle.append(jnp.concatenate([jnp.full(kinds, loc * sd**-2), jnp.zeros(columns - kinds)]))
+        beta, log_det = self._above(A, pull, jnp.stack(prior), jnp.stack(middle), cut)
         for row, p in zip(beta, (self.parameters[i] for i in own), strict=True):
-            at = 1
-            sites[f"population_{p.name}"] = row[0]
-            for f, (_, w) in crossed.items():
-                sd = self.pooling.sd(p, f, sites)
-                sites[f"effect_{p.name}_{f}"] = row[at : at + w] / sd
-                log_det, at = log_det + w * jnp.log(sd), at + w
+            at = kinds
+            sites[f"population_{p.name}"] = row[:kinds]
+            for f, e in crossed.items():
+                sd = self.pooling.sd(p, f, sites)[e.kind]
+                sites[f"effect_{p.name}_{f}"] = row[at : at + len(sd)] / sd
+                log_det, at = log_det + jnp.sum(jnp.log(sd)), at + len(sd)
         return -log_det
+
+    def _above(self, A: jax.Array, pull: jax.Array, prior: jax.Array, middle: jax.Array, cut: _Cutter) -> tuple[jax.Array, jax.Array]:
+        """Populations and effects (parameters, columns) and log|L| of their precision: kinds one by one where nothing crosses, else one dense system."""
+        design = _design(self.pooling)
+        k, columns = prior.shape
+        if not self.pooling.factors.crossed:
+            inner, log_det = inverse_cholesky(jnp.einsum("sb,sij->bij", design, A) + prior.T[:, :, None] * jnp.eye(k))
+            return _solve(inner, design.T @ pull + middle.T, cut.take(columns, k)).T, jnp.sum(log_det)
+        M = jnp.einsum("sb,sij,sc->ibjc", design, A, design).reshape(k * columns, -1) + jnp.diag(prior.reshape(-1))
+        rhs = (pull.T @ design + middle).reshape(-1)
+        L = jnp.linalg.cholesky(M)
+        solve = jax.scipy.linalg.solve_triangular
+        beta = solve(L, solve(L, rhs, lower=True) + cut.take(k * columns), lower=True, trans=1)
+        return beta.reshape(k, columns), jnp.sum(jnp.log(jnp.diag(L)))
 
 
 def _common(model: SeriesModel) -> Coordinates:
     """One dense, constant map for complete pooling: the shared parameters first, then each series' own."""
-    parameters, n = model.pooling.parameters, model.pooling.factors.series
+    parameters, n = [*parameter_order(model), model.pooling.parameters[-1]], model.pooling.factors.series
     moments = prior_moments(model)
     top = int(model.noise == "student_t")
-    columns = [[0] * n if model.pooling.shared(p) else list(range(n)) for p in parameters]
+    columns = [list(model.pooling.factors.kind) if model.pooling.shared(p) else list(range(n)) for p in parameters]
     widths = [max(c) + 1 for c in columns]
     offsets = np.cumsum([0, *widths])
     place = np.array([[offsets[i] + c for c in column] for i, column in enumerate(columns)])  # (parameters, series) -> coordinate
@@ -366,7 +375,7 @@ def _common(model: SeriesModel) -> Coordinates:
         solve = jax.scipy.linalg.solve_triangular
         theta = solve(L, solve(L, h, lower=True) + z[top:], lower=True, trans=1)
         sites = {"tail": z[0]} if top else {}
-        sites |= {p.name: theta[place[i][0]] if model.pooling.shared(p) else theta[place[i]] for i, p in enumerate(parameters)}
+        sites |= {p.name: theta[offsets[i] : offsets[i + 1]] for i, p in enumerate(parameters)}
         return sites, -jnp.sum(jnp.log(jnp.diag(L)))
 
     return Coordinates(top + size, to_sites, np.concatenate([[np.log(10.0)] * top, np.zeros(size)]))

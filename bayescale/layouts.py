@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +80,8 @@ def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Referen
 def loss_data(ladder: Ladder) -> LossData:
     """The losses of the runs whose role is ``fit``, one series for each (corpus, loss name).
 
+    A task's own loss (the likelihood of its answers) and a validation loss (of running text) are two kinds: exchangeable within, not between.
+
     Raises
     ------
     DataError
@@ -89,7 +92,8 @@ def loss_data(ladder: Ladder) -> LossData:
     runs = rows.drop_duplicates("run")
     near = runs[runs["c"] >= runs["c"].max() / NEAR_FRONTIER]
     reference = Reference(*(float(np.exp(np.log(near[k]).mean())) for k in ("params", "tokens", "c")))
-    factors, cells = _series(rows, "loss_name")
+    own = {t for t in ladder.tasks if ladder.loss_name_of[t] == t}
+    factors, cells = _series(rows, "loss_name", lambda name: "task" if name in own else "validation")
     grid = {k: _rectangle(cells, k) for k in ("loss", "params", "tokens", "c")}
     seen = _rectangle(cells, "loss", fill=0.0) > 0
     layout = Layout(np.log(grid["loss"]), seen, point(grid["params"], grid["tokens"], grid["c"], reference), np.ones_like(grid["loss"]))
@@ -118,7 +122,7 @@ def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
     scored["through"] = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
     scored = scored[scored["through"].notna()]
     spread = losses.groupby("loss_name").agg(["mean", "std"])
-    factors, cells = _series(scored, "task")
+    factors, cells = _series(scored, "task", lambda name: "task")
     tasks = [factors.names[j] for j in factors.name]
     names = [str(cell["via"].iloc[0]) for cell in cells]
     centre, scale = (spread.loc[names, k].to_numpy(float) for k in ("mean", "std"))
@@ -136,7 +140,7 @@ def _last(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("step", kind="stable", na_position="first").drop_duplicates(["run", "task"], keep="last").sort_index()
 
 
-def _series(rows: pd.DataFrame, name: str) -> tuple[Factors, list[pd.DataFrame]]:
+def _series(rows: pd.DataFrame, name: str, kind: Callable[[str], str]) -> tuple[Factors, list[pd.DataFrame]]:
     cells = {(str(c), str(t)): cell for (c, t), cell in rows.groupby(["corpus", name], sort=False)}
     for (corpus, series), cell in cells.items():
         if len(cell) < FEWEST_RUNS:
@@ -147,8 +151,9 @@ def _series(rows: pd.DataFrame, name: str) -> tuple[Factors, list[pd.DataFrame]]
                 way_out="add runs, or drop the series",
             )
     corpora, names = (tuple(dict.fromkeys(k[i] for k in cells)) for i in (0, 1))
-    index = [(corpora.index(c), names.index(t)) for c, t in cells]
-    return Factors(corpora, names, tuple(i for i, _ in index), tuple(j for _, j in index), name), list(cells.values())
+    kinds = tuple(dict.fromkeys(kind(t) for _, t in cells))
+    index = zip(*((corpora.index(c), names.index(t), kinds.index(kind(t))) for c, t in cells), strict=True)
+    return Factors(corpora, names, kinds, *index, name), list(cells.values())
 
 
 def _rectangle(cells: list[pd.DataFrame], column: str, fill: object = None) -> np.ndarray:

@@ -103,10 +103,11 @@ def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str
 def _describe(step: Step, sites: Mapping[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
     """Natural values with the constants, draws of y, and its log likelihood, over flattened draws."""
     flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
-    n = step.factors.series
+    kind = np.array(step.factors.kind)
 
     def one(sites: dict[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
-        real = {p.name: jax.numpy.broadcast_to(sites[p.name], (n,)) for p in step.model.pooling.parameters}
+        shared = {p.name for p in step.model.pooling.parameters if step.model.pooling.shared(p)}
+        real = {p.name: sites[p.name][kind] if p.name in shared else sites[p.name] for p in step.model.pooling.parameters}
         scatter = step.model.scatter(*step.model.expectation(real, step.layout), sites.get("tail"))
         values = step.model.pooling.natural({**sites, **real})
         own = {p.name: values[p.name] for p in step.model.pooling.parameters}
@@ -121,26 +122,37 @@ def _host(found: tuple[dict[str, jax.Array], jax.Array, jax.Array], shape: tuple
     return values, y, log_likelihood
 
 
-def _coordinates(step: Step, shape: tuple[int, ...]) -> dict[str, object]:
+def _coordinates(shape: tuple[int, ...]) -> dict[str, object]:
     return {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
 
 
 def _parameters(step: Step, values: Arrays) -> xr.Dataset:
-    """Series by (corpus, name), effects by their own level, the rest scalars."""
+    """Series by (corpus, name), populations and spreads by kind where there are several, effects by their level."""
     f = step.factors
-    names = {"corpus": list(f.corpora), f.name_of_names: list(f.names)}
-    found = {}
-    for name, v in values.items():
-        factor = next((k for k in names if name.startswith("effect_") and name.endswith(f"_{k}")), None)
-        if v.ndim == 2 or factor:
-            dims = ("chain", "draw", *([factor] if factor else []))
-            found[name] = xr.DataArray(v, dims=dims)
-            continue
-        grid = np.full((*v.shape[:2], len(f.corpora), len(f.names)), np.nan)
-        grid[:, :, list(f.corpus), list(f.name)] = v
-        found[name] = xr.DataArray(grid, dims=("chain", "draw", "corpus", f.name_of_names))
+    found = {name: _named(step, name, v) for name, v in values.items()}
+    coords = {"corpus": list(f.corpora), f.name_of_names: list(f.names), "kind": list(f.kinds)}
+    coords |= {f"{factor}_effect": list(effects.labels) for factor, effects in f.crossed.items()}
+    used = {d for v in found.values() for d in v.dims}
     first = next(iter(values.values()))
-    return xr.Dataset(found, coords={**_coordinates(step, first.shape), **names})
+    return xr.Dataset(found, coords={**_coordinates(first.shape), **{k: v for k, v in coords.items() if k in used}})
+
+
+def _named(step: Step, name: str, v: np.ndarray) -> xr.DataArray:
+    f = step.factors
+    if v.ndim == 2:
+        return xr.DataArray(v, dims=("chain", "draw"))
+    if name.startswith("effect_"):
+        factor = next(k for k in f.crossed if name.endswith(f"_{k}"))
+        return xr.DataArray(v, dims=("chain", "draw", f"{factor}_effect"))
+    if name.startswith(("population_", "sd_")):
+        if v.shape[2] not in (1, len(f.kinds)):
+            v = np.stack([v[:, :, list(f.several).index(g)] if g in f.several else np.full(v.shape[:2], np.nan) for g in range(len(f.kinds))], -1)
+        if v.shape[2] == 1:
+            return xr.DataArray(v[:, :, 0], dims=("chain", "draw"))
+        return xr.DataArray(v, dims=("chain", "draw", "kind"))
+    grid = np.full((*v.shape[:2], len(f.corpora), len(f.names)), np.nan)
+    grid[:, :, list(f.corpus), list(f.name)] = v
+    return xr.DataArray(grid, dims=("chain", "draw", "corpus", f.name_of_names))
 
 
 def _cells(step: Step, y: np.ndarray) -> xr.Dataset:
@@ -153,7 +165,7 @@ def _cells(step: Step, y: np.ndarray) -> xr.Dataset:
     grid = np.full((*y.shape[:2], len(f.names), len(runs)), np.nan)
     grid[:, :, np.array(f.name)[series], column] = y[:, :, series, cell]
     corpus = dict(zip(column, np.array(f.corpora)[np.array(f.corpus)[series]], strict=True))
-    coords = {**_coordinates(step, y.shape), f.name_of_names: list(f.names), "run": runs, "corpus": ("run", [str(corpus[i]) for i in range(len(runs))])}
+    coords = {**_coordinates(y.shape), f.name_of_names: list(f.names), "run": runs, "corpus": ("run", [str(corpus[i]) for i in range(len(runs))])}
     return xr.Dataset({step.observed: (("chain", "draw", f.name_of_names, "run"), grid)}, coords=coords)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,17 +20,18 @@ from bayescale.parameters import Parameter, on_real_line, to_natural
 PoolingKind = Literal["partial", "none", "complete"]
 POOLINGS: tuple[PoolingKind, ...] = ("partial", "none", "complete")
 type Sites = Mapping[str, jax.Array]
+NO_SPREAD = 1e-3  # on the real line, where priors have sd 0.4 or more: a lone series is its own population
 
 
 @dataclass(frozen=True)
 class Factors:
-    """Which corpus and which name (loss or task) each series has: s -> (corpus[s], name[s]).
+    """Which corpus, which name (loss or task) and which kind each series has.
 
     Parameters
     ----------
-    corpora, names
-        Levels of the two factors.
-    corpus, name
+    corpora, names, kinds
+        Levels. Series of one kind are exchangeable and share a population; series of different kinds share nothing.
+    corpus, name, kind
         Level of each series, integers of shape (series,).
     name_of_names
         What the second factor is called: ``loss_name`` or ``task``.
@@ -38,8 +39,10 @@ class Factors:
 
     corpora: tuple[str, ...]
     names: tuple[str, ...]
+    kinds: tuple[str, ...]
     corpus: tuple[int, ...]
     name: tuple[int, ...]
+    kind: tuple[int, ...]
     name_of_names: str
 
     @property
@@ -48,12 +51,15 @@ class Factors:
         return len(self.corpus)
 
     @cached_property
-    def crossed(self) -> dict[str, tuple[np.ndarray, int]]:
-        """Factors with an effect of their own besides the series': {factor: (level of each series, levels)}; none where a factor has one level a series."""
-        found = {"corpus": (np.array(self.corpus), len(self.corpora)), self.name_of_names: (np.array(self.name), len(self.names))}
-        if any(levels == self.series for _, levels in found.values()):
-            return {}
-        return {k: v for k, v in found.items() if v[1] > 1}
+    def several(self) -> np.ndarray:
+        """The kinds that have more than one series: only they have a spread."""
+        return np.flatnonzero(np.bincount(self.kind, minlength=len(self.kinds)) > 1)
+
+    @cached_property
+    def crossed(self) -> dict[str, Effects]:
+        """Effects of a factor besides the series' own, within the kinds where both factors really cross."""
+        found = {"corpus": self._effects(self.corpora, self.corpus), self.name_of_names: self._effects(self.names, self.name)}
+        return {factor: effects for factor, effects in found.items() if effects.labels}
 
     @property
     def own(self) -> str:
@@ -62,13 +68,35 @@ class Factors:
             return "series"
         return "corpus" if len(self.corpora) > 1 else self.name_of_names
 
+    def _effects(self, levels: tuple[str, ...], level: tuple[int, ...]) -> Effects:
+        labels, kind_of, columns = [], [], []
+        for g, kind in enumerate(self.kinds):
+            members = np.array(self.kind) == g
+            counts = [len(set(np.array(of)[members])) for of in (self.corpus, self.name)]
+            if min(counts) < 2 or max(counts) == members.sum():
+                continue
+            for i in sorted(set(np.array(level)[members])):
+                labels.append(levels[i] if len(self.kinds) == 1 else f"{kind}: {levels[i]}")
+                kind_of.append(g)
+                columns.append(members & (np.array(level) == i))
+        return Effects(tuple(labels), np.array(kind_of, int), np.array(columns, float).T)
+
+
+class Effects(NamedTuple):
+    """Levels of a crossed factor: labels, the kind that each belongs to (levels,), and which series each touches (series, levels)."""
+
+    labels: tuple[str, ...]
+    kind: np.ndarray
+    touches: np.ndarray
+
 
 @dataclass(frozen=True)
 class Pooling:
-    """theta_s ~ Normal(mu + u_corpus[s] + v_name[s], sd) for each pooled parameter, on its real scale.
+    """theta_s ~ Normal(mu + u_corpus[s] + v_name[s], sd) for each pooled parameter, on its real scale, within each kind of series.
 
-    Sites of the model, all on the real line: ``population_x``, ``sd_x_<factor>`` (see support ``spread``), ``effect_x_<factor>`` (standardised,
-    only where both factors really cross), and ``x`` itself, one value a series (one for all where pooling is complete).
+    Sites of the model, all on the real line: ``population_x`` and ``sd_x_<factor>`` (support ``spread``), one value a kind;
+    ``effect_x_<factor>``, standardised, only where both factors really cross; and ``x`` itself, one value a series (one a kind where pooling
+    is complete).
 
     Parameters
     ----------
@@ -89,7 +117,7 @@ class Pooling:
 
     def pooled(self, p: Parameter) -> bool:
         """Whether the series share this parameter in part."""
-        return self.kind == "partial" and p.pooling is not None and self.factors.series > 1
+        return self.kind == "partial" and p.pooling is not None and len(self.factors.several) > 0
 
     def shared(self, p: Parameter) -> bool:
         """Whether one value serves all series."""
@@ -104,50 +132,39 @@ class Pooling:
         names = [f"sd_{p.name}_{factor}" for factor in (*self.factors.crossed, self.factors.own)]
         return {name: self.overrides.get(name, dist.HalfNormal(p.pooling)) for name in names}
 
-    @cached_property
-    def top_level(self) -> tuple[str, ...]:
-        """Names of the sites above the series: populations, spreads, effects; each is a scalar but for effects."""
-        found = []
-        for p in filter(self.pooled, self.parameters):
-            found += [f"population_{p.name}", *self.spreads(p), *(f"effect_{p.name}_{f}" for f in self.factors.crossed)]
-        return tuple(found)
-
-    def shape(self, site: str) -> tuple[int, ...]:
-        """Shape of a site."""
-        for factor, (_, levels) in self.factors.crossed.items():
-            if site.startswith("effect_") and site.endswith(f"_{factor}"):
-                return (levels,)
-        shared = any(p.name == site and self.shared(p) for p in self.parameters)
-        return () if site in self.top_level or shared else (self.factors.series,)
-
     def location(self, p: Parameter, sites: Sites) -> jax.Array:
         """Mu + u_corpus[s] + v_name[s], shape (series,)."""
-        mu = jnp.broadcast_to(sites[f"population_{p.name}"], (self.factors.series,))
-        for factor, (level, _) in self.factors.crossed.items():
-            mu = mu + self.sd(p, factor, sites) * sites[f"effect_{p.name}_{factor}"][level]
+        mu = sites[f"population_{p.name}"][np.array(self.factors.kind)]
+        for factor, effects in self.factors.crossed.items():
+            mu = mu + effects.touches @ (self.sd(p, factor, sites)[effects.kind] * sites[f"effect_{p.name}_{factor}"])
         return mu
 
+    def own_sd(self, p: Parameter, sites: Sites) -> jax.Array:
+        """Standard deviation of each series around `location`, shape (series,)."""
+        return self.sd(p, self.factors.own, sites)[np.array(self.factors.kind)]
+
     def sd(self, p: Parameter, factor: str, sites: Sites) -> jax.Array:
-        """Standard deviation between the levels of a factor, or of the series (`factors.own`) around `location`."""
-        return to_natural("spread")(sites[f"sd_{p.name}_{factor}"])
+        """Standard deviation between the levels of a factor, or of the series (`factors.own`), one a kind; next to nil in a kind of one series."""
+        nil = jnp.full(len(self.factors.kinds), NO_SPREAD)
+        return nil.at[self.factors.several].set(to_natural("spread")(sites[f"sd_{p.name}_{factor}"]))
 
     def sample(self) -> dict[str, jax.Array]:
         """The NumPyro sites of every parameter: real values of shape (series,), by name."""
         return {p.name: self._sample(p) for p in self.parameters}
 
     def _sample(self, p: Parameter) -> jax.Array:
-        n = self.factors.series
+        n, kinds, kind = self.factors.series, len(self.factors.kinds), np.array(self.factors.kind)
         if not self.pooled(p):
-            shape = () if self.shared(p) else (n,)
-            prior = self.prior(p)
-            return jnp.broadcast_to(numpyro.sample(p.name, prior if prior.batch_shape == shape else prior.expand(shape)), (n,))
-        sites = {f"population_{p.name}": numpyro.sample(f"population_{p.name}", self.prior(p))}
+            size = kinds if self.shared(p) else n
+            value = numpyro.sample(p.name, self.prior(p).expand((size,)))
+            return value[kind] if self.shared(p) else value
+        sites = {f"population_{p.name}": numpyro.sample(f"population_{p.name}", self.prior(p).expand((kinds,)))}
         for name, spread in self.spreads(p).items():
-            sites[name] = numpyro.sample(name, on_real_line(spread, "spread"))
-        for factor, (_, levels) in self.factors.crossed.items():
+            sites[name] = numpyro.sample(name, on_real_line(spread, "spread").expand((len(self.factors.several),)))
+        for factor, effects in self.factors.crossed.items():
             name = f"effect_{p.name}_{factor}"
-            sites[name] = numpyro.sample(name, dist.Normal(0.0, 1.0).expand((levels,)))
-        return numpyro.sample(p.name, dist.Normal(self.location(p, sites), self.sd(p, self.factors.own, sites)))
+            sites[name] = numpyro.sample(name, dist.Normal(0.0, 1.0).expand((len(effects.labels),)))
+        return numpyro.sample(p.name, dist.Normal(self.location(p, sites), self.own_sd(p, sites)))
 
     def natural(self, sites: Sites) -> dict[str, jax.Array]:
         """Every site on its natural scale, from real values with any leading dimensions."""

@@ -1,0 +1,49 @@
+"""bayescale: Bayesian scaling laws, from a ladder of small runs to a credible interval for a large one.
+
+>>> import bayescale as bs
+>>> bs.setup()  # doctest: +SKIP
+"""
+
+from importlib.metadata import version as _version
+
+from bayescale.datasets import DATASETS, load_dataset
+from bayescale.errors import BayescaleError, DataError, FileError, SettingError
+from bayescale.fitting import Fit, fit
+from bayescale.forecasting import Forecast, forecast
+from bayescale.ladder import Conventions, Ladder, Target
+from bayescale.laws import LAWS, Law
+from bayescale.links import LINKS, Link
+from bayescale.parameters import Parameter
+from bayescale.readers import read_checkpoints, read_csv, read_gadre
+from bayescale.sampling import setup
+from bayescale.saving import load_fit
+from bayescale.simulating import Simulation, simulate
+
+__version__ = _version("bayescale")
+__all__ = [
+    "DATASETS",
+    "LAWS",
+    "LINKS",
+    "BayescaleError",
+    "Conventions",
+    "DataError",
+    "FileError",
+    "Fit",
+    "Forecast",
+    "Ladder",
+    "Law",
+    "Link",
+    "Parameter",
+    "SettingError",
+    "Simulation",
+    "Target",
+    "fit",
+    "forecast",
+    "load_dataset",
+    "load_fit",
+    "read_checkpoints",
+    "read_csv",
+    "read_gadre",
+    "setup",
+    "simulate",
+]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,9 +19,9 @@ from bayescale.diagnosing import sampler_checks
 from bayescale.errors import SettingError
 from bayescale.ladder import Ladder
 from bayescale.laws import Law, get_law
-from bayescale.layouts import AccuracyData, LossData, accuracy_data, loss_data
-from bayescale.links import Link, get_link, lo_prior
-from bayescale.models import NOISES, Noise, SeriesModel, accuracy_model, loss_model
+from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
+from bayescale.links import Link, get_link
+from bayescale.models import NOISES, Noise, SeriesModel, loss_model
 from bayescale.posteriors import accuracy_step, loss_step, sample_posterior
 from bayescale.priors import PoolingKind
 from bayescale.sampling import Sampler, require_64bit
@@ -53,17 +55,17 @@ class Fit:
     accuracies: xr.DataTree | None
     sampler: Sampler
 
-    @property
+    @cached_property
     def loss_data(self) -> LossData:
         """What the law was fitted on."""
         return loss_data(self.ladder)
 
-    @property
+    @cached_property
     def accuracy_data(self) -> AccuracyData | None:
         """What the link was fitted on."""
         return accuracy_data(self.ladder, self.via)
 
-    @property
+    @cached_property
     def checks(self) -> list[Check]:
         """The sampler's checks of both steps, then warnings about the data and the design."""
         found = sampler_checks(self.losses, "loss")
@@ -85,9 +87,9 @@ class Fit:
         trees = {"loss": self.losses, "accuracy": self.accuracies}
         return pd.concat([_summary(tree, step) for step, tree in trees.items() if tree is not None], ignore_index=True)
 
-    def save(self, path: str) -> None:
-        """Write the fit to one file, all or nothing; `load_fit` reads it back."""
-        from bayescale.saving import save_fit  # noqa: PLC0415 (saving knows Fit, so it comes after)
+    def save(self, path: str | Path) -> None:
+        """Write the fit to one file, whole or not at all; `load_fit` reads it back."""
+        from bayescale.saving import save_fit  # noqa: PLC0415 (saving rebuilds a Fit, so it comes after this module)
 
         save_fit(self, path)
 
@@ -150,7 +152,7 @@ def fit(
     model = loss_model(chosen, losses.factors, pooling=pooling, noise=noise, priors=mine)
     accuracies = accuracy_data(ladder, via)
     linked = get_link(ladder.link if link is None else link) if accuracies is not None else None
-    second = _link_model(linked, accuracies, pooling, mine) if linked is not None and accuracies is not None else None
+    second = link_model(linked, accuracies, pooling, mine) if linked is not None and accuracies is not None else None
     _every_prior_used(mine, [m for m in (model, second) if m is not None])
     tree = sample_posterior(loss_step(chosen, losses, model), sampler, _part(progress, "loss"))
     other = None
@@ -178,12 +180,6 @@ def design_checks(data: LossData, law: Law) -> list[Check]:
     return found
 
 
-def _link_model(link: Link, data: AccuracyData, pooling: PoolingKind, priors: Mapping[str, Distribution]) -> SeriesModel:
-    """The link's model, the prior of lo at each task's chance unless the user gave one."""
-    own: dict[str, Any] = {"lo": lo_prior(data.chance)} if any(p.name == "lo" for p in link.parameters) else {}
-    return accuracy_model(link, data.factors, pooling=pooling, priors={**own, **priors})
-
-
 def _every_prior_used(priors: Mapping[str, Distribution], models: list[SeriesModel]) -> None:
     known = {p.name for m in models for p in m.pooling.parameters} | {s for m in models for p in m.pooling.parameters if m.pooling.pooled(p) for s in m.pooling.spreads(p)}
     unknown = [name for name in priors if name not in known]
@@ -201,12 +197,11 @@ def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:
         draws = tree[group].to_dataset()
         rows = []
         for name, v in draws.data_vars.items():
-            stacked = v.stack(cell=[d for d in v.dims if d not in ("chain", "draw")]) if v.ndim > 2 else v.expand_dims(cell=[()])
-            for cell in range(stacked.sizes["cell"]):
-                values = np.ravel(stacked.isel(cell=cell))
+            dims = [d for d in v.dims if d not in ("chain", "draw")]
+            for where in itertools.product(*(v[d].values for d in dims)):
+                values = np.ravel(v.sel(dict(zip(dims, where, strict=True))))
                 if not np.isnan(values).all():
-                    where = stacked["cell"].values[cell]
-                    rows.append({"step": step, "parameter": name, "series": ", ".join(map(str, where)) if v.ndim > 2 else "", **_figures(values)})
+                    rows.append({"step": step, "parameter": name, "series": ", ".join(map(str, where)), **_figures(values)})
         frames.append(pd.DataFrame(rows).set_index(["step", "parameter", "series"]))
     return frames[0].join(frames[1], lsuffix="", rsuffix="_prior").reset_index()
 

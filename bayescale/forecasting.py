@@ -52,7 +52,7 @@ class Forecast:
         Columns: target, corpus, task, quantity (``loss`` | ``accuracy``), mean, median, sd, lower, upper, loss_name, via.
         ``frame.attrs`` holds the status of the fit, `prob`, and the note that goes with the intervals.
         """
-        tails = _tails(prob)
+        tails = check_prob(prob)
         rows = []
         for row in self.table.itertuples():
             for quantity in ("loss", "accuracy"):
@@ -67,7 +67,7 @@ class Forecast:
 
     def mean(self, tasks: Sequence[str] | None = None, prob: float = 0.9) -> pd.DataFrame:
         """The mean accuracy over `tasks` (None: all that have accuracies), draw by draw: one row a target."""
-        tails = _tails(prob)
+        tails = check_prob(prob)
         accuracy = self.draws["accuracy"]
         scored = [str(t) for t in accuracy.task.values if not np.isnan(accuracy.sel(task=t)).all()]
         chosen = scored if tasks is None else list(tasks)
@@ -265,7 +265,8 @@ def _same_conventions(target: Target, ladder: Conventions) -> None:
             )
 
 
-def _tails(prob: float) -> tuple[float, float]:
+def check_prob(prob: float) -> tuple[float, float]:
+    """The two tails of an equal-tailed interval of probability `prob`, or a SettingError."""
     if not 0 < prob < 1:
         raise SettingError("prob", rule="must lie between 0 and 1", got=prob, way_out="such as 0.9 for a 90 % interval")
     return (1 - prob) / 2, (1 + prob) / 2

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpyro.distributions import Distribution
 
 from bayescale.errors import DataError, SettingError
 from bayescale.ladder import Ladder
 from bayescale.laws import Point, Reference
-from bayescale.models import Layout
-from bayescale.priors import Factors
+from bayescale.links import Link, lo_prior
+from bayescale.models import Layout, SeriesModel, accuracy_model
+from bayescale.priors import Factors, PoolingKind
 
 NEAR_FRONTIER = 5.0  # the reference is the geometric mean of the fitted runs that cost at least Cmax / 5: where forecasts start from
 FEWEST_RUNS = 3
@@ -133,6 +136,12 @@ def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
     layout = Layout(_rectangle(cells, "accuracy"), seen, (through - centre[:, None]) / scale[:, None], np.broadcast_to(items[:, None], through.shape).copy())
     chance = ladder.task_table.loc[tasks, "chance"].to_numpy(float)
     return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), tuple(names), centre, scale, chance, items)
+
+
+def link_model(link: Link, data: AccuracyData, pooling: PoolingKind, priors: Mapping[str, Distribution]) -> SeriesModel:
+    """The link's model, the prior of lo at each task's chance unless the user gave one."""
+    own: dict[str, Any] = {"lo": lo_prior(data.chance)} if any(p.name == "lo" for p in link.parameters) else {}
+    return accuracy_model(link, data.factors, pooling=pooling, priors={**own, **priors})
 
 
 def _last(rows: pd.DataFrame) -> pd.DataFrame:

@@ -43,13 +43,42 @@ class IrreducibleTransform(transforms.Transform):
         return hash(IrreducibleTransform)
 
 
+class SpreadTransform(transforms.Transform):
+    """y = 0.01 softplus(x)^2: between logarithm and square root, so that neither a spread near nil nor a large one is a corner."""
+
+    domain = constraints.real
+    codomain = constraints.positive
+    SCALE = 0.01
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.SCALE * jax.nn.softplus(x) ** 2
+
+    def _inverse(self, y: jax.Array) -> jax.Array:
+        root = jnp.sqrt(y / self.SCALE)
+        return root + jnp.log(-jnp.expm1(-root))
+
+    def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:
+        """ln|dy/dx|, x real, y positive."""
+        return jnp.log(2 * self.SCALE * jax.nn.softplus(x)) + jax.nn.log_sigmoid(x)
+
+    def tree_flatten(self) -> tuple[tuple[()], tuple[tuple[()], dict[str, object]]]:
+        """No arrays inside."""
+        return (), ((), {})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SpreadTransform)
+
+    def __hash__(self) -> int:
+        return hash(SpreadTransform)
+
+
 Support = Literal["real", "positive", "unit", "irreducible", "spread"]
 _TO_NATURAL: dict[Support, transforms.Transform] = {
     "real": transforms.IdentityTransform(),
     "positive": transforms.ExpTransform(),
     "unit": transforms.SigmoidTransform(),
     "irreducible": IrreducibleTransform(),
-    "spread": transforms.ComposeTransform([transforms.SoftplusTransform(), transforms.AffineTransform(0.0, 0.03, domain=constraints.positive)]),
+    "spread": SpreadTransform(),
 }
 
 
@@ -63,7 +92,7 @@ class Parameter:
         As in the formula, and in the posterior.
     support
         ``real``, ``positive`` ``unit`` (0 to 1) or ``irreducible`` (0 to 1, a share that cannot be reduced);
-        ``spread`` (positive, logarithmic below 0.03 and linear above) is for standard deviations between series.
+        ``spread`` (positive, see `SpreadTransform`) is for standard deviations between series.
     prior
         A NumPyro distribution on the natural scale: of the population's value where series are pooled, of each series' own where not.
     pooling

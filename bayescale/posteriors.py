@@ -103,11 +103,9 @@ def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str
 def _describe(step: Step, sites: Mapping[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
     """Natural values with the constants, draws of y, and its log likelihood, over flattened draws."""
     flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
-    kind = np.array(step.factors.kind)
 
     def one(sites: dict[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
-        shared = {p.name for p in step.model.pooling.parameters if step.model.pooling.shared(p)}
-        real = {p.name: sites[p.name][kind] if p.name in shared else sites[p.name] for p in step.model.pooling.parameters}
+        real = step.model.pooling.by_series(sites)
         scatter = step.model.scatter(*step.model.expectation(real, step.layout), sites.get("tail"))
         values = step.model.pooling.natural({**sites, **real})
         own = {p.name: values[p.name] for p in step.model.pooling.parameters}

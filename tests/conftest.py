@@ -1,9 +1,17 @@
-"""Fixtures that several test files share."""
+"""JAX set up before anything else touches it, and fixtures that several test files share."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+import bayescale.sampling
+from bayescale.datasets import load_dataset
+from bayescale.fitting import Fit, fit
+
+CHAINS, DRAWS = 2, 300
+
+bayescale.sampling.setup(chains=CHAINS)
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +22,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the public result files are not here (set BAYESCALE_SHARED_DATA to their folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ladder_fit() -> Fit:
+    """Two short chains on the embedded ladder of 2024."""
+    return fit(load_dataset("ladder2024"), chains=CHAINS, draws=DRAWS)
+
+
+@pytest.fixture(scope="session")
+def gadre_fit() -> Fit:
+    """Two short chains on the embedded runs of Gadre et al."""
+    return fit(load_dataset("gadre2024"), chains=CHAINS, draws=DRAWS)

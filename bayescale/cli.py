@@ -1,0 +1,165 @@
+"""python -m bayescale: thin commands over the library. Exit status 0; 1 where the sampler's checks fail; 2 on bad input."""
+
+from __future__ import annotations
+
+import time
+
+_STARTED = time.perf_counter()
+
+import json  # noqa: E402 (the clock starts before the imports, which are part of what a run costs)
+import resource  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Annotated, Any  # noqa: E402
+
+import typer  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import Progress  # noqa: E402
+
+import bayescale  # noqa: E402
+from bayescale import showing  # noqa: E402
+from bayescale.datasets import load_dataset  # noqa: E402
+from bayescale.errors import BayescaleError, DataError, SettingError  # noqa: E402
+from bayescale.fitting import Fit, fit  # noqa: E402
+from bayescale.forecasting import Forecast, check_prob  # noqa: E402
+from bayescale.forecasting import forecast as make_forecast  # noqa: E402
+from bayescale.ladder import Ladder, Target  # noqa: E402
+from bayescale.readers import read_csv  # noqa: E402
+from bayescale.sampling import setup  # noqa: E402
+from bayescale.saving import atomic, check_folder  # noqa: E402
+from bayescale.schema import ROLES  # noqa: E402
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one.")
+
+
+def main() -> None:
+    """Run the command line; every error of bad input is one line on stderr and exit status 2."""
+    try:
+        app()
+    except BayescaleError as error:
+        print(f"bayescale: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("bayescale: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"bayescale {bayescale.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    """Bayesian scaling laws: from a ladder of small runs to a large one."""
+
+
+@app.command()
+def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the embedded data sets."""
+    ladders = [load_dataset(name) for name in bayescale.DATASETS]
+    if as_json:
+        print(json.dumps([{"name": x.name, "runs": len(x.runs), "corpora": x.corpora, "tasks": x.tasks, "source": x.source} for x in ladders]))
+        return
+    for x in ladders:
+        print(f"{x!r}\n    {x.source}")
+
+
+@app.command()
+def check(
+    runs: Annotated[Path, typer.Argument(help="Run table, CSV.")],
+    tasks: Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")] = None,
+) -> None:
+    """Read a run table and say what is in it, and what is wrong."""
+    ladder = read_csv(runs, tasks=tasks)
+    print(ladder)
+    showing.print_checks(Console(width=showing.width()), ladder.checks())
+
+
+@app.command()
+def forecast(
+    runs: Annotated[Path | None, typer.Argument(help="Run table, CSV; without one, --dataset.")] = None,
+    dataset: Annotated[str, typer.Option(help="Embedded data set: ladder2024 or gadre2024.")] = "ladder2024",
+    tasks: Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")] = None,
+    params: Annotated[float | None, typer.Option(help="Parameters of the target.")] = None,
+    tokens: Annotated[float | None, typer.Option(help="Training tokens of the target.")] = None,
+    flops: Annotated[float | None, typer.Option(help="Training compute of the target, measured as the ladder's is.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Corpus of the target; without --params, only the targets of that corpus.")] = None,
+    targets: Annotated[str | None, typer.Option(help="Runs of the table to forecast: roles (target, link, held_out) or run names, with commas.")] = None,
+    law: Annotated[str | None, typer.Option(help="chinchilla, gadre or compute.")] = None,
+    link: Annotated[str | None, typer.Option(help="logistic or exponential.")] = None,
+    via: Annotated[str | None, typer.Option(help="Loss that every task is linked through; without it, each task's own.")] = None,
+    pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
+    prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    chains: Annotated[int, typer.Option(help="Chains of the sampler.")] = 4,
+    draws: Annotated[int, typer.Option(help="Draws kept of each chain.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the intervals to this file (.png, .svg or .pdf).")] = None,
+    save: Annotated[Path | None, typer.Option(help="Save the fit to this file.")] = None,
+) -> None:
+    """Fit a ladder and forecast loss and accuracy of its targets."""
+    check_prob(prob)
+    for path in (csv, plot, save):
+        if path is not None:
+            check_folder(path)
+    ladder = load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
+    wanted = _targets(ladder, targets, params, tokens, flops, corpus)
+    setup(chains)
+    with Progress(console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
+        task = bar.add_task("sampling", total=2.0)
+        share = {"loss": 0.0, "accuracy": 0.0}
+
+        def progress(step: str, done: float) -> None:
+            share[step] = done
+            bar.update(task, completed=sum(share.values()))
+
+        fitted = fit(ladder, law=law, link=link, via=via, pooling=pooling, chains=chains, draws=draws, seed=seed, progress=progress)  # type: ignore[arg-type]
+    made = make_forecast(fitted, wanted, seed=seed)
+    _write(fitted, made, csv, plot, save, prob)
+    if as_json:
+        print(json.dumps(showing.forecast_json(fitted, made, prob) | _cost(), allow_nan=False))
+    else:
+        showing.print_forecast(Console(width=showing.width()), fitted, made, prob, seconds=_cost()["seconds"])
+    raise typer.Exit(1 if made.status == "fail" else 0)
+
+
+def _targets(ladder: Ladder, asked: str | None, params: float | None, tokens: float | None, flops: float | None, corpus: str | None) -> list[Target]:
+    if corpus is not None and corpus not in ladder.corpora:
+        raise DataError("--corpus", rule="must be a corpus of the ladder", got=repr(corpus), way_out=f"use one of {', '.join(ladder.corpora)}")
+    if params is not None or tokens is not None:
+        if params is None or tokens is None:
+            raise SettingError("the target", rule="needs both --params and --tokens", got="one of them", way_out="give the other")
+        if corpus is None and len(ladder.corpora) > 1:
+            raise DataError("--corpus", rule="must say which corpus the target is trained on", got="none", way_out=f"use one of {', '.join(ladder.corpora)}")
+        return [Target(params=params, tokens=tokens, corpus=corpus, flops=flops)]
+    words = [w.strip() for w in (asked or "target,link").split(",") if w.strip()]
+    unknown = [w for w in words if w not in ROLES and w not in ladder.runs.index]
+    if unknown:
+        raise SettingError("--targets", rule=f"must be roles ({', '.join(ROLES)}) or run names", got=repr(unknown[0]), way_out="mend the name")
+    roles, names = [w for w in words if w in ROLES], {w for w in words if w not in ROLES}
+    found = [t for t in ladder.targets(*ROLES) if t.label in names or ladder.runs.loc[t.label, "role"] in roles]
+    found = [t for t in found if corpus in (None, t.corpus)]
+    if not found:
+        raise DataError("the targets", rule="must be given", got="none in the table", way_out="give --params and --tokens, or rows with role target")
+    return found
+
+
+def _write(fitted: Fit, made: Forecast, csv: Path | None, plot: Path | None, save: Path | None, prob: float) -> None:
+    if csv is not None:
+        with atomic(csv) as temporary:
+            made.to_frame(prob).assign(status=made.status).to_csv(temporary, index=False)
+    if plot is not None:
+        showing.draw(fitted, made, plot, prob)
+    if save is not None:
+        fitted.save(save)
+
+
+def _cost() -> dict[str, Any]:
+    """Seconds since the interpreter came to this file, and the largest memory the process ever held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return {"seconds": round(time.perf_counter() - _STARTED, 2), "peak_memory_mb": round(peak, 1)}
+
+

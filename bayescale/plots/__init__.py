@@ -1,0 +1,7 @@
+"""Figures, one function each: ``f(record, *, ax=None) -> Axes``. Importing this package, and nothing else, imports matplotlib."""
+
+from bayescale.plots.forecast import plot_forecast
+from bayescale.plots.law import plot_law
+from bayescale.plots.link import plot_link
+
+__all__ = ["plot_forecast", "plot_law", "plot_link"]

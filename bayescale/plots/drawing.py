@@ -1,0 +1,97 @@
+"""What the figures share: their axes, colours, bands, and the thinned draws of one series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.typing import ColorType
+from numpy.typing import ArrayLike
+
+from bayescale.errors import SettingError
+from bayescale.ladder import Ladder
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito (2008), told apart by colour-blind readers
+GREY = "0.45"
+ACTUAL = "black"
+DRAWS = 400  # quantiles to 5 % from 400 draws move by about a tenth of a posterior sd: less than a line's width
+BANDS = ((0.9, 0.18), (0.5, 0.32))  # probability and opacity, widest first
+GRID = 120  # points along a curve
+
+
+def new_axes(ax: Axes | None, *, width: float = 7.5, height: float = 4.8) -> Axes:
+    """The given axes, or those of a new figure of that size in inches, without the frame's upper and right side."""
+    mine = plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
+    mine.spines[["top", "right"]].set_visible(False)
+    return mine
+
+
+def choose(what: str, wanted: str | None, choices: Sequence[str]) -> str:
+    """`wanted`, or the first of the choices for None; a SettingError that names them for anything else."""
+    if wanted is not None and wanted not in choices:
+        raise SettingError(what, rule=f"must be one of {', '.join(choices)}", got=repr(wanted), way_out="mend the name, or leave it out for the first")
+    return choices[0] if wanted is None else wanted
+
+
+def series_draws(tree: xr.DataTree, names: Sequence[str], **series: str) -> dict[str, jax.Array]:
+    """At most `DRAWS` posterior draws of each parameter of one series (``corpus=``, and ``task=`` or ``loss_name=``), shape (draws,)."""
+    posterior = tree["posterior"].to_dataset()
+    total = posterior.sizes["chain"] * posterior.sizes["draw"]
+    keep = np.linspace(0, total - 1, min(total, DRAWS)).round().astype(int)
+    return {name: jnp.asarray(posterior[name].sel(series).transpose("chain", "draw").values.reshape(-1)[keep]) for name in names}
+
+
+def last_rows(ladder: Ladder) -> pd.DataFrame:
+    """One row a (run, task) of the ladder: its last checkpoint."""
+    return ladder.frame.sort_values("step", kind="stable", na_position="first").drop_duplicates(["run", "task"], keep="last").sort_index()
+
+
+def unit_of(units: Mapping[str, str], loss_name: str) -> str:
+    """The unit of a loss, or the plain statement that the ladder does not say."""
+    return units.get(loss_name, "unit not stated")
+
+
+def draw_bands(ax: Axes, x: np.ndarray, draws: np.ndarray, color: ColorType) -> None:
+    """Median, 50 % and 90 % bands of curves, `draws` of shape (draws, points)."""
+    for prob, opacity in BANDS:
+        lower, upper = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        ax.fill_between(x, lower, upper, color=color, alpha=opacity, linewidth=0, zorder=1)
+    ax.plot(x, np.median(draws, axis=0), color=color, linewidth=2, zorder=2)
+
+
+def band_handles(color: ColorType, label: str, *, shade: str = "band") -> list[Artist]:
+    """Legend entries of `draw_bands`: `label` for the line, `shade` after each probability."""
+    shades = [Patch(color=color, alpha=opacity, linewidth=0, label=f"{100 * prob:.0f} % {shade}") for prob, opacity in reversed(BANDS)]
+    return [Line2D([], [], color=color, linewidth=2, label=label), *shades]
+
+
+def draw_points(ax: Axes, x: ArrayLike, y: ArrayLike, marker: str, color: ColorType, *, filled: bool) -> None:
+    """Runs as points: filled where they were fitted, open where not; targets are open and see-through, above all."""
+    target = marker != "o"
+    face = color if filled else "none" if target else "white"
+    ax.plot(np.atleast_1d(x), np.atleast_1d(y), marker, color=color, mfc=face, mew=1.5, ms=8 if target else 6.5, zorder=5 if target else 4 if filled else 3)
+
+
+def points_handle(marker: str, color: ColorType, label: str, *, filled: bool) -> Line2D:
+    """Legend entry of `draw_points`."""
+    return Line2D([], [], linestyle="", marker=marker, ms=7, mew=1.5, mec=color, mfc=color if filled else "none", label=label)
+
+
+def percent(value: float, _: object = None) -> str:
+    """A share as a tick label in percent."""
+    return f"{100 * value:.4g}"
+
+
+def add_corpus(title: str, corpus: str, corpora: Sequence[str], status: str) -> str:
+    """The title with the corpus where there are several, and with a failed check of the fit."""
+    title += f", trained on {corpus}" if len(corpora) > 1 else ""
+    return f"{title}\nCHECKS OF THE FIT: FAIL" if status == "fail" else title

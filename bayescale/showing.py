@@ -1,0 +1,156 @@
+"""How the command line shows a forecast: as JSON, as tables, as a picture."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from bayescale.checks import Check
+from bayescale.errors import SettingError
+from bayescale.fitting import Fit
+from bayescale.forecasting import LAW_AS_TRUE, Forecast
+from bayescale.posteriors import provenance
+from bayescale.saving import atomic
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
+    """The JSON of `forecast --json`: targets, diagnostics, sampler, versions."""
+    frame = forecast.to_frame(prob).set_index(["target", "task", "quantity"])
+    actual = _actual(fit)
+    targets = []
+    for target, far in zip(forecast.targets, forecast.extrapolation.itertuples(), strict=True):
+        rows = forecast.table[forecast.table["target"] == target.label]
+        cells = [_cell(frame, actual, fit, row) for row in rows.itertuples()]
+        about = {"name": target.label, "params": target.params, "tokens": target.tokens, "corpus": rows["corpus"].iloc[0]}
+        about |= {"extrapolation_factor": far.extrapolation_factor, "note": far.note}
+        targets.append(about | {"tasks": [c for c in cells if "accuracy" in c], "losses": [c for c in cells if "accuracy" not in c]})
+    return {
+        "targets": targets,
+        "prob": prob,
+        "note": LAW_AS_TRUE,
+        "diagnostics": diagnostics(fit),
+        "sampler": sampler(fit),
+        "versions": {k.removeprefix("version_"): v for k, v in provenance(fit.sampler).items() if k.startswith("version_")},
+    }
+
+
+def diagnostics(fit: Fit) -> dict[str, Any]:
+    """Status, the extremes over both steps, and every check."""
+    value = {c.check: c.value for c in fit.checks}
+
+    def over(name: str, which: Any) -> float | None:
+        return _number(which([v for k, v in value.items() if k.endswith(name)]))
+
+    rows = [{"check": c.check, "status": c.status, "value": _number(c.value), "limit": _number(c.limit), "advice": c.advice} for c in fit.checks]
+    extremes = {"max_rhat": over("R-hat", max), "min_ess_bulk": over("bulk ESS", min), "min_ess_tail": over("tail ESS", min), "divergences": over("divergences", sum)}
+    return {"status": fit.status, **extremes, "checks": rows}
+
+
+def sampler(fit: Fit) -> dict[str, Any]:
+    """Mean leapfrog steps a draw and seconds, of both steps together and of each."""
+    steps = {"loss": fit.losses, "accuracy": fit.accuracies}
+    each = {k: {"leapfrog_steps": float(t.attrs["leapfrog_steps"]), "seconds": float(t.attrs["seconds"])} for k, t in steps.items() if t is not None}
+    total = {"leapfrog_steps": max(e["leapfrog_steps"] for e in each.values()), "seconds": sum(e["seconds"] for e in each.values())}
+    return {**total, "steps": each, "chains": fit.sampler.chains, "draws": fit.sampler.draws, "warmup": fit.sampler.warmup, "seed": fit.sampler.seed}
+
+
+def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, seconds: float) -> None:
+    """A table a target, then the checks, then what the intervals leave out."""
+    result = forecast_json(fit, forecast, prob)
+    level = f"{100 * prob:g} %"
+    for t in result["targets"]:
+        note = f"; {t['note']}" if t["note"] else ""
+        title = f"{t['name']}: {t['params']:.4g} parameters, {t['tokens']:.4g} tokens, {t['corpus']}; {t['extrapolation_factor']:.3g} x the largest fitted compute{note}"
+        table = Table("task", f"loss ({level})", "actual", f"accuracy, % ({level})", "actual", "via", title=title, title_justify="left")
+        for cell in [*t["tasks"], *t["losses"]]:
+            known = cell["actual"] or {}
+            table.add_row(
+                cell["task"],
+                _interval(cell["loss"], 1.0, 4),
+                _figure(known.get("loss"), 1.0, 4),
+                _interval(cell.get("accuracy"), 100.0, 1),
+                _figure(known.get("accuracy"), 100.0, 1) + ("*" if cell.get("accuracy_fitted") else ""),
+                str(cell.get("via") or ""),
+            )
+        console.print(table)
+    if any(c.get("accuracy_fitted") for t in result["targets"] for c in t["tasks"]):
+        console.print("* the link was fitted on this run's accuracy; its loss was not seen.", highlight=False)
+    print_checks(console, fit.checks)
+    mean_steps, spent = result["sampler"]["leapfrog_steps"], result["sampler"]["seconds"]
+    console.print(f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all", highlight=False)
+    console.print(LAW_AS_TRUE, highlight=False)
+
+
+def print_checks(console: Console, checks: Sequence[Check]) -> None:
+    """One row a check."""
+    if not checks:
+        return
+    table = Table("check", "status", "value", "limit", "advice")
+    colour = {"pass": "green", "warn": "yellow", "fail": "red", "not run": "red"}
+    for c in checks:
+        table.add_row(c.check, f"[{colour[c.status]}]{c.status}[/]", f"{c.value:.4g}", f"{c.limit:g}", c.advice)
+    console.print(table)
+
+
+def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
+    """The picture of the intervals, written whole or not at all."""
+    if path.suffix not in PICTURES:
+        raise SettingError("--plot", rule=f"must end in {', '.join(PICTURES)}", got=repr(path.name), way_out="choose one of them")
+    import matplotlib as mpl  # noqa: PLC0415 (slow to import)
+
+    mpl.use("Agg")
+    from bayescale.plots import plot_forecast  # noqa: PLC0415
+
+    axes = plot_forecast(forecast, ladder=fit.ladder, prob=prob)
+    with atomic(path) as temporary:
+        axes.figure.savefig(temporary, format=path.suffix[1:], dpi=150)
+
+
+def width() -> int:
+    """Columns to print in: the terminal's, or 150 where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 150
+
+
+def _actual(fit: Fit) -> pd.DataFrame:
+    return fit.ladder.frame.drop_duplicates(["run", "task"], keep="last").set_index(["run", "task"])[["loss", "accuracy", "role"]]
+
+
+def _cell(frame: pd.DataFrame, actual: pd.DataFrame, fit: Fit, row: Any) -> dict[str, Any]:
+    key = (row.target, row.task)
+    cell: dict[str, Any] = {"task": row.task, "loss_name": row.loss_name, "via": row.via if isinstance(row.via, str) else None, "loss": _summary(frame.loc[(*key, "loss")])}
+    if (*key, "accuracy") in frame.index:
+        cell["accuracy"] = _summary(frame.loc[(*key, "accuracy")])
+    cell["actual"] = None
+    if key in actual.index:
+        known = actual.loc[key]
+        cell["actual"] = {"loss": _number(known["loss"]), "accuracy": _number(known["accuracy"])}
+        cell["loss_fitted"] = bool(known["role"] == "fit")
+        cell["accuracy_fitted"] = bool(known["role"] in ("fit", "link") and "accuracy" in cell)
+    return cell
+
+
+def _summary(row: pd.Series) -> dict[str, float]:
+    return {k: float(row[k]) for k in ("median", "lower", "upper", "sd", "mean")}
+
+
+def _number(value: float | np.floating[Any]) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _interval(cell: dict[str, float] | None, unit: float, digits: int) -> str:
+    return "" if cell is None else f"{unit * cell['median']:.{digits}f} ({unit * cell['lower']:.{digits}f} to {unit * cell['upper']:.{digits}f})"
+
+
+def _figure(value: float | None, unit: float, digits: int) -> str:
+    return "" if value is None else f"{unit * value:.{digits}f}"

@@ -1,0 +1,111 @@
+"""simulate(...): a ladder drawn from the model itself, with the truth that it was drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from numpyro import handlers
+from numpyro.distributions import Distribution
+
+from bayescale.ladder import Ladder
+from bayescale.laws import Law, get_law
+from bayescale.layouts import accuracy_data, link_model, loss_data, point
+from bayescale.links import Link, get_link
+from bayescale.models import Layout, Noise, SeriesModel, loss_model
+from bayescale.priors import PoolingKind
+from bayescale.sampling import require_64bit
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A simulated ladder, targets included, and the truth: natural values of every parameter, by name, of each series."""
+
+    ladder: Ladder
+    loss_truth: dict[str, np.ndarray]
+    accuracy_truth: dict[str, np.ndarray]
+
+
+def simulate(
+    *,
+    params: Sequence[float],
+    tokens: Sequence[float],
+    targets: Sequence[tuple[float, float]] = (),
+    corpora: Sequence[str] = ("default",),
+    tasks: Sequence[str] = ("a", "b", "c"),
+    chance: float = 0.25,
+    items: float = 2000,
+    law: str | Law = "chinchilla",
+    link: str | Link | None = "logistic",
+    noise: Noise = "normal",
+    pooling: PoolingKind = "partial",
+    priors: Mapping[str, Distribution] | None = None,
+    seed: int = 0,
+) -> Simulation:
+    """(truth, ladder) ~ p(truth) p(ladder | truth): what a fit of the same model is calibrated against.
+
+    Parameters
+    ----------
+    params, tokens
+        N and D of the runs, of equal length; every corpus has all of them.
+    targets
+        (N, D) of runs with role ``target``, of every corpus.
+    corpora, tasks
+        Names; each task has a loss of its own.
+    chance, items
+        Of every task.
+    law, link, noise, pooling, priors
+        As in `fit`; ``link=None`` for losses alone.
+    seed
+        Of everything random.
+    """
+    require_64bit()
+    frame, table = _runs(params, tokens, targets, corpora, tasks), pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
+    one, two = jax.random.split(jax.random.key(seed))
+    data = loss_data(Ladder.from_frame(frame))
+    grid = {k: jnp.asarray(frame[k].to_numpy(float).reshape(len(corpora), -1, len(tasks)).transpose(0, 2, 1).reshape(data.factors.series, -1)) for k in ("params", "tokens")}
+    x = point(grid["params"], grid["tokens"], 6.0 * grid["params"] * grid["tokens"], data.reference)
+    loss_truth, log_loss = _draw(loss_model(get_law(law), data.factors, pooling=pooling, noise=noise, priors=priors), x, jnp.ones_like(x.n), one)
+    frame["loss"] = _column(np.exp(log_loss), len(corpora), len(tasks))
+    if link is None:
+        return Simulation(Ladder.from_frame(frame, law=get_law(law).name), loss_truth, {})
+    scored = accuracy_data(Ladder.from_frame(frame.assign(accuracy=0.5), tasks=table), None)
+    assert scored is not None
+    z = (np.exp(log_loss) - scored.centre[:, None]) / scored.scale[:, None]
+    model = link_model(get_link(link), scored, pooling, priors or {})
+    accuracy_truth, accuracy = _draw(model, jnp.asarray(z), jnp.full(z.shape, float(items)), two)
+    frame["accuracy"] = _column(np.clip(accuracy, 0.0, 1.0), len(corpora), len(tasks))
+    ladder = Ladder.from_frame(frame, tasks=table, law=get_law(law).name, link=get_link(link).name, name="simulated")
+    return Simulation(ladder, loss_truth, accuracy_truth)
+
+
+def _runs(params: Sequence[float], tokens: Sequence[float], targets: Sequence[tuple[float, float]], corpora: Sequence[str], tasks: Sequence[str]) -> pd.DataFrame:
+    """The tidy table without its outcomes: corpus by run by task, each run's loss a stand-in."""
+    pairs = [*zip(params, tokens, ["fit"] * len(params), strict=True), *((n, d, "target") for n, d in targets)]
+    rows = [
+        {"run": f"{corpus}-{i}", "corpus": corpus, "params": n, "tokens": d, "role": role, "task": task, "loss": 1.0}
+        for corpus in corpora
+        for i, (n, d, role) in enumerate(pairs)
+        for task in tasks
+    ]
+    return pd.DataFrame(rows)
+
+
+def _draw(model: SeriesModel, x: object, items: jax.Array, key: jax.Array) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Parameters from the prior, natural scale, and y (series, runs) given them."""
+    one, two = jax.random.split(key)
+    layout = Layout(jnp.zeros(items.shape), jnp.zeros(items.shape, bool), x, items)
+    trace = handlers.trace(handlers.seed(model, one)).get_trace(layout)
+    sites = {name: site["value"] for name, site in trace.items() if site["type"] == "sample" and not site["is_observed"]}
+    mean, sd = model.expectation(model.pooling.by_series(sites), layout)
+    truth = {name: np.asarray(v) for name, v in model.pooling.natural(sites).items()}
+    return truth, np.asarray(model.scatter(mean, sd, sites.get("tail")).sample(two))
+
+
+def _column(y: np.ndarray, corpora: int, tasks: int) -> np.ndarray:
+    """(series, runs), series being corpus by task, as the column of the tidy table, which is corpus by run by task."""
+    return np.asarray(y).reshape(corpora, tasks, -1).transpose(0, 2, 1).reshape(-1)

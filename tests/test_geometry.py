@@ -1,0 +1,253 @@
+"""The sampler's coordinates change no density, and the models' densities are those that SciPy computes from the formulas."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+from jax.flatten_util import ravel_pytree
+from numpy.typing import NDArray
+from numpyro import handlers
+from numpyro.distributions import constraints
+from numpyro.infer.util import log_density
+from scipy import stats
+
+from bayescale.geometry import Quadratic, coordinates, inverse_cholesky, parameter_order, prior_moments, quadratic
+from bayescale.laws import LAWS, Point
+from bayescale.links import LINKS, lo_prior
+from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
+from bayescale.parameters import Parameter
+from bayescale.priors import Factors
+
+type Array = NDArray[np.float64]
+type Sites = dict[str, Array]
+
+
+def factors(series: list[tuple[int, int, int]], name_of_names: str = "loss_name") -> Factors:
+    """Corpus, name and kind of each series."""
+    corpus, name, kind = (tuple(level) for level in zip(*series, strict=True))
+    labels = [tuple(f"{what}{i}" for i in range(max(levels) + 1)) for what, levels in (("corpus", corpus), ("name", name), ("kind", kind))]
+    return Factors(labels[0], labels[1], labels[2], corpus, name, kind, name_of_names)
+
+
+ONE_FACTOR = factors([(0, 0, 0), (1, 0, 0), (2, 0, 0)])
+TWO_KINDS = factors([(0, 0, 0), (0, 1, 0), (0, 2, 1)])
+TWO_POPULATIONS = factors([(0, 0, 0), (0, 1, 0), (0, 2, 1), (0, 3, 1)])
+CROSSED = factors([(c, j, 0) for c in range(2) for j in range(2)])
+LONE = factors([(0, 0, 0)])
+TASKS = factors([(0, 0, 0), (0, 1, 0), (0, 2, 0)], "task")
+
+
+def loss_layout(f: Factors, runs: int = 6) -> Layout:
+    """Losses of a made-up ladder with 1 % noise; the last run of the first series is missing."""
+    rng = np.random.default_rng(f.series)
+    n, d = (np.broadcast_to(rng.uniform(-3, 0.5, runs), (f.series, runs)) for _ in range(2))
+    level = rng.uniform(0.5, 3.0, (f.series, 1))
+    y = np.log(level * (0.5 + 0.5 * (0.4 * np.exp(-0.35 * n) + 0.6 * np.exp(-0.3 * d)))) + 0.01 * rng.standard_normal(n.shape)
+    seen = np.ones(y.shape, bool)
+    seen[0, -1] = False
+    return Layout(jnp.asarray(y), jnp.asarray(seen), Point(jnp.asarray(n), jnp.asarray(d), jnp.asarray(n + d)), jnp.ones_like(y))
+
+
+def accuracy_layout(f: Factors, runs: int = 7) -> Layout:
+    rng = np.random.default_rng(100 + f.series)
+    z = rng.uniform(-2, 2, (f.series, runs))
+    items = np.broadcast_to(np.array([14042.0, 1838.0, 500.0])[: f.series, None], z.shape)
+    y = 0.25 + 0.7 / (1 + np.exp(1 + 0.8 * z)) + 0.5 * np.sqrt(0.2 / items) * rng.standard_normal(z.shape)
+    seen = np.ones(y.shape, bool)
+    seen[1, -1] = False
+    return Layout(jnp.asarray(y), jnp.asarray(seen), jnp.asarray(z), jnp.asarray(items))
+
+
+def latent(model: SeriesModel, layout: Layout, seed: int) -> dict[str, dict[str, Any]]:
+    trace = handlers.trace(handlers.seed(model, jax.random.key(seed))).get_trace(layout)
+    return {name: site for name, site in trace.items() if site["type"] == "sample" and not site["is_observed"]}
+
+
+LOSS_CASES = {
+    "one factor": (ONE_FACTOR, "chinchilla", {}),
+    "one series": (LONE, "chinchilla", {}),
+    "two kinds, one of a single series": (TWO_KINDS, "gadre", {}),
+    "two kinds of several": (TWO_POPULATIONS, "compute", {}),
+    "crossed": (CROSSED, "chinchilla", {}),
+    "no pooling": (ONE_FACTOR, "chinchilla", {"pooling": "none"}),
+    "complete pooling": (TWO_KINDS, "chinchilla", {"pooling": "complete"}),
+    "Student-t": (ONE_FACTOR, "compute", {"noise": "student_t"}),
+    "Student-t, complete pooling": (ONE_FACTOR, "compute", {"noise": "student_t", "pooling": "complete"}),
+    "one-sided": (ONE_FACTOR, "compute", {"noise": "one_sided"}),
+    "prior of one's own": (ONE_FACTOR, "compute", {"priors": {"gamma": dist.Gamma(4.0, 20.0), "sd_gamma_corpus": dist.Exponential(5.0)}}),
+}
+
+
+def make_case(case: str) -> tuple[SeriesModel, Layout]:
+    if case.startswith("link"):
+        link = LINKS[case.split()[1]]
+        return accuracy_model(link, TASKS, priors={"lo": lo_prior(np.array([0.25, 0.5, 0.2]))}), accuracy_layout(TASKS)
+    f, law, settings = LOSS_CASES[case]
+    return loss_model(LAWS[law], f, **settings), loss_layout(f)
+
+
+def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
+    """Any symmetric F, any h: the change of variables must be right whatever the data say, a singular F included."""
+    rng = np.random.default_rng(seed)
+    curve, n = parameter_order(model), layout.y.shape[0]
+    k = len(curve)
+    moments = prior_moments(model)
+    loc, sd = (np.stack([moments[p.name][i] for p in curve], -1) for i in (0, 1))
+    root = rng.standard_normal((n, k, k - 1)) * 10 ** rng.uniform(0, 1.5, (n, 1, 1))
+    F = root @ root.transpose(0, 2, 1)
+    at, common = (loc + 0.3 * sd * rng.standard_normal((n, k)) for _ in range(2))
+    h = np.einsum("sij,sj->si", F, at)
+    figures = (F, h, rng.normal(-4.5, 0.3, n), rng.uniform(1, 5, n), at, common)
+    return Quadratic(*map(jnp.asarray, figures), jax.tree.map(lambda x: x.mean(1), layout.x))
+
+
+COORDINATES = [name for name in LOSS_CASES if name not in ("one-sided", "prior of one's own")]  # which change no coordinate's name or number
+
+
+@pytest.mark.parametrize("case", [*COORDINATES, "link logistic"])
+def test_coordinates_are_a_change_of_variables(case: str) -> None:
+    model, layout = make_case(case)
+    assert_change_of_variables(model, layout, [made_up(model, layout, seed) for seed in range(3)])
+
+
+def test_coordinates_are_a_change_of_variables_at_the_datas_own_quadratic() -> None:
+    model, layout = make_case("Student-t")
+    assert_change_of_variables(model, layout, [jax.jit(lambda layout: quadratic(model, layout))(layout)])
+
+
+def assert_change_of_variables(model: SeriesModel, layout: Layout, quadratics: list[Quadratic]) -> None:
+    space, sites = coordinates(model), latent(model, layout, 0)
+
+    def flat(z: jax.Array, q: Quadratic) -> tuple[jax.Array, Any]:
+        mapped, log_det = space.to_sites(z, q)
+        return ravel_pytree(dict(sorted(mapped.items())))[0], (mapped, log_det)
+
+    look = jax.jit(jax.jacfwd(flat, has_aux=True))
+    assert space.start.shape == (space.size,)
+    for seed, q in enumerate(quadratics):
+        z = jnp.asarray(space.start) + jax.random.normal(jax.random.key(seed), (space.size,))
+        jacobian, (mapped, log_det) = look(z, q)
+        sign, by_autodiff = np.linalg.slogdet(jacobian)
+        assert {name: v.shape for name, v in mapped.items()} == {name: site["value"].shape for name, site in sites.items()}
+        assert sum(v.size for v in mapped.values()) == space.size
+        assert abs(float(sign)) == 1.0
+        assert float(log_det) == pytest.approx(float(by_autodiff), abs=1e-8)
+
+
+@pytest.mark.parametrize("case", [*LOSS_CASES, "link logistic", "link exponential"])
+def test_every_latent_site_lives_on_the_real_line(case: str) -> None:
+    model, layout = make_case(case)
+    supports = {name: site["fn"].support for name, site in latent(model, layout, 0).items()}
+    assert {name for name, support in supports.items() if support is not constraints.real and support is not constraints.real_vector} == set()
+
+
+def test_inverse_cholesky_is_the_factorisations() -> None:
+    rng = np.random.default_rng(0)
+    P = np.stack([m @ m.T for m in rng.standard_normal((4, 5, 8))])
+    inverse, log_det = inverse_cholesky(jnp.asarray(P))
+    L = np.linalg.cholesky(P)
+    np.testing.assert_allclose(inverse, np.linalg.inv(L), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(log_det, np.linalg.slogdet(L)[1], rtol=1e-12)
+
+
+# The densities once more, in SciPy, from the formulas of the docs.
+
+
+def expit(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def irreducible(x: Array) -> Array:
+    return 1 - (1 + np.exp(4 * x)) ** -0.25
+
+
+def spread(x: Array) -> Array:
+    return 0.03 * np.log1p(np.exp(x))
+
+
+def own_prior(p: Parameter, x: Array) -> float:
+    """Log-normal, logit-normal and the like are normal on the real line."""
+    base = p.prior.base_dist  # type: ignore[attr-defined]
+    return float(stats.norm(base.loc, base.scale).logpdf(x).sum())
+
+
+def pooled_prior(p: Parameter, s: Sites, factor: str) -> float:
+    """Population, half-normal spread with the Jacobian of its transform, and the series around the population."""
+    population, sd = s[f"population_{p.name}"], s[f"sd_{p.name}_{factor}"]
+    jacobian = math.log(0.03) + np.log(expit(sd)).sum()
+    half_normal = stats.halfnorm(scale=p.pooling).logpdf(spread(sd)).sum()
+    return own_prior(p, population) + float(half_normal + jacobian + stats.norm(population, spread(sd)).logpdf(s[p.name]).sum())
+
+
+def chinchilla_log_density(model: SeriesModel, s: Sites, layout: Layout) -> float:
+    L0, alpha, beta, sigma = (np.exp(s[k])[:, None] for k in ("L0", "alpha", "beta", "sigma"))
+    phi, psi = irreducible(s["phi"])[:, None], expit(s["psi"])[:, None]
+    n, d = np.asarray(layout.x.n), np.asarray(layout.x.d)
+    loss = L0 * (phi + (1 - phi) * (psi * np.exp(-alpha * n) + (1 - psi) * np.exp(-beta * d)))
+    likelihood = np.where(layout.seen, stats.norm(np.log(loss), sigma).logpdf(layout.y), 0.0).sum()
+    level, *pooled = model.pooling.parameters
+    return float(likelihood) + own_prior(level, s["L0"]) + sum(pooled_prior(p, s, "corpus") for p in pooled)
+
+
+def logistic_log_density(model: SeriesModel, s: Sites, layout: Layout, chance: Array) -> float:
+    lo, hi, middle = (expit(s[k])[:, None] for k in ("lo", "hi", "middle"))
+    slope, ratio = (np.exp(s[k])[:, None] for k in ("slope", "noise_ratio"))
+    gain = middle * (1 - lo) / (hi - lo)
+    q = gain / (1 + gain**8) ** (1 / 8)
+    p = lo + (hi - lo) * expit(np.log(q / (1 - q)) - slope * np.asarray(layout.x))
+    items = np.asarray(layout.items)
+    softened = (p * items + 0.5) / (items + 1)
+    sd = ratio * np.sqrt(softened * (1 - softened) / items)
+    likelihood = np.where(layout.seen, stats.norm(p, sd).logpdf(layout.y), 0.0).sum()
+    _, hi_, middle_, *pooled = model.pooling.parameters
+    near_chance = stats.norm(np.log(chance / (1 - chance)), 0.02 / (chance * (1 - chance))).logpdf(s["lo"]).sum()
+    return float(likelihood + near_chance) + own_prior(hi_, s["hi"]) + own_prior(middle_, s["middle"]) + sum(pooled_prior(p, s, "task") for p in pooled)
+
+
+def prior_draw(model: SeriesModel, layout: Layout, seed: int) -> Sites:
+    return {name: np.asarray(site["value"]) for name, site in latent(model, layout, seed).items()}
+
+
+def numpyro_log_density(model: SeriesModel, layout: Layout, sites: Sites) -> float:
+    return float(log_density(model, (layout,), {}, {k: jnp.asarray(v) for k, v in sites.items()})[0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_loss_models_density_is_the_one_in_scipy(seed: int) -> None:
+    model, layout = loss_model(LAWS["chinchilla"], ONE_FACTOR), loss_layout(ONE_FACTOR)
+    sites = prior_draw(model, layout, seed)
+    assert numpyro_log_density(model, layout, sites) == pytest.approx(chinchilla_log_density(model, sites, layout), rel=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_accuracy_models_density_is_the_one_in_scipy(seed: int) -> None:
+    chance = np.array([0.25, 0.5, 0.2])
+    model, layout = accuracy_model(LINKS["logistic"], TASKS, priors={"lo": lo_prior(chance)}), accuracy_layout(TASKS)
+    sites = prior_draw(model, layout, seed)
+    assert numpyro_log_density(model, layout, sites) == pytest.approx(logistic_log_density(model, sites, layout, chance), rel=1e-8)
+
+
+@pytest.mark.parametrize("at", [-3.0, -1.5, 0.2])
+def test_a_prior_of_ones_own_is_on_the_natural_scale(at: float) -> None:
+    layout = loss_layout(LONE)
+    plain = loss_model(LAWS["compute"], LONE)
+    mine = loss_model(LAWS["compute"], LONE, priors={"gamma": dist.Gamma(4.0, 20.0)})
+    sites = {**prior_draw(plain, layout, 0), "gamma": np.array([at])}
+    gamma = next(p for p in plain.pooling.parameters if p.name == "gamma")
+    swapped = stats.gamma(4.0, scale=1 / 20).logpdf(math.exp(at)) + at - own_prior(gamma, np.array([at]))
+    assert numpyro_log_density(mine, layout, sites) - numpyro_log_density(plain, layout, sites) == pytest.approx(swapped, rel=1e-8)
+
+
+@pytest.mark.parametrize("noise", ["normal", "student_t", "one_sided"])
+def test_noise_has_the_density_of_its_formula(noise: str) -> None:
+    model = loss_model(LAWS["compute"], LONE, noise=noise)  # type: ignore[arg-type]
+    y, mean, sd, tail = np.linspace(-0.3, 0.9, 7), 0.1, 0.2, 5.0
+    wanted = {"normal": stats.norm(mean, sd), "student_t": stats.t(tail, mean, sd), "one_sided": stats.exponnorm(5.0, mean, sd / 5)}[noise]
+    found = model.scatter(jnp.asarray(mean), jnp.asarray(sd), jnp.asarray(tail))
+    np.testing.assert_allclose(found.log_prob(jnp.asarray(y)), wanted.logpdf(y), rtol=1e-8)
+    draws = np.asarray(found.sample(jax.random.key(0), (20_000,)))
+    assert stats.kstest(draws, wanted.cdf).pvalue > 1e-4

@@ -29,7 +29,9 @@ from bayescale.sampling import setup  # noqa: E402
 from bayescale.saving import atomic, check_folder  # noqa: E402
 from bayescale.schema import ROLES  # noqa: E402
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."
+)
 
 
 def main() -> None:
@@ -161,5 +163,3 @@ def _cost() -> dict[str, Any]:
     """Seconds since the interpreter came to this file, and the largest memory the process ever held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     return {"seconds": round(time.perf_counter() - _STARTED, 2), "peak_memory_mb": round(peak, 1)}
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 
@@ -14,7 +16,7 @@ LONGER = "run longer (draws, warmup), or drop what the runs cannot tell apart"
 
 def sampler_checks(tree: xr.DataTree, step: str) -> list[Check]:
     """The checks of one step's posterior, its name in front of each."""
-    import arviz_stats as stats  # noqa: PLC0415 (a second to import; only those who look at a fit pay it)
+    import arviz_stats as stats
 
     posterior, sample_stats = _varying(tree["posterior"].to_dataset()), tree["sample_stats"].to_dataset()
     chains = posterior.sizes["chain"]
@@ -27,12 +29,20 @@ def sampler_checks(tree: xr.DataTree, step: str) -> list[Check]:
         value = _extreme(stats.ess(posterior, method=kind), np.nanmin)
         found.append(_limit(f"{step}: {kind} ESS", value, ESS, below=False, advice=f"too few effective draws: {LONGER}"))
     divergences = float(sample_stats["diverging"].sum())
-    found.append(_limit(f"{step}: divergences", divergences, 0.0, below=True, advice="the sampler missed a corner: more data or a tighter prior; the forecast may be off"))
+    found.append(
+        _limit(
+            f"{step}: divergences", divergences, 0.0, below=True, advice="the sampler missed a corner: more data or a tighter prior; the forecast may be off"
+        )
+    )
     energy = np.asarray(sample_stats["energy"])
     bfmi = np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)
     found.append(_limit(f"{step}: E-BFMI", float(bfmi.min()), BFMI, below=False, advice="heavy tails: a tighter prior, or another parametrisation"))
     deepest = float((sample_stats["tree_depth"] >= TREE_DEPTH).sum())
-    found.append(_limit(f"{step}: draws at the tree limit", deepest, 0.0, below=True, advice="trajectories were cut short: a tighter prior, or a law with fewer parameters"))
+    found.append(
+        _limit(
+            f"{step}: draws at the tree limit", deepest, 0.0, below=True, advice="trajectories were cut short: a tighter prior, or a law with fewer parameters"
+        )
+    )
     return found
 
 
@@ -54,6 +64,8 @@ def _varying(posterior: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(flat)
 
 
-def _extreme(values: xr.Dataset, which: np.ufunc) -> float:
-    numbers = np.concatenate([np.ravel(v) for v in values.to_dataset().data_vars.values()] if isinstance(values, xr.DataTree) else [np.ravel(v) for v in values.data_vars.values()])
+def _extreme(values: xr.Dataset, which: Callable[[np.ndarray], float]) -> float:
+    numbers = np.concatenate(
+        [np.ravel(v) for v in values.to_dataset().data_vars.values()] if isinstance(values, xr.DataTree) else [np.ravel(v) for v in values.data_vars.values()]
+    )
     return float("nan") if np.isnan(numbers).any() else float(which(numbers))

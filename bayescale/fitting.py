@@ -89,13 +89,14 @@ class Fit:
 
     def save(self, path: str | Path) -> None:
         """Write the fit to one file, whole or not at all; `load_fit` reads it back."""
-        from bayescale.saving import save_fit  # noqa: PLC0415 (saving rebuilds a Fit, so it comes after this module)
+        from bayescale.saving import save_fit
 
         save_fit(self, path)
 
     def __repr__(self) -> str:
         link = f", link {self.link.name} via {self.via or 'own loss'}" if self.link else ""
-        return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, pooling {self.pooling}, {self.sampler.chains} x {self.sampler.draws} draws, checks: {self.status})"
+        size = f"{self.sampler.chains} x {self.sampler.draws} draws"
+        return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, pooling {self.pooling}, {size}, checks: {self.status})"
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>" + self.diagnostics().to_html(index=False)
@@ -181,10 +182,17 @@ def design_checks(data: LossData, law: Law) -> list[Check]:
 
 
 def _every_prior_used(priors: Mapping[str, Distribution], models: list[SeriesModel]) -> None:
-    known = {p.name for m in models for p in m.pooling.parameters} | {s for m in models for p in m.pooling.parameters if m.pooling.pooled(p) for s in m.pooling.spreads(p)}
+    known = {p.name for m in models for p in m.pooling.parameters} | {
+        s for m in models for p in m.pooling.parameters if m.pooling.pooled(p) for s in m.pooling.spreads(p)
+    }
     unknown = [name for name in priors if name not in known]
     if unknown:
-        raise SettingError("priors", rule="must name parameters of the law or the link, or spreads between series", got=repr(unknown[0]), way_out=f"use one of {', '.join(sorted(known))}")
+        raise SettingError(
+            "priors",
+            rule="must name parameters of the law or the link, or spreads between series",
+            got=repr(unknown[0]),
+            way_out=f"use one of {', '.join(sorted(known))}",
+        )
 
 
 def _part(progress: Callable[[str, float], None] | None, step: str) -> Callable[[float], None] | None:
@@ -203,10 +211,9 @@ def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:
                 if not np.isnan(values).all():
                     rows.append({"step": step, "parameter": name, "series": ", ".join(map(str, where)), **_figures(values)})
         frames.append(pd.DataFrame(rows).set_index(["step", "parameter", "series"]))
-    return frames[0].join(frames[1], lsuffix="", rsuffix="_prior").reset_index()
+    return frames[0].join(frames[1].add_suffix("_prior")).reset_index()
 
 
 def _figures(values: np.ndarray) -> dict[str, float]:
     lower, upper = np.quantile(values, [0.05, 0.95])
     return {"mean": float(values.mean()), "sd": float(values.std()), "lower": float(lower), "upper": float(upper)}
-

@@ -14,10 +14,11 @@ import xarray as xr
 from bayescale.checks import Status
 from bayescale.errors import DataError, SettingError
 from bayescale.fitting import Fit
-from bayescale.ladder import Conventions, Target
+from bayescale.ladder import Target
 from bayescale.laws import Reference
 from bayescale.layouts import AccuracyData, LossData, point
-from bayescale.models import SeriesModel, accuracy_model, loss_model
+from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
+from bayescale.placing import corpus_of, extrapolation, same_conventions
 
 LAW_AS_TRUE = "Intervals take the law and the link as true: they will be too narrow far from the ladder's own compute."
 
@@ -60,7 +61,17 @@ class Forecast:
                 if np.isnan(values).all():
                     continue
                 via = row.via if quantity == "accuracy" else None
-                rows.append({"target": row.target, "corpus": row.corpus, "task": row.task, "quantity": quantity, **_figures(values, tails), "loss_name": row.loss_name, "via": via})
+                rows.append(
+                    {
+                        "target": row.target,
+                        "corpus": row.corpus,
+                        "task": row.task,
+                        "quantity": quantity,
+                        **_figures(values, tails),
+                        "loss_name": row.loss_name,
+                        "via": via,
+                    }
+                )
         frame = pd.DataFrame(rows)
         frame.attrs = {"status": self.status, "prob": prob, "note": LAW_AS_TRUE}
         return frame
@@ -73,7 +84,12 @@ class Forecast:
         chosen = scored if tasks is None else list(tasks)
         unknown = [t for t in chosen if t not in scored]
         if unknown or not chosen:
-            raise SettingError("tasks", rule="must be tasks of the forecast that have accuracies", got=repr(unknown[0] if unknown else []), way_out=f"use some of {', '.join(scored)}")
+            raise SettingError(
+                "tasks",
+                rule="must be tasks of the forecast that have accuracies",
+                got=repr(unknown[0] if unknown else []),
+                way_out=f"use some of {', '.join(scored)}",
+            )
         averaged = accuracy.sel(task=chosen).mean("task", skipna=False)
         frame = pd.DataFrame([{"target": t.label, **_figures(np.ravel(averaged.sel(target=t.label)), tails)} for t in self.targets])
         frame.attrs = {"status": self.status, "prob": prob, "tasks": chosen, "note": LAW_AS_TRUE}
@@ -106,11 +122,13 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     """
     targets = (target,) if isinstance(target, Target) else tuple(target)
     if not targets or len({t.label for t in targets}) < len(targets):
-        raise DataError("targets", rule="must be one or more, with different names", got=", ".join(t.label for t in targets) or "none", way_out="name them apart")
+        raise DataError(
+            "targets", rule="must be one or more, with different names", got=", ".join(t.label for t in targets) or "none", way_out="name them apart"
+        )
     losses, accuracies = fit.loss_data, fit.accuracy_data
-    corpora = [_corpus(t, losses) for t in targets]
+    corpora = [corpus_of(t, losses) for t in targets]
     for t in targets:
-        _same_conventions(t, fit.ladder.conventions)
+        same_conventions(t, fit.ladder.conventions)
     keys = jax.random.split(jax.random.key(seed), 2)
     loss = _loss_draws(fit, losses, targets, keys[0])
     table = _table(fit, losses, accuracies, targets, corpora)
@@ -124,9 +142,11 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
         "accuracy": [[accuracy.get((i, c, t), blank) for t in tasks] for i, c in enumerate(corpora)],
     }
     coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), "target": [t.label for t in targets], "task": tasks}
-    draws = xr.Dataset({k: (("target", "task", "chain", "draw"), np.array(v)) for k, v in cells.items()}, coords=coords).transpose("chain", "draw", "target", "task")
+    draws = xr.Dataset({k: (("target", "task", "chain", "draw"), np.array(v)) for k, v in cells.items()}, coords=coords).transpose(
+        "chain", "draw", "target", "task"
+    )
     draws.attrs = {"status": fit.status, "seed": seed}
-    return Forecast(draws, targets, table, _extrapolation(fit, losses, targets), fit.status)
+    return Forecast(draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status)
 
 
 def _loss_draws(fit: Fit, data: LossData, targets: Sequence[Target], key: jax.Array) -> dict[tuple[int, str, str], np.ndarray]:
@@ -162,24 +182,21 @@ def _accuracy_draws(
     items = jnp.broadcast_to(jnp.asarray(data.items)[:, None], flat.shape[1:])
 
     def one(real: dict[str, jax.Array], z: jax.Array, key: jax.Array) -> jax.Array:
-        mean, sd = model.expectation(real, _Cells(z, items))
+        mean, sd = model.expectation(real, _unobserved(z, items))
         return jnp.clip(model.scatter(jnp.clip(mean, 0.0, 1.0), sd, None).sample(key), 0.0, 1.0)
 
     draws = np.asarray(jax.jit(jax.vmap(one))(real, flat, jax.random.split(key, flat.shape[0]))).reshape(*shape, len(names), len(targets))
     return {(i, *pair): draws[:, :, s, i] for s, pair in enumerate(names) for i, corpus in enumerate(corpora) if pair[0] == corpus}
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """What `SeriesModel.expectation` reads of a layout: x and items, shape (series, cells)."""
-
-    x: object
-    items: jax.Array
-
-
-def _grid(at: object, series: int) -> _Cells:
+def _grid(at: object, series: int) -> Layout:
     x = jax.tree.map(lambda v: jnp.broadcast_to(jnp.asarray(v), (series, len(v))), at)
-    return _Cells(x, jnp.ones_like(jax.tree.leaves(x)[0]))
+    return _unobserved(x, jnp.ones_like(jax.tree.leaves(x)[0]))
+
+
+def _unobserved(x: object, items: jax.Array) -> Layout:
+    """Cells whose outcome nobody knows yet."""
+    return Layout(jnp.zeros(items.shape), jnp.zeros(items.shape, bool), x, items)
 
 
 def _real_draws(tree: xr.DataTree, model: SeriesModel, names: Sequence[str], dim: str) -> tuple[dict[str, jax.Array], tuple[int, int]]:
@@ -192,7 +209,7 @@ def _real_draws(tree: xr.DataTree, model: SeriesModel, names: Sequence[str], dim
         grid = posterior[p.name].transpose("chain", "draw", "corpus", dim).values.reshape(-1, len(f.corpora), len(names))
         real[p.name] = p.transform.inv(jnp.asarray(grid[:, list(f.corpus), list(f.name)]))
     if "tail" in posterior:
-        real["tail"] = jnp.asarray(posterior["tail"].values.reshape(-1))
+        real["tail"] = jnp.log(posterior["tail"].values.reshape(-1))
     return real, shape
 
 
@@ -201,29 +218,13 @@ def _points(data: LossData, law: str, targets: Sequence[Target]) -> object:
     unmeasured = [t.label for t in targets if t.flops is None]
     if law == "compute" and data.compute_is_measured and unmeasured:
         raise DataError(
-            f"flops of target {unmeasured[0]!r}", rule="must be given where law compute was fitted on measured FLOPs", got="none", way_out="give flops=, or fit a ladder without a flops column"
+            f"flops of target {unmeasured[0]!r}",
+            rule="must be given where law compute was fitted on measured FLOPs",
+            got="none",
+            way_out="give flops=, or fit a ladder without a flops column",
         )
     reference: Reference = data.reference
     return point(np.array([t.params for t in targets]), np.array([t.tokens for t in targets]), np.array(flops), reference)
-
-
-def _extrapolation(fit: Fit, data: LossData, targets: Sequence[Target]) -> pd.DataFrame:
-    runs = fit.ladder.with_role("fit").runs
-    rows = []
-    for t in targets:
-        measured = data.compute_is_measured and t.flops is not None
-        largest = data.largest_flops if measured else float((6.0 * runs["params"] * runs["tokens"]).max())
-        factor = (t.flops if measured and t.flops else t.compute_6nd) / largest
-        rows.append({"target": t.label, "extrapolation_factor": factor, "note": _note(t, factor, runs)})
-    return pd.DataFrame(rows)
-
-
-def _note(t: Target, factor: float, runs: pd.DataFrame) -> str:
-    ranges = {"N": (t.params, runs["params"]), "D": (t.tokens, runs["tokens"]), "D/N": (t.tokens / t.params, runs["tokens"] / runs["params"])}
-    outside = [name for name, (value, known) in ranges.items() if not known.min() * 0.999 <= value <= known.max() * 1.001]
-    if factor > 1:
-        return ""
-    return f"inside the ladder's compute, outside its range of {', '.join(outside)}" if outside else "inside the ladder: an interpolation"
 
 
 def _table(fit: Fit, losses: LossData, accuracies: AccuracyData | None, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:
@@ -241,28 +242,6 @@ def _table(fit: Fit, losses: LossData, accuracies: AccuracyData | None, targets:
         if (c, name) in has_loss
     ]
     return pd.DataFrame(rows)
-
-
-def _corpus(target: Target, data: LossData) -> str:
-    known = data.factors.corpora
-    if target.corpus is None and len(known) == 1:
-        return known[0]
-    if target.corpus not in known:
-        raise DataError(f"corpus of target {target.label!r}", rule="must be one that the ladder was fitted on", got=repr(target.corpus), way_out=f"use one of {', '.join(known)}")
-    return str(target.corpus)
-
-
-def _same_conventions(target: Target, ladder: Conventions) -> None:
-    mine = target.conventions
-    if mine is None:
-        return
-    pairs = {"params": (mine.params, ladder.params), "tokenizer": (mine.tokenizer, ladder.tokenizer)}
-    pairs |= {f"unit of loss {k}": (v, ladder.loss_units.get(k)) for k, v in mine.loss_units.items()}
-    for what, (got, wanted) in pairs.items():
-        if got is not None and wanted is not None and got != wanted:
-            raise DataError(
-                f"convention of target {target.label!r}: {what}", rule=f"must be the ladder's ({wanted})", got=got, way_out="state the target by the ladder's convention, or widen it with shift="
-            )
 
 
 def check_prob(prob: float) -> tuple[float, float]:

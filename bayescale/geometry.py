@@ -10,180 +10,16 @@ F = 0 gives the non-centred form, a large F the whitened centred one. The map ch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
-from numpyro.distributions import Distribution
 
-from bayescale.laws import Point
-from bayescale.models import Layout, SeriesModel
+from bayescale.models import SeriesModel
+from bayescale.modes import Quadratic, curvature, parameter_order, prior_moments
 from bayescale.parameters import Parameter, to_natural
 from bayescale.priors import Pooling
-
-NEWTON_STEPS = 40
-ROUNDS = 5  # the first by each series itself, the others around the common mean of the one before
-NOISE_PRIOR_WEIGHT = 4.0  # runs' worth of prior in the provisional noise scale: five runs cannot tell it from four parameters
-
-
-class Quadratic(NamedTuple):
-    """The log likelihood of each series near its mode, -1/2 theta' F theta + h' theta, at noise scale exp(log_scale).
-
-    Parameters
-    ----------
-    F
-        Shape (series, parameters, parameters), the noise left out.
-    h
-        Shape (series, parameters): F theta-hat, written so that a singular F does no harm.
-    log_scale
-        Shape (series,), the provisional noise scale.
-    count
-        Shape (series,), runs of each series less the parameters that its data determine.
-    at
-        Shape (series, parameters): where each series' ridge was straightened.
-    common
-        Shape (series, parameters): where that of the population of its kind was.
-    centre
-        x at the mean of each series' runs, a pytree of arrays of shape (series,).
-    """
-
-    F: jax.Array
-    h: jax.Array
-    log_scale: jax.Array
-    count: jax.Array
-    at: jax.Array
-    common: jax.Array
-    centre: Any
-
-
-def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Location and sd of each parameter's prior on the real line, shape (series,); exact where that prior is normal, else by its draws."""
-    n = model.pooling.factors.series
-    found = {}
-    for p in model.pooling.parameters:
-        loc, sd = _moments(model.pooling.prior(p))
-        found[p.name] = (np.broadcast_to(loc, (n,)), np.broadcast_to(sd, (n,)))
-    return found
-
-
-def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(prior, dist.Normal):
-        return np.asarray(prior.loc), np.asarray(prior.scale)
-    with jax.ensure_compile_time_eval():  # only coordinates hang on these figures, so a fixed sample serves
-        draws = np.asarray(prior.sample(jax.random.key(0), (2000,)))
-    return draws.mean(0), draws.std(0)
-
-
-def quadratic(model: SeriesModel, layout: Layout) -> Quadratic:
-    """Mode and Gauss-Newton information of every series, by damped Newton steps: from the prior's middle, then around the common mean."""
-    pooling, moments = model.pooling, prior_moments(model)
-    curve = parameter_order(model)
-    loc = jnp.stack([jnp.asarray(moments[p.name][0]) for p in curve], -1)
-    variance = jnp.stack([jnp.asarray(moments[p.name][1] ** 2) for p in curve], -1)
-    spread = jnp.asarray([p.pooling or 0.0 for p in curve])
-    noise = jnp.asarray(moments[model.scale_name][0])
-    newton = jax.vmap(partial(_newton, model))
-    shared = jnp.asarray([pooling.pooled(p) for p in curve])
-    member = np.eye(len(pooling.factors.kinds))[np.array(pooling.factors.kind)]  # (series, kinds)
-
-    def around(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        at, around_which, precision, *_ = state
-        mode, q = newton(*layout, at, around_which, precision, noise)
-        information = jnp.einsum("sii->si", q.F)
-        weight = information / (1 + (spread / 2) ** 2 * information)
-        common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
-        return mode, jnp.where(shared, common, loc), 1 / jnp.where(shared, (spread / 2) ** 2, variance), *q._replace(common=around_which)
-
-    n, k = loc.shape
-    centre = jax.tree.map(lambda v: jnp.zeros(n), layout.x)
-    zeros = [*(jnp.zeros(s) for s in ((n, k, k), (n, k), (n,), (n,), (n, k), (n, k))), centre]
-    state = jax.lax.fori_loop(0, ROUNDS, around, (loc, loc, 1 / (variance + spread**2), *zeros))
-    return Quadratic(*state[3:])
-
-
-def curvature(model: SeriesModel, theta: list[jax.Array], at: list[jax.Array], centre: Any) -> list[jax.Array]:
-    """By how much the ridge departs from its tangent at `at`, one term for each exponent, in the order of `parameter_order`.
-
-    On the ridge the slope of ln L at the runs' centre is what it is at `at`: ln x + s - x t constant, x the exponent, e^s its factor, t the
-    centre's place along its axis. The straight coordinate of an exponent is its logarithm plus this term; no exponent enters the term, so
-    the change has a unit Jacobian.
-    """
-    curve = parameter_order(model)
-
-    def exponents(real: list[jax.Array]) -> list[jax.Array]:
-        ridge = model.ridge({p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}, centre)
-        return [_on_ridge(at[i], s, base[i], jnp.maximum(-place, 0.0)) for i, (s, place) in enumerate(ridge.values())]
-
-    base = [s for s, _ in model.ridge({p.name: p.transform(t) for p, t in zip(curve, at, strict=True)}, centre).values()]
-    value, tangent = jax.jvp(exponents, (at,), ([t - a for t, a in zip(theta, at, strict=True)],))
-    return [v + t - now for v, t, now in zip(value, tangent, exponents(theta), strict=True)]
-
-
-def _on_ridge(start: jax.Array, s: jax.Array, base: jax.Array, lever: jax.Array) -> jax.Array:
-    """The a that solves a + lever e^a + s = start + lever e^start + base, by Newton's method on a function that is convex and increasing."""
-    total = jax.lax.stop_gradient(start + lever * jnp.exp(start) + base)
-    a = start - (s - base) / (1 + lever * jnp.exp(start))
-    for _ in range(2):
-        a = a - (a + lever * jnp.exp(a) + s - total) / (1 + lever * jnp.exp(a))
-    return a
-
-
-def parameter_order(model: SeriesModel) -> list[Parameter]:
-    """The parameters of the curve, exponents that lie on a ridge first."""
-    *curve, _ = model.pooling.parameters
-    by_name = {p.name: p for p in curve}
-    first = [by_name.pop(name) for name in model.ridge({p.name: jnp.asarray(0.5) for p in curve}, Point(*[jnp.zeros(())] * 3))]
-    return [*first, *by_name.values()]
-
-
-def straighten(theta: list[jax.Array], terms: list[jax.Array], sign: float) -> list[jax.Array]:
-    """Exponents plus (sign 1) or less (sign -1) their terms of curvature."""
-    return [t + sign * c for t, c in zip(theta, terms, strict=False)] + theta[len(terms) :]
-
-
-def _newton(
-    model: SeriesModel, y: jax.Array, seen: jax.Array, x: object, items: jax.Array, at: jax.Array, loc: jax.Array, precision: jax.Array, noise: jax.Array
-) -> tuple[jax.Array, Quadratic]:
-    """Mode of one series under a normal prior, and the quadratic there; the noise scale is the residuals'."""
-    curve, base = parameter_order(model), jnp.exp(2 * noise)
-
-    centre = jax.tree.map(lambda v: jnp.sum(jnp.where(seen, v, 0.0)) / jnp.sum(seen), x)
-
-    def to_real(theta: jax.Array) -> list[jax.Array]:
-        return straighten(list(theta), curvature(model, list(theta), list(at), centre), -1)
-
-    def residuals(theta: jax.Array) -> jax.Array:
-        values = {p.name: p.transform(t) for p, t in zip(curve, to_real(theta), strict=True)}
-        mean = jax.vmap(model.mean, in_axes=(None, 0))(values, x)
-        return jnp.where(seen, (y - mean) / model.unit_sd(mean, items), 0.0)
-
-    def variance(r: jax.Array, count: jax.Array) -> jax.Array:
-        return (jnp.sum(r**2) + NOISE_PRIOR_WEIGHT * base) / (count + NOISE_PRIOR_WEIGHT)
-
-    def cost(theta: jax.Array) -> jax.Array:
-        n = jnp.sum(seen)
-        return 0.5 * (n + NOISE_PRIOR_WEIGHT) * jnp.log(variance(residuals(theta), n)) + 0.5 * jnp.sum(precision * (theta - loc) ** 2)
-
-    def step(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        theta, damping = state
-        r, jacobian = residuals(theta), jax.jacfwd(residuals)(theta)
-        scale2 = variance(r, jnp.sum(seen))
-        information = jacobian.T @ jacobian / scale2 + jnp.diag(precision)
-        gradient = -jacobian.T @ r / scale2 - precision * (theta - loc)
-        trial = theta + jnp.linalg.solve(information + damping * jnp.diag(jnp.diag(information)), gradient)
-        better = cost(trial) < cost(theta)
-        return jnp.where(better, trial, theta), jnp.where(better, damping / 5, damping * 5)
-
-    theta, _ = jax.lax.fori_loop(0, NEWTON_STEPS, step, (loc, jnp.asarray(0.1)))
-    r, jacobian = residuals(theta), jax.jacfwd(residuals)(theta)
-    F = jacobian.T @ jacobian / variance(r, jnp.sum(seen))
-    spare = jnp.sum(seen) - jnp.trace(jnp.linalg.solve(F + jnp.diag(precision), F))
-    scale2 = variance(r, spare)
-    F = jacobian.T @ jacobian / scale2
-    return jnp.stack(to_real(theta)), Quadratic(F, F @ theta - jacobian.T @ r / scale2, 0.5 * jnp.log(scale2), spare, at, at, centre)
 
 
 def inverse_cholesky(P: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -252,7 +88,16 @@ def _by_series(model: SeriesModel) -> Coordinates:
         weight = jnp.exp(2 * (q.log_scale - sites[noise.name]))
         return sites, log_det + _Group(model, curve, q.F * weight[:, None, None], q.h * weight[:, None], q).whiten(sites, cut)
 
-    start = np.concatenate([[float(to_natural("spread").inv(0.5 * (p.pooling or 1.0))) for p in filter(pooling.pooled, pooling.parameters) for _ in range(len(pooling.spreads(p)) * several)], [np.log(10.0)] * tail])
+    start = np.concatenate(
+        [
+            [
+                float(to_natural("spread").inv(0.5 * (p.pooling or 1.0)))
+                for p in filter(pooling.pooled, pooling.parameters)
+                for _ in range(len(pooling.spreads(p)) * several)
+            ],
+            [np.log(10.0)] * tail,
+        ]
+    )
     size = len(start) + _design(pooling).shape[1] * pooled + pooling.factors.series * len(pooling.parameters)
     return Coordinates(size, to_sites, np.concatenate([start, np.zeros(size - len(start))]))
 

@@ -77,7 +77,10 @@ class Target:
             number = _as_number(value)
             if not np.isfinite(number) or number <= least:
                 raise DataError(
-                    f"{what} of the target", rule="must be a positive finite number", got=repr(value), way_out=f"give {what} as a number, such as 7e9"
+                    f"{what} of the target",
+                    rule="must be 0 or more" if what == "shift" else "must be a positive finite number",
+                    got=repr(value),
+                    way_out=f"give {what} as a number, such as 7e9",
                 )
             object.__setattr__(self, what, number)
         if self.name is None:
@@ -199,7 +202,9 @@ class Ladder:
         keep = pd.Series(True, index=self._rows.index)
         for column, wanted in conditions.items():
             if column not in schema.COLUMNS:
-                raise SettingError(f"column {column!r}", rule="must be a column of the run table", got=column, way_out=f"use one of {', '.join(schema.COLUMNS)}")
+                raise SettingError(
+                    f"column {column!r}", rule="must be a column of the run table", got=column, way_out=f"use one of {', '.join(schema.COLUMNS)}"
+                )
             values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series) else list(wanted)
             keep &= self._rows[column].isin(values)
         return self._keep(keep, f"where {conditions}")
@@ -243,7 +248,9 @@ class Ladder:
         z = (scored["accuracy"] - scored["chance"]) / np.sqrt(np.maximum(scored["chance"] * (1 - scored["chance"]), 1e-12) / scored["items"])
         found = []
         for row, value in zip(scored[z < BELOW_CHANCE_Z].itertuples(), z[z < BELOW_CHANCE_Z], strict=True):
-            advice = f"accuracy {row.accuracy:.4g} is below chance {row.chance:.4g} by more than guessing scatters: check the task's chance and its answer format"
+            advice = (
+                f"accuracy {row.accuracy:.4g} is below chance {row.chance:.4g} by more than guessing scatters: check the task's chance and its answer format"
+            )
             found.append(Check(f"accuracy above chance: {row.task}, {row.run}", "warn", float(value), BELOW_CHANCE_Z, advice))
         return found
 

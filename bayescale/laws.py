@@ -69,13 +69,29 @@ class Law:
 
 LEVEL = Parameter("L0", "positive", dist.LogNormal(math.log(2.0), 1.0), None, "wide: covers 0.3 bits a byte to 15 nats a token; never pooled")
 ALPHA = Parameter(
-    "alpha", "positive", dist.LogNormal(math.log(0.37), 0.4), 0.3, "0.34 (Hoffmann 2022), 0.348 (Besiroglu 2024), 0.353 (Muennighoff 2023), 0.24-0.27 (Gadre 2024, 2 eta)"
+    "alpha",
+    "positive",
+    dist.LogNormal(math.log(0.37), 0.4),
+    0.3,
+    "0.34 (Hoffmann 2022), 0.348 (Besiroglu 2024), 0.353 (Muennighoff 2023), 0.24-0.27 (Gadre 2024, 2 eta)",
 )
 BETA = Parameter(
-    "beta", "positive", dist.LogNormal(math.log(0.37), 0.4), 0.3, "0.28 (Hoffmann 2022), 0.366 (Besiroglu 2024), 0.353 (Muennighoff 2023), 0.24-0.27 (Gadre 2024, 2 eta)"
+    "beta",
+    "positive",
+    dist.LogNormal(math.log(0.37), 0.4),
+    0.3,
+    "0.28 (Hoffmann 2022), 0.366 (Besiroglu 2024), 0.353 (Muennighoff 2023), 0.24-0.27 (Gadre 2024, 2 eta)",
 )
-PHI = Parameter("phi", "irreducible", irreducible_normal(0.72, 0.36), 0.25, "E/L about 0.45 at 0.1B, 0.65 at 1B, 0.9 at 70B parameters by the constants of Besiroglu 2024")
-PSI = Parameter("psi", "unit", logit_normal(0.0, 0.7), 0.5, "near the compute-optimal frontier size and tokens explain like shares (Besiroglu 2024: beta/(alpha+beta) = 0.51)")
+PHI = Parameter(
+    "phi", "irreducible", irreducible_normal(0.72, 0.36), 0.25, "E/L about 0.45 at 0.1B, 0.65 at 1B, 0.9 at 70B parameters by the constants of Besiroglu 2024"
+)
+PSI = Parameter(
+    "psi",
+    "unit",
+    logit_normal(0.0, 0.7),
+    0.5,
+    "near the compute-optimal frontier size and tokens explain like shares (Besiroglu 2024: beta/(alpha+beta) = 0.51)",
+)
 ETA = Parameter("eta", "positive", dist.LogNormal(math.log(0.175), 0.4), 0.3, "half of alpha, beta above")
 GAMMA = Parameter("gamma", "positive", dist.LogNormal(math.log(0.17), 0.4), 0.3, "alpha beta / (alpha + beta) = 0.178 with the exponents of Besiroglu 2024")
 

@@ -76,7 +76,7 @@ class AccuracyData:
 
 
 def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Reference) -> Point:
-    """n = ln(N/N0), d = ln(D/D0), c = ln(C/C0)."""
+    """N = ln(N/N0), d = ln(D/D0), c = ln(C/C0)."""
     return Point(np.log(params / at.params), np.log(tokens / at.tokens), np.log(flops / at.flops))
 
 
@@ -95,7 +95,8 @@ def loss_data(ladder: Ladder) -> LossData:
     runs = rows.drop_duplicates("run")
     near = runs[runs["c"] >= runs["c"].max() / NEAR_FRONTIER]
     reference = Reference(*(float(np.exp(np.log(near[k]).mean())) for k in ("params", "tokens", "c")))
-    own = {t for t in ladder.tasks if ladder.loss_name_of[t] == t}
+    seen_by_fit = ladder.with_role("fit", "link")
+    own = {t for t in seen_by_fit.tasks if seen_by_fit.loss_name_of[t] == t}
     factors, cells = _series(rows, "loss_name", lambda name: "task" if name in own else "validation")
     grid = {k: _rectangle(cells, k) for k in ("loss", "params", "tokens", "c")}
     seen = _rectangle(cells, "loss", fill=0.0) > 0
@@ -114,7 +115,9 @@ def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
         Where the ladder has no loss of the name `via`.
     """
     if via is not None and via not in ladder.loss_names:
-        raise SettingError("via", rule="must be a loss of the ladder", got=repr(via), way_out=f"use one of {', '.join(ladder.loss_names)}, or None for each task's own")
+        raise SettingError(
+            "via", rule="must be a loss of the ladder", got=repr(via), way_out=f"use one of {', '.join(ladder.loss_names)}, or None for each task's own"
+        )
     rows = _last(ladder.frame)
     rows = rows[rows["role"].isin(["fit", "link"])]
     losses = rows.drop_duplicates(["run", "loss_name"]).set_index(["run", "loss_name"])["loss"]
@@ -161,8 +164,8 @@ def _series(rows: pd.DataFrame, name: str, kind: Callable[[str], str]) -> tuple[
             )
     corpora, names = (tuple(dict.fromkeys(k[i] for k in cells)) for i in (0, 1))
     kinds = tuple(dict.fromkeys(kind(t) for _, t in cells))
-    index = zip(*((corpora.index(c), names.index(t), kinds.index(kind(t))) for c, t in cells), strict=True)
-    return Factors(corpora, names, kinds, *index, name), list(cells.values())
+    in_corpus, in_name, of_kind = zip(*((corpora.index(c), names.index(t), kinds.index(kind(t))) for c, t in cells), strict=True)
+    return Factors(corpora, names, kinds, in_corpus, in_name, of_kind, name), list(cells.values())
 
 
 def _rectangle(cells: list[pd.DataFrame], column: str, fill: object = None) -> np.ndarray:

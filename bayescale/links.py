@@ -48,9 +48,13 @@ class Link:
 CHANCE_SD = 0.02  # sd of lo around chance: the weakest public models scatter that far around it (answer bias)
 CHANCE_FLOOR = 0.01  # a task that cannot be guessed still has a little to get right by luck
 LO = Parameter("lo", "unit", logit_normal(-1.1, 0.1), None, "chance, sd 0.02: where public models of 10M parameters sit")
-HI = Parameter("hi", "unit", logit_normal(3.5, 0.5), None, "near 1, because the questions can be answered; label noise keeps it a little below (0.97, 90 %: 0.93-0.99)")
+HI = Parameter(
+    "hi", "unit", logit_normal(3.5, 0.5), None, "near 1, because the questions can be answered; label noise keeps it a little below (0.97, 90 %: 0.93-0.99)"
+)
 SLOPE = Parameter("slope", "positive", dist.LogNormal(0.0, 0.7), 0.5, "logits per sd of loss: a ladder spans 3 to 4 sd, a task gains 0.25 to 4 logits a sd")
-MIDDLE = Parameter("middle", "unit", logit_normal(-0.5, 1.0), None, "accuracy gained at the mean loss, as a share of what lies above lo: wide, covers 10 % to 76 %")
+MIDDLE = Parameter(
+    "middle", "unit", logit_normal(-0.5, 1.0), None, "accuracy gained at the mean loss, as a share of what lies above lo: wide, covers 10 % to 76 %"
+)
 RATE = Parameter("rate", "positive", dist.LogNormal(math.log(0.6), 0.5), 0.5, "e-folds per sd of loss: gamma 0.7-1.0 (Gadre 2024) times a loss sd of 0.5 to 1")
 
 

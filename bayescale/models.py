@@ -17,13 +17,17 @@ from numpyro.distributions.util import promote_shapes, validate_sample
 
 from bayescale.laws import LEVEL, Law, Ridge
 from bayescale.links import Link
-from bayescale.parameters import Parameter
+from bayescale.parameters import Parameter, on_real_line
 from bayescale.priors import Factors, Pooling, PoolingKind, make_pooling
 
 Noise = Literal["normal", "student_t", "one_sided"]
 NOISES: tuple[Noise, ...] = ("normal", "student_t", "one_sided")
-SIGMA = Parameter("sigma", "positive", dist.LogNormal(math.log(0.01), 1.0), 0.5, "residuals of published ladders 0.2-0.9 % of the loss, up to 5 % for task losses")
-NOISE_RATIO = Parameter("noise_ratio", "positive", dist.LogNormal(math.log(0.5), 0.7), 0.5, "seeds scatter half of sqrt(p(1-p)/items) on the same questions (ladder reruns)")
+SIGMA = Parameter(
+    "sigma", "positive", dist.LogNormal(math.log(0.01), 1.0), 0.5, "residuals of published ladders 0.2-0.9 % of the loss, up to 5 % for task losses"
+)
+NOISE_RATIO = Parameter(
+    "noise_ratio", "positive", dist.LogNormal(math.log(0.5), 0.7), 0.5, "seeds scatter half of sqrt(p(1-p)/items) on the same questions (ladder reruns)"
+)
 TAIL = Parameter("tail", "positive", dist.Gamma(2.0, 0.1), None, "degrees of freedom of the Student-t (Juarez and Steel 2010)")
 
 
@@ -75,7 +79,7 @@ class SeriesModel:
     def __call__(self, layout: Layout) -> None:
         """The NumPyro model; every latent site is real-valued (see `Pooling`)."""
         real = self.pooling.sample()
-        tail = numpyro.sample("tail", TAIL.prior) if self.noise == "student_t" else None
+        tail = numpyro.sample("tail", on_real_line(TAIL.prior, TAIL.support)) if self.noise == "student_t" else None
         mean, sd = self.expectation(real, layout)
         numpyro.sample("y", self.scatter(mean, sd, tail).mask(layout.seen), obs=layout.y)
 
@@ -91,9 +95,9 @@ class SeriesModel:
         return self.pooling.parameters[-1].name
 
     def scatter(self, mean: jax.Array, sd: jax.Array, tail: jax.Array | None) -> Distribution:
-        """The distribution of y around its expectation."""
+        """The distribution of y around its expectation; `tail` is the logarithm of the degrees of freedom."""
         if self.noise == "student_t":
-            return dist.StudentT(tail, mean, sd)
+            return dist.StudentT(jnp.exp(tail), mean, sd)
         return OneSided(mean, sd) if self.noise == "one_sided" else dist.Normal(mean, sd)
 
 
@@ -125,7 +129,9 @@ class OneSided(Distribution):
         return -jnp.log(self.scale) + self.EDGE**2 / 2 - z + log_ndtr(z / self.EDGE - self.EDGE)
 
 
-def loss_model(law: Law, factors: Factors, *, pooling: PoolingKind = "partial", noise: Noise = "normal", priors: Mapping[str, Distribution] | None = None) -> SeriesModel:
+def loss_model(
+    law: Law, factors: Factors, *, pooling: PoolingKind = "partial", noise: Noise = "normal", priors: Mapping[str, Distribution] | None = None
+) -> SeriesModel:
     """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a `Point`."""
     parameters = (LEVEL, *law.parameters, SIGMA)
     shared = make_pooling(parameters, factors, pooling, priors or {})

@@ -23,12 +23,13 @@ class IrreducibleTransform(transforms.Transform):
     SHARPNESS = 4.0
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        """From the real line to (0, 1)."""
         return -jnp.expm1(-jax.nn.softplus(self.SHARPNESS * x) / self.SHARPNESS)
 
     def _inverse(self, y: jax.Array) -> jax.Array:
         return jnp.log(jnp.expm1(-self.SHARPNESS * jnp.log1p(-y))) / self.SHARPNESS
 
-    def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:
+    def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:  # noqa: ARG002 (NumPyro's signature)
         """ln|dy/dx|, x real, y in (0, 1)."""
         return jnp.log1p(-y) + jax.nn.log_sigmoid(self.SHARPNESS * x)
 
@@ -51,13 +52,14 @@ class SpreadTransform(transforms.Transform):
     SCALE = 0.01
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        """From the real line to the positive numbers."""
         return self.SCALE * jax.nn.softplus(x) ** 2
 
     def _inverse(self, y: jax.Array) -> jax.Array:
         root = jnp.sqrt(y / self.SCALE)
         return root + jnp.log(-jnp.expm1(-root))
 
-    def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:
+    def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:  # noqa: ARG002 (NumPyro's signature)
         """ln|dy/dx|, x real, y positive."""
         return jnp.log(2 * self.SCALE * jax.nn.softplus(x)) + jax.nn.log_sigmoid(x)
 
@@ -114,7 +116,7 @@ class Parameter:
 
 
 def to_natural(support: Support) -> transforms.Transform:
-    """g of a support, from the real line."""
+    """G of a support, from the real line."""
     return _TO_NATURAL[support]
 
 

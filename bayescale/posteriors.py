@@ -109,7 +109,7 @@ def _describe(step: Step, sites: Mapping[str, jax.Array], key: jax.Array) -> tup
         scatter = step.model.scatter(*step.model.expectation(real, step.layout), sites.get("tail"))
         values = step.model.pooling.natural({**sites, **real})
         own = {p.name: values[p.name] for p in step.model.pooling.parameters}
-        values |= step.constants(own) | ({"tail": sites["tail"]} if "tail" in sites else {})
+        values |= step.constants(own) | ({"tail": jax.numpy.exp(sites["tail"])} if "tail" in sites else {})
         return values, scatter.sample(key), scatter.log_prob(step.layout.y)
 
     return jax.vmap(one)(flat, jax.random.split(key, flat[next(iter(flat))].shape[0]))
@@ -170,4 +170,4 @@ def _cells(step: Step, y: np.ndarray) -> xr.Dataset:
 def _statistics(sample: Sample) -> xr.Dataset:
     statistics = {name: (("chain", "draw"), v) for name, v in sample.statistics.items()}
     depth = np.ceil(np.log2(sample.statistics["n_steps"] + 1)).astype(int)
-    return xr.Dataset({**statistics, "tree_depth": (("chain", "draw"), depth)})
+    return xr.Dataset({**statistics, "tree_depth": (("chain", "draw"), depth)}, coords=_coordinates(depth.shape))

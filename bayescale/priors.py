@@ -199,8 +199,13 @@ def make_pooling(parameters: tuple[Parameter, ...], factors: Factors, kind: Pool
 def _check_prior(name: str, prior: object, support: str) -> None:
     if not isinstance(prior, Distribution):
         raise SettingError(
-            f"prior of {name!r}", rule="must be a NumPyro distribution on the natural scale", got=repr(prior), way_out="such as numpyro.distributions.LogNormal(-1.0, 0.4)"
+            f"prior of {name!r}",
+            rule="must be a NumPyro distribution on the natural scale",
+            got=repr(prior),
+            way_out="such as numpyro.distributions.LogNormal(-1.0, 0.4)",
         )
     inside = {"positive": (constraints.positive, constraints.nonnegative, constraints.unit_interval)}.get(support, (constraints.unit_interval,))
     if support != "real" and prior.support not in inside:
-        raise SettingError(f"prior of {name!r}", rule=f"must live on the {support} numbers", got=str(prior.support), way_out="choose a distribution with that support")
+        raise SettingError(
+            f"prior of {name!r}", rule=f"must live on the {support} numbers", got=str(prior.support), way_out="choose a distribution with that support"
+        )

@@ -20,8 +20,9 @@ from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, log_density
 
 from bayescale.errors import SettingError
-from bayescale.geometry import Quadratic, coordinates, quadratic
+from bayescale.geometry import coordinates
 from bayescale.models import Layout, SeriesModel
+from bayescale.modes import Quadratic, quadratic
 
 BLOCK = 50  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
@@ -102,11 +103,16 @@ def cache_folder() -> Path:
 def require_64bit() -> None:
     """A SettingError where JAX would compute in 32-bit."""
     if not jax.config.jax_enable_x64:
-        raise SettingError("64-bit", rule="must be on: scaling laws lose their digits in 32-bit", got="JAX in 32-bit", way_out="call bayescale.setup() first, in a fresh process")
+        raise SettingError(
+            "64-bit",
+            rule="must be on: scaling laws lose their digits in 32-bit",
+            got="JAX in 32-bit",
+            way_out="call bayescale.setup() first, in a fresh process",
+        )
 
 
 def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic], jax.Array]:
-    """ln p(y, theta(z)) + ln|dtheta/dz|, the log density that NUTS sees, as a function of the flat vector z."""
+    """Ln p(y, theta(z)) + ln|dtheta/dz|, the log density that NUTS sees, as a function of the flat vector z."""
     to_sites = coordinates(model).to_sites
 
     def density(z: jax.Array, layout: Layout, q: Quadratic) -> jax.Array:

@@ -7,8 +7,10 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -16,8 +18,8 @@ import xarray as xr
 from bayescale.errors import FileError, SettingError
 from bayescale.fitting import Fit
 from bayescale.ladder import Conventions, Ladder
-from bayescale.laws import LAWS, Law, get_law
-from bayescale.links import LINKS, Link, get_link
+from bayescale.laws import LAWS, Law
+from bayescale.links import LINKS, Link
 from bayescale.sampling import Sampler
 
 FORMAT = "bayescale-fit-1"
@@ -59,12 +61,22 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
                 raise zipfile.BadZipFile(f"{broken} does not match its checksum")
             settings = json.loads(archive.read("settings.json"))
             if settings.get("format") != FORMAT:
-                raise FileError(f"file {str(path)!r}", rule=f"must have format {FORMAT}", got=repr(settings.get("format")), way_out="load it with the version that wrote it, or fit again")
+                raise FileError(
+                    f"file {str(path)!r}",
+                    rule=f"must have format {FORMAT}",
+                    got=repr(settings.get("format")),
+                    way_out="load it with the version that wrote it, or fit again",
+                )
             return _read(archive, settings, law, link)
     except FileNotFoundError:
         raise FileError(f"file {str(path)!r}", rule="must exist", got="no such file", way_out="mend the path") from None
     except (zipfile.BadZipFile, IsADirectoryError, KeyError, json.JSONDecodeError, OSError) as error:
-        raise FileError(f"file {str(path)!r}", rule="must be a whole file that Fit.save wrote", got=f"a damaged or foreign one ({error})", way_out="fit again and save again") from None
+        raise FileError(
+            f"file {str(path)!r}",
+            rule="must be a whole file that Fit.save wrote",
+            got=f"a damaged or foreign one ({error})",
+            way_out="fit again and save again",
+        ) from None
 
 
 class atomic:  # noqa: N801 (a context manager, used as a word)
@@ -91,11 +103,19 @@ def check_folder(path: str | Path) -> None:
     """A FileError where `path` could not be written: its folder is missing, or it is a folder itself."""
     target = Path(path)
     if not target.parent.is_dir() or target.is_dir():
-        raise FileError(f"file {str(path)!r}", rule="must lie in a folder that exists", got=f"folder {str(target.parent)!r}", way_out="make the folder, or mend the path")
+        raise FileError(
+            f"file {str(path)!r}", rule="must lie in a folder that exists", got=f"folder {str(target.parent)!r}", way_out="make the folder, or mend the path"
+        )
 
 
 def _settings(fit: Fit) -> dict[str, object]:
-    ladder = {"name": fit.ladder.name, "source": fit.ladder.source, "law": fit.ladder.law, "link": fit.ladder.link, "conventions": asdict(fit.ladder.conventions)}
+    ladder = {
+        "name": fit.ladder.name,
+        "source": fit.ladder.source,
+        "law": fit.ladder.law,
+        "link": fit.ladder.link,
+        "conventions": asdict(fit.ladder.conventions),
+    }
     return {
         "format": FORMAT,
         "ladder": ladder,
@@ -108,8 +128,8 @@ def _settings(fit: Fit) -> dict[str, object]:
     }
 
 
-def _read(archive: zipfile.ZipFile, settings: dict[str, object], law: Law | None, link: Link | None) -> Fit:
-    about = dict(settings["ladder"])  # type: ignore[call-overload]
+def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, link: Link | None) -> Fit:
+    about = dict(settings["ladder"])
     conventions = Conventions(**about.pop("conventions"))
     runs, tasks = (pd.read_csv(io.BytesIO(archive.read(name))) for name in ("runs.csv", "tasks.csv"))
     ladder = Ladder.from_frame(runs, tasks=tasks, conventions=conventions, **about)
@@ -117,8 +137,8 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, object], law: Law | None
     trees = {name: xr.open_datatree(io.BytesIO(archive.read(f"{name}.nc")), engine=ENGINE).load() for name in ("losses", "accuracies") if f"{name}.nc" in names}
     return Fit(
         ladder=ladder,
-        law=law or _known(settings["law"], LAWS, "law", get_law),
-        link=None if settings["link"] is None else link or _known(settings["link"], LINKS, "link", get_link),
+        law=law or _known(settings["law"], LAWS, "law"),
+        link=None if settings["link"] is None else link or _known(settings["link"], LINKS, "link"),
         via=settings["via"],
         pooling=settings["pooling"],
         noise=settings["noise"],
@@ -128,7 +148,9 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, object], law: Law | None
     )
 
 
-def _known(name: object, registry: dict[str, object], what: str, get: object) -> object:
+def _known[T](name: str, registry: Mapping[str, T], what: str) -> T:
     if name not in registry:
-        raise SettingError(f"{what} {name!r}", rule="was your own when the fit was made, and functions are not saved", got="no value", way_out=f"load_fit(path, {what}=...)")
-    return get(name)  # type: ignore[operator]
+        raise SettingError(
+            f"{what} {name!r}", rule="was your own when the fit was made, and functions are not saved", got="no value", way_out=f"load_fit(path, {what}=...)"
+        )
+    return registry[name]

@@ -123,7 +123,7 @@ def _validate(schema: pa.DataFrameSchema, frame: pd.DataFrame, table: str) -> pd
         where = "" if index is None else f", row {index + 1}"
         if index is not None and "run" in frame.columns:
             where += f" (run {frame['run'].iloc[index]!r}, task {frame['task'].iloc[index]!r})"
-        rule = getattr(error.check, "error", None) or "must hold a value of its kind in every row, and no task twice"
+        rule = getattr(error.check, "error", None) or ("must be filled in" if got == "nothing (an empty cell)" else "must name no task twice")
         raise DataError(f"column {column!r} of the {table}{where}", rule=rule, got=got, way_out=_way_out(str(column), got)) from None
 
 

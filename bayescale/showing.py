@@ -31,7 +31,7 @@ def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
     targets = []
     for target, far in zip(forecast.targets, forecast.extrapolation.itertuples(), strict=True):
         rows = forecast.table[forecast.table["target"] == target.label]
-        cells = [_cell(frame, actual, fit, row) for row in rows.itertuples()]
+        cells = [_cell(frame, actual, row) for row in rows.itertuples()]
         about = {"name": target.label, "params": target.params, "tokens": target.tokens, "corpus": rows["corpus"].iloc[0]}
         about |= {"extrapolation_factor": far.extrapolation_factor, "note": far.note}
         targets.append(about | {"tasks": [c for c in cells if "accuracy" in c], "losses": [c for c in cells if "accuracy" not in c]})
@@ -53,7 +53,12 @@ def diagnostics(fit: Fit) -> dict[str, Any]:
         return _number(which([v for k, v in value.items() if k.endswith(name)]))
 
     rows = [{"check": c.check, "status": c.status, "value": _number(c.value), "limit": _number(c.limit), "advice": c.advice} for c in fit.checks]
-    extremes = {"max_rhat": over("R-hat", max), "min_ess_bulk": over("bulk ESS", min), "min_ess_tail": over("tail ESS", min), "divergences": over("divergences", sum)}
+    extremes = {
+        "max_rhat": over("R-hat", max),
+        "min_ess_bulk": over("bulk ESS", min),
+        "min_ess_tail": over("tail ESS", min),
+        "divergences": over("divergences", sum),
+    }
     return {"status": fit.status, **extremes, "checks": rows}
 
 
@@ -71,7 +76,8 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
     level = f"{100 * prob:g} %"
     for t in result["targets"]:
         note = f"; {t['note']}" if t["note"] else ""
-        title = f"{t['name']}: {t['params']:.4g} parameters, {t['tokens']:.4g} tokens, {t['corpus']}; {t['extrapolation_factor']:.3g} x the largest fitted compute{note}"
+        size = f"{t['params']:.4g} parameters, {t['tokens']:.4g} tokens, {t['corpus']}"
+        title = f"{t['name']}: {size}; {t['extrapolation_factor']:.3g} x the largest fitted compute{note}"
         table = Table("task", f"loss ({level})", "actual", f"accuracy, % ({level})", "actual", "via", title=title, title_justify="left")
         for cell in [*t["tasks"], *t["losses"]]:
             known = cell["actual"] or {}
@@ -107,14 +113,15 @@ def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
     """The picture of the intervals, written whole or not at all."""
     if path.suffix not in PICTURES:
         raise SettingError("--plot", rule=f"must end in {', '.join(PICTURES)}", got=repr(path.name), way_out="choose one of them")
-    import matplotlib as mpl  # noqa: PLC0415 (slow to import)
+    import matplotlib as mpl
 
     mpl.use("Agg")
-    from bayescale.plots import plot_forecast  # noqa: PLC0415
+    from bayescale.plots import plot_forecast
 
-    axes = plot_forecast(forecast, ladder=fit.ladder, prob=prob)
+    figure = plot_forecast(forecast, ladder=fit.ladder, prob=prob).get_figure(root=True)
+    assert figure is not None
     with atomic(path) as temporary:
-        axes.figure.savefig(temporary, format=path.suffix[1:], dpi=150)
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
 
 
 def width() -> int:
@@ -126,9 +133,14 @@ def _actual(fit: Fit) -> pd.DataFrame:
     return fit.ladder.frame.drop_duplicates(["run", "task"], keep="last").set_index(["run", "task"])[["loss", "accuracy", "role"]]
 
 
-def _cell(frame: pd.DataFrame, actual: pd.DataFrame, fit: Fit, row: Any) -> dict[str, Any]:
+def _cell(frame: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[str, Any]:
     key = (row.target, row.task)
-    cell: dict[str, Any] = {"task": row.task, "loss_name": row.loss_name, "via": row.via if isinstance(row.via, str) else None, "loss": _summary(frame.loc[(*key, "loss")])}
+    cell: dict[str, Any] = {
+        "task": row.task,
+        "loss_name": row.loss_name,
+        "via": row.via if isinstance(row.via, str) else None,
+        "loss": _summary(frame.loc[(*key, "loss")]),
+    }
     if (*key, "accuracy") in frame.index:
         cell["accuracy"] = _summary(frame.loc[(*key, "accuracy")])
     cell["actual"] = None

@@ -67,7 +67,10 @@ def simulate(
     frame, table = _runs(params, tokens, targets, corpora, tasks), pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
     one, two = jax.random.split(jax.random.key(seed))
     data = loss_data(Ladder.from_frame(frame))
-    grid = {k: jnp.asarray(frame[k].to_numpy(float).reshape(len(corpora), -1, len(tasks)).transpose(0, 2, 1).reshape(data.factors.series, -1)) for k in ("params", "tokens")}
+    grid = {
+        k: jnp.asarray(frame[k].to_numpy(float).reshape(len(corpora), -1, len(tasks)).transpose(0, 2, 1).reshape(data.factors.series, -1))
+        for k in ("params", "tokens")
+    }
     x = point(grid["params"], grid["tokens"], 6.0 * grid["params"] * grid["tokens"], data.reference)
     loss_truth, log_loss = _draw(loss_model(get_law(law), data.factors, pooling=pooling, noise=noise, priors=priors), x, jnp.ones_like(x.n), one)
     frame["loss"] = _column(np.exp(log_loss), len(corpora), len(tasks))
@@ -83,7 +86,9 @@ def simulate(
     return Simulation(ladder, loss_truth, accuracy_truth)
 
 
-def _runs(params: Sequence[float], tokens: Sequence[float], targets: Sequence[tuple[float, float]], corpora: Sequence[str], tasks: Sequence[str]) -> pd.DataFrame:
+def _runs(
+    params: Sequence[float], tokens: Sequence[float], targets: Sequence[tuple[float, float]], corpora: Sequence[str], tasks: Sequence[str]
+) -> pd.DataFrame:
     """The tidy table without its outcomes: corpus by run by task, each run's loss a stand-in."""
     pairs = [*zip(params, tokens, ["fit"] * len(params), strict=True), *((n, d, "target") for n, d in targets)]
     rows = [

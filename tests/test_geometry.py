@@ -15,10 +15,11 @@ from numpyro.distributions import constraints
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from bayescale.geometry import Quadratic, coordinates, inverse_cholesky, parameter_order, prior_moments, quadratic
+from bayescale.geometry import coordinates, inverse_cholesky
 from bayescale.laws import LAWS, Point
 from bayescale.links import LINKS, lo_prior
 from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
+from bayescale.modes import Quadratic, parameter_order, prior_moments, quadratic
 from bayescale.parameters import Parameter
 from bayescale.priors import Factors
 
@@ -166,7 +167,7 @@ def irreducible(x: Array) -> Array:
 
 
 def spread(x: Array) -> Array:
-    return 0.03 * np.log1p(np.exp(x))
+    return 0.01 * np.log1p(np.exp(x)) ** 2
 
 
 def own_prior(p: Parameter, x: Array) -> float:
@@ -178,7 +179,7 @@ def own_prior(p: Parameter, x: Array) -> float:
 def pooled_prior(p: Parameter, s: Sites, factor: str) -> float:
     """Population, half-normal spread with the Jacobian of its transform, and the series around the population."""
     population, sd = s[f"population_{p.name}"], s[f"sd_{p.name}_{factor}"]
-    jacobian = math.log(0.03) + np.log(expit(sd)).sum()
+    jacobian = np.log(0.02 * np.log1p(np.exp(sd)) * expit(sd)).sum()
     half_normal = stats.halfnorm(scale=p.pooling).logpdf(spread(sd)).sum()
     return own_prior(p, population) + float(half_normal + jacobian + stats.norm(population, spread(sd)).logpdf(s[p.name]).sum())
 
@@ -247,7 +248,7 @@ def test_noise_has_the_density_of_its_formula(noise: str) -> None:
     model = loss_model(LAWS["compute"], LONE, noise=noise)  # type: ignore[arg-type]
     y, mean, sd, tail = np.linspace(-0.3, 0.9, 7), 0.1, 0.2, 5.0
     wanted = {"normal": stats.norm(mean, sd), "student_t": stats.t(tail, mean, sd), "one_sided": stats.exponnorm(5.0, mean, sd / 5)}[noise]
-    found = model.scatter(jnp.asarray(mean), jnp.asarray(sd), jnp.asarray(tail))
+    found = model.scatter(jnp.asarray(mean), jnp.asarray(sd), jnp.log(tail))
     np.testing.assert_allclose(found.log_prob(jnp.asarray(y)), wanted.logpdf(y), rtol=1e-8)
     draws = np.asarray(found.sample(jax.random.key(0), (20_000,)))
     assert stats.kstest(draws, wanted.cdf).pvalue > 1e-4

@@ -17,9 +17,9 @@ type Numbers = dict[str, float]
 
 # Each paper's own formula, of its own constants: N parameters, D tokens, C FLOPs.
 PAPERS: dict[str, Callable[[Numbers, float, float, float], float]] = {
-    "chinchilla": lambda k, N, D, C: k["E"] + k["A"] * N ** -k["alpha"] + k["B"] * D ** -k["beta"],
-    "gadre": lambda k, N, D, C: k["E"] + (k["a"] * (D / N) ** k["eta"] + k["b"] * (D / N) ** -k["eta"]) * (6 * N * D) ** -k["eta"],
-    "compute": lambda k, N, D, C: k["E"] + k["A"] * C ** -k["gamma"],
+    "chinchilla": lambda k, N, D, _: k["E"] + k["A"] * N ** -k["alpha"] + k["B"] * D ** -k["beta"],
+    "gadre": lambda k, N, D, _: k["E"] + (k["a"] * (D / N) ** k["eta"] + k["b"] * (D / N) ** -k["eta"]) * (6 * N * D) ** -k["eta"],
+    "compute": lambda k, _, __, C: k["E"] + k["A"] * C ** -k["gamma"],
 }
 
 
@@ -83,7 +83,7 @@ def test_papers_constants_come_back() -> None:
 
 
 def test_a_law_of_your_own_passes_through() -> None:
-    mine = Law("mine", "L = L0", (), lambda v, x: jnp.zeros(()), lambda v, at: {})
+    mine = Law("mine", "L = L0", (), lambda *_: jnp.zeros(()), lambda *_: {})
     assert get_law(mine) is mine
 
 

@@ -98,7 +98,7 @@ def test_lo_of_a_task_that_cannot_be_guessed_is_a_small_share() -> None:
 
 
 def test_a_link_of_your_own_passes_through() -> None:
-    mine = Link("mine", "acc = 1", (), lambda v, z: jnp.ones(()), lambda v, c, s: {})
+    mine = Link("mine", "acc = 1", (), lambda *_: jnp.ones(()), lambda *_: {})
     assert get_link(mine) is mine
 
 

@@ -94,14 +94,15 @@ def _style(i: int) -> tuple[str, str]:
 def _draw_bars(ax: Axes, rows: pd.DataFrame, targets: Sequence[str], tasks: Sequence[str]) -> None:
     for i in range(0, len(tasks), 2):
         ax.axhspan(i - 0.5, i + 0.5, color="0.96", zorder=0)
-    for row in rows.itertuples():
+    figures = rows[["lower", "upper", "inner_lower", "inner_upper", "median", "actual"]].to_numpy(dtype=float)
+    for row, (lower, upper, inner_lower, inner_upper, median, actual) in zip(rows.itertuples(), figures, strict=True):
         i = targets.index(row.target)
         y = _height(i, len(targets), tasks.index(row.task))
         colour, marker = _style(i)
-        ax.plot([row.lower, row.upper], [y, y], color=colour, linewidth=1.3, zorder=2)
-        ax.plot([row.inner_lower, row.inner_upper], [y, y], color=colour, linewidth=THICK, solid_capstyle="butt", zorder=2)
-        ax.plot(row.median, y, marker, color=colour, mfc="white", mew=1.4, ms=6, zorder=3)
-        ax.plot(row.actual, y, "x", color=ACTUAL, ms=7, mew=1.8, zorder=4)
+        ax.plot([lower, upper], [y, y], color=colour, linewidth=1.3, zorder=2)
+        ax.plot([inner_lower, inner_upper], [y, y], color=colour, linewidth=THICK, solid_capstyle="butt", zorder=2)
+        ax.plot(median, y, marker, color=colour, mfc="white", mew=1.4, ms=6, zorder=3)
+        ax.plot(actual, y, "x", color=ACTUAL, ms=7, mew=1.8, zorder=4)
 
 
 def _height(target: int, targets: int, task: int) -> float:

@@ -181,22 +181,23 @@ def _few(multipliers: np.ndarray, most: int) -> list[float]:
 
 def _draw_targets(ax: Axes, fit: Fit, series: _Series, runs: pd.DataFrame) -> list[Line2D]:
     """A bar of 90 % and 50 % for each, its own loss where it is known, and the legend's entries."""
+    losses = dict(zip(runs.index, runs["loss"].to_numpy(dtype=float), strict=True))
     handles = []
     for t, marker in zip(series.targets, itertools.cycle(MARKERS)):
         (compute,), loss = _expected(fit, series, np.array([t.params]), np.array([t.tokens]))
         for (low, high), width in zip(np.quantile(loss, [[0.05, 0.95], [0.25, 0.75]]), (1.6, 5.0), strict=True):
             ax.plot([compute, compute], [low, high], color=LAW, linewidth=width, solid_capstyle="butt", zorder=3)
-        known = t.label in runs.index
+        known = t.label in losses
         if known:
-            draw_points(ax, compute, runs.loc[t.label, "loss"], marker, ACTUAL, filled=False)
+            draw_points(ax, compute, losses[t.label], marker, ACTUAL, filled=False)
         text = textwrap.fill(f"{t.label}{', actual' if known else ''}, D/N\u00a0=\u00a0{t.tokens / t.params:.3g}", LEGEND_WIDTH)
         handles.append(points_handle(marker if known else "|", ACTUAL if known else LAW, text, filled=False))
     return handles
 
 
 def _draw_runs(ax: Axes, runs: pd.DataFrame, colour: ScalarMappable) -> list[Line2D]:
-    for row in runs.itertuples():
-        draw_points(ax, row.compute, row.loss, "o", _shade(colour, row.multiplier), filled=row.fitted)
+    for compute, loss, multiplier, fitted in runs[["compute", "loss", "multiplier", "fitted"]].to_numpy(dtype=float):
+        draw_points(ax, compute, loss, "o", _shade(colour, multiplier), filled=bool(fitted))
     kinds = {True: "run, fitted", False: "run, not fitted"}
     return [points_handle("o", GREY, label, filled=filled) for filled, label in kinds.items() if (runs["fitted"] == filled).any()]
 

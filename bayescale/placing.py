@@ -1,0 +1,63 @@
+"""Where a target stands relative to the ladder: its corpus, its conventions, and how far beyond the runs it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bayescale.errors import DataError
+from bayescale.ladder import Conventions, Ladder, Target
+from bayescale.layouts import LossData
+
+
+def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> pd.DataFrame:
+    """extrapolation_factor = C* / Cmax, measured for both or 6ND for both; and a note where a target lies inside the ladder, or beside it."""
+    runs = ladder.with_role("fit").runs
+    rows = []
+    for t in targets:
+        measured = data.compute_is_measured and t.flops is not None
+        largest = data.largest_flops if measured else float((6.0 * runs["params"] * runs["tokens"]).max())
+        factor = (t.flops if measured and t.flops else t.compute_6nd) / largest
+        rows.append({"target": t.label, "extrapolation_factor": factor, "note": _note(t, factor, runs)})
+    return pd.DataFrame(rows)
+
+
+def _note(t: Target, factor: float, runs: pd.DataFrame) -> str:
+    ranges = {"N": (t.params, runs["params"]), "D": (t.tokens, runs["tokens"]), "D/N": (t.tokens / t.params, runs["tokens"] / runs["params"])}
+    outside = [name for name, (value, known) in ranges.items() if not known.min() * 0.999 <= value <= known.max() * 1.001]
+    if factor > 1:
+        return ""
+    return f"inside the ladder's compute, outside its range of {', '.join(outside)}" if outside else "inside the ladder: an interpolation"
+
+
+def corpus_of(target: Target, data: LossData) -> str:
+    """The corpus of a target, the ladder's own where it has a single one; a DataError where it is missing or unknown."""
+    known = data.factors.corpora
+    if target.corpus is None and len(known) == 1:
+        return known[0]
+    if target.corpus not in known:
+        raise DataError(
+            f"corpus of target {target.label!r}",
+            rule="must be one that the ladder was fitted on",
+            got=repr(target.corpus),
+            way_out=f"use one of {', '.join(known)}",
+        )
+    return str(target.corpus)
+
+
+def same_conventions(target: Target, ladder: Conventions) -> None:
+    """A DataError where a target states a convention that is not the ladder's."""
+    mine = target.conventions
+    if mine is None:
+        return
+    pairs = {"params": (mine.params, ladder.params), "tokenizer": (mine.tokenizer, ladder.tokenizer)}
+    pairs |= {f"unit of loss {k}": (v, ladder.loss_units.get(k)) for k, v in mine.loss_units.items()}
+    for what, (got, wanted) in pairs.items():
+        if got is not None and wanted is not None and got != wanted:
+            raise DataError(
+                f"convention of target {target.label!r}: {what}",
+                rule=f"must be the ladder's ({wanted})",
+                got=got,
+                way_out="state the target by the ladder's convention, or widen it with shift=",
+            )

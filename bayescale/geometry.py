@@ -135,7 +135,7 @@ class _Group:
         return self.pooling.own_sd(p, sites) ** -2 if self.pooling.pooled(p) else jnp.asarray(1 / self.moments[p.name][1] ** 2)
 
     def _bend(self, theta: list[jax.Array], sites: dict[str, jax.Array]) -> list[jax.Array]:
-        """From straight coordinates to parameters, population and series; each exponent's prior is then centred where its series' shares put it."""
+        """From straight coordinates to parameters, population and series; the prior of what lies on the ridge is then centred anew."""
         q = self.q
         assert q is not None
         f = self.pooling.factors
@@ -146,12 +146,12 @@ class _Group:
         e = len(above)
         if e == 0:
             return theta
-        shift = jnp.stack([mine[i] - (above[i][kind] if i in self.own else 0.0) for i in range(e)], -1)
+        shift = jnp.stack([(above[i][kind] if i in self.own else 0.0) - mine[i] for i in range(e)], -1)
         moved = _solve(self.inverse[:, :e, :e], self.precision[:, :e] * shift, 0.0)
         for i, term in enumerate(above):
             if i in self.own:
-                sites[f"population_{self.parameters[i].name}"] -= term
-        return [*(theta[i] + moved[:, i] - mine[i] for i in range(e)), *theta[e:]]
+                sites[f"population_{self.parameters[i].name}"] += term
+        return [*(theta[i] + moved[:, i] + mine[i] for i in range(e)), *theta[e:]]
 
     def _population(self, sites: dict[str, jax.Array], cut: _Cutter) -> jax.Array:
         """Whiten populations and effects, the series integrated out: information A = Lambda - Lambda P^-1 Lambda and Lambda P^-1 h from each series."""

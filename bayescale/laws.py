@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from bayescale.errors import SettingError
 from bayescale.parameters import Parameter, irreducible_normal, logit_normal
 
 type Values = Mapping[str, jax.Array]
-type Ridge = dict[str, tuple[jax.Array, jax.Array]]
+type Ridge = Callable[[Values, Values, Any], dict[str, jax.Array]]
 
 
 class Point(NamedTuple):
@@ -54,9 +54,9 @@ class Law:
     constants
         ``(values with L0, Reference) -> {name: value}``: the constants under the paper's own names.
     ridge
-        ``(values, Point) -> {exponent: (ln of what multiplies it in the slope of ln L, the axis that it is an exponent of)}``. Runs determine
-        the slopes, so the posterior of exponent and share follows a curve, which the sampler straightens. It changes no result; a law
-        without it is sampled more slowly.
+        ``(values, values at a mode, Point) -> {exponent: the value at which the slope of ln L at that point is what it is at the mode}``. Runs
+        determine the slopes, so the posterior of exponents and shares follows that curve, which the sampler straightens. An exponent's value
+        here must not depend on any exponent in `values`. It changes no result; a law without it is sampled more slowly.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Law:
     parameters: tuple[Parameter, ...]
     log_ratio: Callable[[Values, Point], jax.Array]
     constants: Callable[[Values, Reference], dict[str, jax.Array]]
-    ridge: Callable[[Values, Point], Ridge] = lambda v, x: {}
+    ridge: Ridge = lambda v, at, x: {}
 
 
 LEVEL = Parameter("L0", "positive", dist.LogNormal(math.log(2.0), 1.0), None, "wide: covers 0.3 bits a byte to 15 nats a token; never pooled")
@@ -109,8 +109,26 @@ def _chinchilla_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
     }
 
 
-def _chinchilla_ridge(v: Values, x: Point) -> Ridge:
-    return {"alpha": (jnp.log((1 - v["phi"]) * v["psi"]), x.n), "beta": (jnp.log((1 - v["phi"]) * (1 - v["psi"])), x.d)}
+def _chinchilla_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
+    factor = (1 - v["phi"]) / (1 - at["phi"])
+    return {
+        "alpha": _same_slope(at["alpha"], factor * v["psi"] / at["psi"], x.n),
+        "beta": _same_slope(at["beta"], factor * (1 - v["psi"]) / (1 - at["psi"]), x.d),
+    }
+
+
+def _same_slope(exponent: jax.Array, factor: jax.Array, place: jax.Array) -> jax.Array:
+    """The e that solves factor e exp(-e t) = exponent exp(-exponent t), t the place along the axis: the slope is what it was before the factor.
+
+    By two steps of Newton's method on ln e - e t, which is concave and increasing where t < 0, as it is at the centre of the runs.
+    """
+    lever = jnp.maximum(-place, 0.0)
+    total = jnp.log(exponent) + lever * exponent - jnp.log(factor)
+    log_e = jnp.log(exponent) - jnp.log(factor) / (1 + lever * exponent)
+    for _ in range(2):
+        e = jnp.exp(log_e)
+        log_e = log_e - (log_e + lever * e - total) / (1 + lever * e)
+    return jnp.exp(log_e)
 
 
 def _gadre(v: Values, x: Point) -> jax.Array:
@@ -126,12 +144,12 @@ def _gadre_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
     }
 
 
-def _gadre_ridge(v: Values, x: Point) -> Ridge:
-    return {"eta": (jnp.log(1 - v["phi"]), x.n + x.d)}
+def _gadre_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
+    return {"eta": _same_slope(at["eta"], (1 - v["phi"]) / (1 - at["phi"]), x.n + x.d)}
 
 
-def _compute_ridge(v: Values, x: Point) -> Ridge:
-    return {"gamma": (jnp.log(1 - v["phi"]), x.c)}
+def _compute_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
+    return {"gamma": _same_slope(at["gamma"], (1 - v["phi"]) / (1 - at["phi"]), x.c)}
 
 
 def _compute(v: Values, x: Point) -> jax.Array:

@@ -6,7 +6,7 @@ To add a link: write its `accuracy` and its `constants`, add one line to `LINKS`
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -15,9 +15,8 @@ import numpy as np
 import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
+from bayescale.laws import Ridge, Values
 from bayescale.parameters import Parameter, logit_normal
-
-type Values = Mapping[str, jax.Array]
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,8 @@ class Link:
         ``(values, z) -> accuracy`` for one point; decreasing in z.
     constants
         ``(values, centre, scale) -> {name: value}``: the constants under the paper's own names, in units of the loss.
+    ridge
+        As a law's (`bayescale.laws.Law`): the values at which accuracy and its slope at the mean loss are what they are at a mode.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Link:
     parameters: tuple[Parameter, ...]
     accuracy: Callable[[Values, jax.Array], jax.Array]
     constants: Callable[[Values, jax.Array, jax.Array], dict[str, jax.Array]]
+    ridge: Ridge = lambda v, at, x: {}
 
 
 CHANCE_SD = 0.02  # sd of lo around chance: the weakest public models scatter that far around it (answer bias)
@@ -82,6 +84,28 @@ def _logistic_constants(v: Values, centre: jax.Array, scale: jax.Array) -> dict[
     return {"kappa": v["slope"] / scale, "m": centre + scale * _logit_at_mean(v) / v["slope"]}
 
 
+def _same_gain(v: Values, at: Values) -> jax.Array:
+    """`middle` at which the accuracy at the mean loss is what it is at the mode, whatever lo is; it stays positive."""
+    gain = (1 - at["lo"]) * at["middle"]
+    left = jax.nn.softplus(4 * (1 - (v["lo"] - at["lo"]) / gain)) / jax.nn.softplus(4.0)
+    return jnp.minimum(gain * left / (1 - v["lo"]), 0.999)
+
+
+def _logistic_ridge(v: Values, at: Values, _: jax.Array) -> dict[str, jax.Array]:
+    middle = _same_gain(v, at)
+    return {"middle": middle, "slope": at["slope"] * _steepness(at) / _steepness({**v, "middle": middle})}
+
+
+def _steepness(v: Values) -> jax.Array:
+    """Slope of the accuracy at the mean loss, in units of `slope`."""
+    q = jax.nn.sigmoid(_logit_at_mean(v))
+    return (v["hi"] - v["lo"]) * q * (1 - q)
+
+
+def _exponential_ridge(v: Values, at: Values, _: jax.Array) -> dict[str, jax.Array]:
+    return {"middle": _same_gain(v, at), "rate": at["rate"] * (1 - at["lo"]) * at["middle"] / ((1 - v["lo"]) * _same_gain(v, at))}
+
+
 def _exponential(v: Values, z: jax.Array) -> jax.Array:
     return v["lo"] + (1 - v["lo"]) * v["middle"] * jnp.exp(-v["rate"] * z)
 
@@ -94,8 +118,8 @@ def _exponential_constants(v: Values, centre: jax.Array, scale: jax.Array) -> di
 LINKS: dict[str, Link] = {
     link.name: link
     for link in (
-        Link("logistic", "acc = lo + (hi - lo) sigmoid(kappa (m - L))", (LO, HI, MIDDLE, SLOPE), _logistic, _logistic_constants),
-        Link("exponential", "acc = 1 - (eps - k e^(-gamma L))", (LO, MIDDLE, RATE), _exponential, _exponential_constants),
+        Link("logistic", "acc = lo + (hi - lo) sigmoid(kappa (m - L))", (LO, HI, MIDDLE, SLOPE), _logistic, _logistic_constants, _logistic_ridge),
+        Link("exponential", "acc = 1 - (eps - k e^(-gamma L))", (LO, MIDDLE, RATE), _exponential, _exponential_constants, _exponential_ridge),
     )
 }
 

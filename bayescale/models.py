@@ -67,14 +67,14 @@ class SeriesModel:
     noise
         ``normal``, ``student_t``, or ``one_sided`` (above the curve, never below but for a fifth of its scale).
     ridge
-        The law's; for the sampler's coordinates only.
+        The law's or the link's; for the sampler's coordinates only.
     """
 
     pooling: Pooling
     mean: Callable[[Mapping[str, jax.Array], Any], jax.Array]
     unit_sd: Callable[[jax.Array, jax.Array], jax.Array]
     noise: Noise = "normal"
-    ridge: Callable[[Mapping[str, jax.Array], Any], Ridge] = lambda v, x: {}
+    ridge: Ridge = lambda v, at, x: {}
 
     def __call__(self, layout: Layout) -> None:
         """The NumPyro model; every latent site is real-valued (see `Pooling`)."""
@@ -140,7 +140,7 @@ def loss_model(
 
 def accuracy_model(link: Link, factors: Factors, *, pooling: PoolingKind = "partial", priors: Mapping[str, Distribution] | None = None) -> SeriesModel:
     """acc_sr ~ Normal(link(theta_s, z_sr), noise_ratio_s sqrt(p (1 - p) / items)); call it on a Layout whose x is the standardised loss."""
-    return SeriesModel(make_pooling((*link.parameters, NOISE_RATIO), factors, pooling, priors or {}), link.accuracy, score_sd)
+    return SeriesModel(make_pooling((*link.parameters, NOISE_RATIO), factors, pooling, priors or {}), link.accuracy, score_sd, ridge=link.ridge)
 
 
 def score_sd(p: jax.Array, items: jax.Array) -> jax.Array:

@@ -99,43 +99,30 @@ def quadratic(model: SeriesModel, layout: Layout) -> Quadratic:
 
 
 def curvature(model: SeriesModel, theta: list[jax.Array], at: list[jax.Array], centre: Any) -> list[jax.Array]:
-    """By how much the ridge departs from its tangent at `at`, one term for each exponent, in the order of `parameter_order`.
+    """By how much the ridge departs from its tangent at `at`, one term for each parameter that lies on it, in the order of `parameter_order`.
 
-    On the ridge the slope of ln L at the runs' centre is what it is at `at`: ln x + s - x t constant, x the exponent, e^s its factor, t the
-    centre's place along its axis. The straight coordinate of an exponent is its logarithm plus this term; no exponent enters the term, so
-    the change has a unit Jacobian.
+    The straight coordinate of such a parameter is its real value less this term; the term depends on none of them, so the change has a unit
+    Jacobian.
     """
     curve = parameter_order(model)
+    mode = {p.name: p.transform(t) for p, t in zip(curve, at, strict=True)}
+    first = curve[: len(model.ridge(mode, mode, centre))]
 
-    def exponents(real: list[jax.Array]) -> list[jax.Array]:
-        ridge = model.ridge({p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}, centre)
-        return [_on_ridge(at[i], s, base[i], jnp.maximum(-place, 0.0)) for i, (s, place) in enumerate(ridge.values())]
+    def on_ridge(real: list[jax.Array]) -> list[jax.Array]:
+        values = model.ridge({p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}, mode, centre)
+        return [p.transform.inv(values[p.name]) for p in first]
 
-    base = [s for s, _ in model.ridge({p.name: p.transform(t) for p, t in zip(curve, at, strict=True)}, centre).values()]
-    value, tangent = jax.jvp(exponents, (at,), ([t - a for t, a in zip(theta, at, strict=True)],))
-    return [v + t - now for v, t, now in zip(value, tangent, exponents(theta), strict=True)]
-
-
-def _on_ridge(start: jax.Array, s: jax.Array, base: jax.Array, lever: jax.Array) -> jax.Array:
-    """The a that solves a + lever e^a + s = start + lever e^start + base, by Newton's method on a function that is convex and increasing."""
-    total = jax.lax.stop_gradient(start + lever * jnp.exp(start) + base)
-    a = start - (s - base) / (1 + lever * jnp.exp(start))
-    for _ in range(2):
-        a = a - (a + lever * jnp.exp(a) + s - total) / (1 + lever * jnp.exp(a))
-    return a
+    value, tangent = jax.jvp(on_ridge, (at,), ([t - a for t, a in zip(theta, at, strict=True)],))
+    return [now - v - t for now, v, t in zip(on_ridge(theta), value, tangent, strict=True)]
 
 
 def parameter_order(model: SeriesModel) -> list[Parameter]:
     """The parameters of the curve, exponents that lie on a ridge first."""
     *curve, _ = model.pooling.parameters
     by_name = {p.name: p for p in curve}
-    first = [by_name.pop(name) for name in model.ridge({p.name: jnp.asarray(0.5) for p in curve}, Point(*[jnp.zeros(())] * 3))]
+    half = {p.name: jnp.asarray(0.5) for p in curve}
+    first = [by_name.pop(name) for name in model.ridge(half, half, Point(*[jnp.zeros(())] * 3))]
     return [*first, *by_name.values()]
-
-
-def straighten(theta: list[jax.Array], terms: list[jax.Array], sign: float) -> list[jax.Array]:
-    """Exponents plus (sign 1) or less (sign -1) their terms of curvature."""
-    return [t + sign * c for t, c in zip(theta, terms, strict=False)] + theta[len(terms) :]
 
 
 def _newton(
@@ -147,7 +134,8 @@ def _newton(
     centre = jax.tree.map(lambda v: jnp.sum(jnp.where(seen, v, 0.0)) / jnp.sum(seen), x)
 
     def to_real(theta: jax.Array) -> list[jax.Array]:
-        return straighten(list(theta), curvature(model, list(theta), list(at), centre), -1)
+        terms = curvature(model, list(theta), list(at), centre)
+        return [*(t + c for t, c in zip(theta, terms, strict=False)), *theta[len(terms) :]]
 
     def residuals(theta: jax.Array) -> jax.Array:
         values = {p.name: p.transform(t) for p, t in zip(curve, to_real(theta), strict=True)}

@@ -68,9 +68,21 @@ class TestEveryLaw:
     def test_is_found_by_name(self, law: Law) -> None:
         assert get_law(law.name) is law
 
-    def test_ridge_names_its_own_exponents(self, law: Law) -> None:
-        v = {p.name: jnp.asarray(0.5) for p in law.parameters}
-        assert set(law.ridge(v, Point(*[jnp.ones(())] * 3))) < {p.name for p in law.parameters if p.support == "positive"} | {"L0"}
+    def test_ridge_passes_through_the_mode_and_keeps_the_slope(self, law: Law) -> None:
+        at = {p.name: jnp.asarray(0.4) for p in law.parameters}
+        moved = {**at, "phi": jnp.asarray(0.5), "psi": jnp.asarray(0.35)}
+        place = Point(*[jnp.asarray(-1.0)] * 3)
+        assert all(float(v) == pytest.approx(0.4, rel=1e-12) for v in law.ridge(at, at, place).values())
+
+        def slope(values: dict, axis: str) -> float:
+            points = [Point(**{k: jnp.asarray(0.0) for k in "ndc"} | {axis: place.n + h}) for h in (1e-5, -1e-5)]
+            above, below = (float(jnp.exp(law.log_ratio(values, p))) for p in points)
+            return (above - below) / 2e-5
+
+        for axis in {"chinchilla": "nd", "gadre": "", "compute": "c"}[law.name]:
+            kept = {**moved, **law.ridge(moved, at, place)}
+            assert slope(kept, axis) == pytest.approx(slope(at, axis), rel=2e-3)
+            assert abs(slope(moved, axis) / slope(at, axis) - 1) > 0.05
 
 
 def test_papers_constants_come_back() -> None:

@@ -22,7 +22,7 @@ from bayescale.laws import Law, get_law
 from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
 from bayescale.links import Link, get_link
 from bayescale.models import NOISES, Noise, SeriesModel, loss_model
-from bayescale.posteriors import accuracy_step, loss_step, sample_posterior
+from bayescale.posteriors import accuracy_step, loss_step, sample_posteriors
 from bayescale.priors import PoolingKind
 from bayescale.sampling import Sampler, require_64bit
 
@@ -135,7 +135,7 @@ def fit(
     chains, draws, seed
         Of the sampler.
     progress
-        Told the step (``loss``, ``accuracy``) and the share of it done.
+        Told the step (``loss``, ``accuracy``) and the share of it done, from the thread of that step.
 
     Raises
     ------
@@ -155,15 +155,15 @@ def fit(
     linked = get_link(ladder.link if link is None else link) if accuracies is not None else None
     second = link_model(linked, accuracies, pooling, mine) if linked is not None and accuracies is not None else None
     _every_prior_used(mine, [m for m in (model, second) if m is not None])
-    tree = sample_posterior(loss_step(chosen, losses, model), sampler, _part(progress, "loss"))
-    other = None
+    steps = {"loss": loss_step(chosen, losses, model)}
     if linked is not None and accuracies is not None and second is not None:
-        other = sample_posterior(accuracy_step(linked, accuracies, second), sampler, _part(progress, "accuracy"))
-    for one in (tree, other):
-        if one is not None:
-            one.attrs |= {"ladder": ladder.name, "data_sha256": ladder.with_role("fit", "link").digest(), "pooling": pooling}
-    tree.attrs |= {"law": chosen.name, "noise": noise}
-    return Fit(ladder, chosen, linked, via, pooling, noise, tree, other, sampler)
+        steps["accuracy"] = accuracy_step(linked, accuracies, second)
+    trees, seconds = sample_posteriors(steps, sampler, progress)
+    about = {"ladder": ladder.name, "data_sha256": ladder.with_role("fit", "link").digest(), "pooling": pooling, "seconds_together": seconds}
+    for tree in trees.values():
+        tree.attrs |= about
+    trees["loss"].attrs |= {"law": chosen.name, "noise": noise}
+    return Fit(ladder, chosen, linked, via, pooling, noise, trees["loss"], trees.get("accuracy"), sampler)
 
 
 def design_checks(data: LossData, law: Law) -> list[Check]:
@@ -193,10 +193,6 @@ def _every_prior_used(priors: Mapping[str, Distribution], models: list[SeriesMod
             got=repr(unknown[0]),
             way_out=f"use one of {', '.join(sorted(known))}",
         )
-
-
-def _part(progress: Callable[[str, float], None] | None, step: str) -> Callable[[float], None] | None:
-    return None if progress is None else lambda share: progress(step, share)
 
 
 def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:

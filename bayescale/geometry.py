@@ -9,7 +9,7 @@ F = 0 gives the non-centred form, a large F the whitened centred one. The map ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -22,23 +22,38 @@ from bayescale.parameters import Parameter, to_natural
 from bayescale.priors import Pooling
 
 
+@jax.custom_jvp
 def inverse_cholesky(P: jax.Array) -> tuple[jax.Array, jax.Array]:
     """L^-1 and log|L| of each P = L L', shapes (..., k, k) and (...,), by elimination, a column at a time.
 
     A batch of small matrices: whole-array steps compile to little code and run faster on a CPU than calls of LAPACK or scalars unrolled.
     """
     k = P.shape[-1]
-    inverse = jnp.broadcast_to(jnp.eye(k, dtype=P.dtype), P.shape)
+    inverse = jnp.broadcast_to(np.eye(k), P.shape)
     log_det = jnp.zeros(P.shape[:-2], P.dtype)
     for j in range(k):
         root = jnp.sqrt(P[..., j, j])
         log_det = log_det + jnp.log(root)
         row, row_inverse = P[..., j, :] / root[..., None], inverse[..., j, :] / root[..., None]
-        below = jnp.arange(k) > j
-        factor = jnp.where(below, row, 0.0)[..., :, None]
+        factor = (row * (np.arange(k) > j))[..., :, None]
         P = P - factor * row[..., None, :]
-        inverse = jnp.where((jnp.arange(k) == j)[:, None], row_inverse[..., None, :], inverse - factor * row_inverse[..., None, :])
+        inverse = jnp.where((np.arange(k) == j)[:, None], row_inverse[..., None, :], inverse - factor * row_inverse[..., None, :])
     return inverse, log_det
+
+
+@inverse_cholesky.defjvp
+def _(primal: tuple[jax.Array], tangent: tuple[jax.Array]) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """With S = L^-1 dP L^-T: d(L^-1) = -(lower half of S) L^-1 and d log|L| = trace(S) / 2; the diagonal counts half in the lower half."""
+    inverse, log_det = inverse_cholesky(*primal)
+    k = inverse.shape[-1]
+    S = _product(_product(inverse, tangent[0]), inverse.mT)
+    change = -_product(S * (np.tri(k) - 0.5 * np.eye(k)), inverse)
+    return (inverse, log_det), (change, 0.5 * jnp.sum(S * np.eye(k), (-2, -1)))
+
+
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+    """A b for batches of small matrices, as sums: XLA fuses them, and calls no library for each."""
+    return jnp.sum(a[..., :, :, None] * b[..., None, :, :], -2)
 
 
 def _solve(inverse: jax.Array, h: jax.Array, u: jax.Array | float) -> jax.Array:
@@ -111,7 +126,7 @@ def _design(pooling: Pooling) -> np.ndarray:
 class _Group:
     """Parameters that are whitened together, with their data's F (series, k, k) and h (series, k)."""
 
-    def __init__(self, model: SeriesModel, parameters: Sequence[Parameter], F: jax.Array, h: jax.Array, q: Quadratic | None = None) -> None:
+    def __init__(self, model: SeriesModel, parameters: list[Parameter], F: jax.Array, h: jax.Array, q: Quadratic | None = None) -> None:
         self.model, self.parameters, self.F, self.h, self.q = model, parameters, F, h, q
         self.pooling, self.k = model.pooling, len(parameters)
         self.moments = prior_moments(model)
@@ -127,31 +142,30 @@ class _Group:
             total += self._population(sites, cut)
         location = [self.pooling.location(p, sites) if i in self.own else jnp.asarray(self.moments[p.name][0]) for i, p in enumerate(self.parameters)]
         theta = _solve(self.inverse, self.h + self.precision * jnp.stack(location, -1), cut.take(n, k))
-        values = list(theta.T) if self.q is None else self._bend(list(theta.T), sites)
-        sites |= {p.name: t for p, t in zip(self.parameters, values, strict=True)}
+        if self.q is not None:
+            theta = self._bend(theta, sites)
+        sites |= {p.name: theta[:, i] for i, p in enumerate(self.parameters)}
         return total
 
     def _precision(self, p: Parameter, sites: dict[str, jax.Array]) -> jax.Array:
         return self.pooling.own_sd(p, sites) ** -2 if self.pooling.pooled(p) else jnp.asarray(1 / self.moments[p.name][1] ** 2)
 
-    def _bend(self, theta: list[jax.Array], sites: dict[str, jax.Array]) -> list[jax.Array]:
+    def _bend(self, theta: jax.Array, sites: dict[str, jax.Array]) -> jax.Array:
         """From straight coordinates to parameters, population and series; the prior of what lies on the ridge is then centred anew."""
         q = self.q
         assert q is not None
-        f = self.pooling.factors
-        kind, first = np.array(f.kind), np.array([f.kind.index(g) for g in range(len(f.kinds))])
-        middle = [sites[f"population_{p.name}"] if i in self.own else q.common[first, i] for i, p in enumerate(self.parameters)]
-        above = curvature(self.model, middle, list(q.common[first].T), jax.tree.map(lambda v: v[first], q.centre))
-        mine = curvature(self.model, theta, list(q.at.T), q.centre)
-        e = len(above)
+        f, n = self.pooling.factors, self.pooling.factors.series
+        kind = np.array(f.kind)
+        middle = [sites[f"population_{p.name}"] if i in self.own else q.ridge.at[n:, i] for i, p in enumerate(self.parameters)]
+        bend = curvature(self.model, self.parameters, jnp.concatenate([theta, jnp.stack(middle, -1)]), q.ridge)
+        e = bend.shape[-1]
         if e == 0:
             return theta
-        shift = jnp.stack([(above[i][kind] if i in self.own else 0.0) - mine[i] for i in range(e)], -1)
-        moved = _solve(self.inverse[:, :e, :e], self.precision[:, :e] * shift, 0.0)
-        for i, term in enumerate(above):
-            if i in self.own:
-                sites[f"population_{self.parameters[i].name}"] += term
-        return [*(theta[i] + moved[:, i] + mine[i] for i in range(e)), *theta[e:]]
+        above = bend[n:] * np.array([i in self.own for i in range(e)])
+        moved = _solve(self.inverse[:, :e, :e], self.precision[:, :e] * (above[kind] - bend[:n]), 0.0)
+        for i in set(self.own) & set(range(e)):
+            sites[f"population_{self.parameters[i].name}"] += above[:, i]
+        return theta.at[:, :e].add(moved + bend[:n])
 
     def _population(self, sites: dict[str, jax.Array], cut: _Cutter) -> jax.Array:
         """Whiten populations and effects, the series integrated out: information A = Lambda - Lambda P^-1 Lambda and Lambda P^-1 h from each series."""

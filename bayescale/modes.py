@@ -5,6 +5,7 @@ Constants of the sampler's coordinates (`geometry`), computed once for each data
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,6 +24,27 @@ ROUNDS = 5  # the first by each series itself, the others around the common mean
 NOISE_PRIOR_WEIGHT = 4.0  # runs' worth of prior in the provisional noise scale: five runs cannot tell it from four parameters
 
 
+class Tangent(NamedTuple):
+    """Where a ridge is straightened, and its tangent there; `rows` are series, or populations.
+
+    Parameters
+    ----------
+    at
+        Real values there, shape (rows, parameters).
+    centre
+        x at the mean of the runs, a pytree of arrays of shape (rows,).
+    value
+        Shape (rows, on the ridge): the real values, there, of the parameters that lie on the ridge.
+    slope
+        Shape (rows, on the ridge, parameters): derivatives of `value`.
+    """
+
+    at: jax.Array
+    centre: Any
+    value: jax.Array
+    slope: jax.Array
+
+
 class Quadratic(NamedTuple):
     """The log likelihood of each series near its mode, -1/2 theta' F theta + h' theta, at noise scale exp(log_scale).
 
@@ -36,21 +58,15 @@ class Quadratic(NamedTuple):
         Shape (series,), the provisional noise scale.
     count
         Shape (series,), runs of each series less the parameters that its data determine.
-    at
-        Shape (series, parameters): where each series' ridge was straightened.
-    common
-        Shape (series, parameters): where that of the population of its kind was.
-    centre
-        x at the mean of each series' runs, a pytree of arrays of shape (series,).
+    ridge
+        Of each series, then of the population of each kind.
     """
 
     F: jax.Array
     h: jax.Array
     log_scale: jax.Array
     count: jax.Array
-    at: jax.Array
-    common: jax.Array
-    centre: Any
+    ridge: Tangent
 
 
 def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -71,98 +87,121 @@ def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
     return draws.mean(0), draws.std(0)
 
 
-def quadratic(model: SeriesModel, layout: Layout) -> Quadratic:
-    """Mode and Gauss-Newton information of every series, by damped Newton steps: from the prior's middle, then around the common mean."""
+def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
+    """Mode and Gauss-Newton information of every series, by damped Newton steps: from the prior's middle, then around the common mean.
+
+    The steps are NumPy on the host; only residuals and their Jacobian are traced, once for each shape of data.
+    """
     pooling, moments = model.pooling, prior_moments(model)
     curve = parameter_order(model)
-    loc = jnp.stack([jnp.asarray(moments[p.name][0]) for p in curve], -1)
-    variance = jnp.stack([jnp.asarray(moments[p.name][1] ** 2) for p in curve], -1)
-    spread = jnp.asarray([p.pooling or 0.0 for p in curve])
-    noise = jnp.asarray(moments[model.scale_name][0])
-    newton = jax.vmap(partial(_newton, model))
-    shared = jnp.asarray([pooling.pooled(p) for p in curve])
+    loc = np.stack([moments[p.name][0] for p in curve], -1)
+    variance = np.stack([moments[p.name][1] ** 2 for p in curve], -1)
+    spread = np.array([p.pooling or 0.0 for p in curve])
+    base = np.exp(2 * moments[model.scale_name][0])
+    shared = np.array([pooling.pooled(p) for p in curve])
     member = np.eye(len(pooling.factors.kinds))[np.array(pooling.factors.kind)]  # (series, kinds)
+    linear, tangent_at = jax.jit(jax.vmap(partial(_linear, model, curve))), tangent(model, curve)
+    series = np.arange(pooling.factors.series)
+    rows = np.concatenate([series, [pooling.factors.kind.index(g) for g in range(len(pooling.factors.kinds))]])  # a population's ridge is its first series'
 
-    def around(_: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
-        at, around_which, precision = state[:3]
-        mode, q = newton(*layout, at, around_which, precision, noise)
-        information = jnp.einsum("sii->si", q.F)
-        weight = information / (1 + (spread / 2) ** 2 * information)
-        common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
-        return mode, jnp.where(shared, common, loc), 1 / jnp.where(shared, (spread / 2) ** 2, variance), *q._replace(common=around_which)
+    def find(layout: Layout) -> Quadratic:
+        seen = np.asarray(layout.seen)
+        centre = jax.tree.map(lambda v: (np.where(seen, v, 0.0).sum(1) / seen.sum(1))[rows], layout.x)
+        at, middle, precision = loc, loc, 1 / (variance + spread**2)
+        for _ in range(ROUNDS):
+            ridge = tangent_at(np.concatenate([at, middle[rows[len(series) :]]]), centre)
+            own = jax.tree.map(lambda v: np.asarray(v)[series], ridge)
+            F, h, scale2, spare, mode = _newton(partial(linear, layout, own), middle, precision, base, seen.sum(1))
+            information = np.einsum("sii->si", F)
+            weight = information / (1 + (spread / 2) ** 2 * information)
+            common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
+            at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, (spread / 2) ** 2, variance)
+        return Quadratic(F, h, 0.5 * np.log(scale2), spare, ridge)
 
-    series, k = loc.shape
-    centre = jax.tree.map(lambda v: jnp.zeros(len(v)), layout.x)
-    zeros: list[Any] = [*(jnp.zeros(s) for s in ((series, k, k), (series, k), (series,), (series,), (series, k), (series, k))), centre]
-    state = jax.lax.fori_loop(0, ROUNDS, around, (loc, loc, 1 / (variance + spread**2), *zeros))
-    return Quadratic(*state[3:])
+    return find
 
 
-def curvature(model: SeriesModel, theta: list[jax.Array], at: list[jax.Array], centre: Any) -> list[jax.Array]:
-    """By how much the ridge departs from its tangent at `at`, one term for each parameter that lies on it, in the order of `parameter_order`.
+def tangent(model: SeriesModel, curve: list[Parameter]) -> Callable[[np.ndarray, Any], Tangent]:
+    """The ridges through `at` (rows, parameters), at the centre of their runs."""
+
+    def one(at: jax.Array, centre: Any) -> Tangent:
+        def value(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+            v = _on_ridge(model, curve, theta, at, centre)
+            return v, v
+
+        slope, v = jax.jacfwd(value, has_aux=True)(at)
+        return Tangent(at, centre, v, slope)
+
+    return jax.jit(jax.vmap(one))
+
+
+def curvature(model: SeriesModel, curve: list[Parameter], theta: jax.Array, ridge: Tangent) -> jax.Array:
+    """By how much the ridge departs from its tangent at theta (..., parameters), for each parameter on it, in the order of `parameter_order`.
 
     The straight coordinate of such a parameter is its real value less this term; the term depends on none of them, so the change has a unit
     Jacobian.
     """
-    curve = parameter_order(model)
-    mode = {p.name: p.transform(t) for p, t in zip(curve, at, strict=True)}
-    first = curve[: len(model.ridge(mode, mode, centre))]
+    straight = ridge.value + jnp.sum(ridge.slope * (theta - ridge.at)[..., None, :], -1)
+    return _on_ridge(model, curve, theta, ridge.at, ridge.centre) - straight
 
-    def on_ridge(real: list[jax.Array]) -> list[jax.Array]:
-        values = model.ridge({p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}, mode, centre)
-        return [p.transform.inv(values[p.name]) for p in first]
 
-    value, tangent = jax.jvp(on_ridge, (at,), ([t - a for t, a in zip(theta, at, strict=True)],))
-    return [now - v - t for now, v, t in zip(on_ridge(theta), value, tangent, strict=True)]
+def _on_ridge(model: SeriesModel, curve: list[Parameter], theta: jax.Array, at: jax.Array, centre: Any) -> jax.Array:
+    mode, here = ({p.name: p.transform(t[..., i]) for i, p in enumerate(curve)} for t in (at, theta))
+    values = model.ridge(here, mode, centre)
+    return jnp.stack([p.transform.inv(values[p.name]) for p in curve[: len(values)]], -1) if values else jnp.zeros((*theta.shape[:-1], 0))
 
 
 def parameter_order(model: SeriesModel) -> list[Parameter]:
     """The parameters of the curve, exponents that lie on a ridge first."""
     *curve, _ = model.pooling.parameters
     by_name = {p.name: p for p in curve}
-    half = {p.name: jnp.asarray(0.5) for p in curve}
-    first = [by_name.pop(name) for name in model.ridge(half, half, Point(*[jnp.zeros(())] * 3))]
+    half = {p.name: 0.5 for p in curve}
+    first = [by_name.pop(name) for name in jax.eval_shape(model.ridge, half, half, Point(0.0, 0.0, 0.0))]
     return [*first, *by_name.values()]
 
 
+def _linear(model: SeriesModel, curve: list[Parameter], layout: Layout, ridge: Tangent, theta: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Residuals (runs,) of one series over their standard deviation at noise scale 1, their Jacobian (runs, parameters), and the real values."""
+
+    def residuals(theta: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        bend = curvature(model, curve, theta, ridge)
+        real = theta.at[: len(bend)].add(bend)
+        values = {p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}
+        mean = jax.vmap(model.mean, in_axes=(None, 0))(values, layout.x)
+        r = jnp.where(layout.seen, (layout.y - mean) / model.unit_sd(mean, layout.items), 0.0)
+        return r, (r, real)
+
+    jacobian, (r, real) = jax.jacfwd(residuals, has_aux=True)(theta)
+    return r, jacobian, real
+
+
 def _newton(
-    model: SeriesModel, y: jax.Array, seen: jax.Array, x: object, items: jax.Array, at: jax.Array, loc: jax.Array, precision: jax.Array, noise: jax.Array
-) -> tuple[jax.Array, Quadratic]:
-    """Mode of one series under a normal prior, and the quadratic there; the noise scale is the residuals'."""
-    curve, base = parameter_order(model), jnp.exp(2 * noise)
+    look: Callable[[np.ndarray], tuple[jax.Array, ...]], loc: np.ndarray, precision: np.ndarray, base: np.ndarray, runs: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """F, h, squared noise scale, spare runs and real values at the mode of each series under a normal prior; `look` is `_linear` at theta."""
+    diagonal = np.eye(loc.shape[1])
 
-    centre = jax.tree.map(lambda v: jnp.sum(jnp.where(seen, v, 0.0)) / jnp.sum(seen), x)
+    def variance(r: np.ndarray, count: np.ndarray) -> np.ndarray:
+        return ((r**2).sum(1) + NOISE_PRIOR_WEIGHT * base) / (count + NOISE_PRIOR_WEIGHT)
 
-    def to_real(theta: jax.Array) -> list[jax.Array]:
-        terms = curvature(model, list(theta), list(at), centre)
-        return [*(t + c for t, c in zip(theta, terms, strict=False)), *theta[len(terms) :]]
+    def cost(theta: np.ndarray, r: np.ndarray) -> np.ndarray:
+        return 0.5 * (runs + NOISE_PRIOR_WEIGHT) * np.log(variance(r, runs)) + 0.5 * (precision * (theta - loc) ** 2).sum(1)
 
-    def residuals(theta: jax.Array) -> jax.Array:
-        values = {p.name: p.transform(t) for p, t in zip(curve, to_real(theta), strict=True)}
-        mean = jax.vmap(model.mean, in_axes=(None, 0))(values, x)
-        return jnp.where(seen, (y - mean) / model.unit_sd(mean, items), 0.0)
-
-    def variance(r: jax.Array, count: jax.Array) -> jax.Array:
-        return (jnp.sum(r**2) + NOISE_PRIOR_WEIGHT * base) / (count + NOISE_PRIOR_WEIGHT)
-
-    def cost(theta: jax.Array) -> jax.Array:
-        n = jnp.sum(seen)
-        return 0.5 * (n + NOISE_PRIOR_WEIGHT) * jnp.log(variance(residuals(theta), n)) + 0.5 * jnp.sum(precision * (theta - loc) ** 2)
-
-    def step(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        theta, damping = state
-        r, jacobian = residuals(theta), jax.jacfwd(residuals)(theta)
-        scale2 = variance(r, jnp.sum(seen))
-        information = jacobian.T @ jacobian / scale2 + jnp.diag(precision)
-        gradient = -jacobian.T @ r / scale2 - precision * (theta - loc)
-        trial = theta + jnp.linalg.solve(information + damping * jnp.diag(jnp.diag(information)), gradient)
-        better = cost(trial) < cost(theta)
-        return jnp.where(better, trial, theta), jnp.where(better, damping / 5, damping * 5)
-
-    theta, _ = jax.lax.fori_loop(0, NEWTON_STEPS, step, (loc, jnp.asarray(0.1)))
-    r, jacobian = residuals(theta), jax.jacfwd(residuals)(theta)
-    F = jacobian.T @ jacobian / variance(r, jnp.sum(seen))
-    spare = jnp.sum(seen) - jnp.trace(jnp.linalg.solve(F + jnp.diag(precision), F))
+    theta, damping = loc, np.full(len(loc), 0.1)
+    r, jacobian, real = map(np.asarray, look(theta))
+    for _ in range(NEWTON_STEPS):
+        scale2 = variance(r, runs)[:, None]
+        information = jacobian.mT @ jacobian / scale2[..., None] + precision[:, :, None] * diagonal
+        gradient = -np.einsum("srk,sr->sk", jacobian, r) / scale2 - precision * (theta - loc)
+        damped = information * (1 + damping[:, None, None] * diagonal)
+        trial = theta + np.linalg.solve(damped, gradient[..., None])[..., 0]
+        r_trial, jacobian_trial, real_trial = map(np.asarray, look(trial))
+        better = cost(trial, r_trial) < cost(theta, r)
+        theta, r, real = (np.where(better[:, None], new, old) for new, old in ((trial, theta), (r_trial, r), (real_trial, real)))
+        jacobian = np.where(better[:, None, None], jacobian_trial, jacobian)
+        damping = np.where(better, damping / 5, damping * 5)
+    F = jacobian.mT @ jacobian / variance(r, runs)[:, None, None]
+    spare = runs - np.trace(np.linalg.solve(F + precision[:, :, None] * diagonal, F), axis1=1, axis2=2)
     scale2 = variance(r, spare)
-    F = jacobian.T @ jacobian / scale2
-    return jnp.stack(to_real(theta)), Quadratic(F, F @ theta - jacobian.T @ r / scale2, 0.5 * jnp.log(scale2), spare, at, at, centre)
+    F = jacobian.mT @ jacobian / scale2[:, None, None]
+    return F, np.einsum("sij,sj->si", F, theta) - np.einsum("srk,sr->sk", jacobian, r) / scale2[:, None], scale2, spare, real

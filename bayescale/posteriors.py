@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
@@ -17,7 +21,7 @@ from bayescale.layouts import AccuracyData, LossData
 from bayescale.links import Link
 from bayescale.models import Layout, SeriesModel
 from bayescale.priors import Factors
-from bayescale.sampling import Program, Sample, Sampler
+from bayescale.sampling import NUMPYRO, Program, Sample, Sampler
 
 type Arrays = Mapping[str, np.ndarray]
 
@@ -52,6 +56,33 @@ def loss_step(law: Law, data: LossData, model: SeriesModel) -> Step:
 def accuracy_step(link: Link, data: AccuracyData, model: SeriesModel) -> Step:
     """The step of the accuracies."""
     return Step(model, data.layout, data.factors, data.runs, "accuracy", lambda v: link.constants(v, data.centre, data.scale))
+
+
+def sample_posteriors(
+    steps: Mapping[str, Step], sampler: Sampler, progress: Callable[[str, float], None] | None = None
+) -> tuple[dict[str, xr.DataTree], float]:
+    """The posterior of each step by its name, and the seconds that they took together.
+
+    They are independent, so each has its own thread: one is traced and compiled while another samples. An interrupt, or an error of one,
+    stops all of them at their next block of iterations.
+    """
+    stop, began = threading.Event(), time.perf_counter()
+
+    def told(name: str, share: float) -> None:
+        if stop.is_set():
+            raise InterruptedError
+        if progress is not None:
+            progress(name, share)
+
+    with ThreadPoolExecutor(len(steps)) as pool:
+        running = {name: pool.submit(sample_posterior, step, sampler, partial(told, name)) for name, step in steps.items()}
+        try:
+            import arviz_stats  # noqa: F401 (the checks will need it; here its second of loading costs nothing)
+
+            wait(running.values(), return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
+        return {name: future.result() for name, future in running.items()}, time.perf_counter() - began
 
 
 def sample_posterior(step: Step, sampler: Sampler, progress: Callable[[float], None] | None = None) -> xr.DataTree:
@@ -93,7 +124,8 @@ def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str
     """Real-valued draws of every site from the plain model, which knows nothing of the sampler's coordinates."""
 
     def one(key: jax.Array) -> dict[str, jax.Array]:
-        trace = handlers.trace(handlers.seed(step.model, key)).get_trace(step.layout)
+        with NUMPYRO:
+            trace = handlers.trace(handlers.seed(step.model, key)).get_trace(step.layout)
         return {name: site["value"] for name, site in trace.items() if site["type"] == "sample" and not site["is_observed"]}
 
     draws = jax.jit(jax.vmap(one))(jax.random.split(key, shape[0] * shape[1]))

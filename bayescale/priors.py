@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
@@ -145,8 +144,11 @@ class Pooling:
 
     def sd(self, p: Parameter, factor: str, sites: Sites) -> jax.Array:
         """Standard deviation between the levels of a factor, or of the series (`factors.own`), one a kind; next to nil in a kind of one series."""
-        nil = jnp.full(len(self.factors.kinds), NO_SPREAD)
-        return nil.at[self.factors.several].set(to_natural("spread")(sites[f"sd_{p.name}_{factor}"]))
+        spread = to_natural("spread")(sites[f"sd_{p.name}_{factor}"])
+        if len(self.factors.several) == len(self.factors.kinds):
+            return spread
+        place = np.eye(len(self.factors.kinds))[:, self.factors.several]
+        return place @ spread + NO_SPREAD * (1 - place.sum(1))
 
     def sample(self) -> dict[str, jax.Array]:
         """The NumPyro sites of every parameter: real values of shape (series,), by name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, log_density
@@ -24,10 +26,11 @@ from bayescale.geometry import coordinates
 from bayescale.models import Layout, SeriesModel
 from bayescale.modes import Quadratic, quadratic
 
-BLOCK = 50  # iterations between two looks at the keyboard and the progress bar
+BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
 STAND_IN_ENERGY = 1e6  # so high that the first iteration of warm-up moves to a point whose energy is known; sparing its computation halves the set-up
 STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", "lp")
+NUMPYRO = threading.Lock()  # NumPyro keeps its handlers and its validation in globals of the process: one thread at a time may trace a model
 JITTER = 0.5  # sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start apart, yet not in a tail
 
 
@@ -117,7 +120,8 @@ def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic]
 
     def density(z: jax.Array, layout: Layout, q: Quadratic) -> jax.Array:
         sites, log_det = to_sites(z, q)
-        return log_density(model, (layout,), {}, sites)[0] + log_det
+        with NUMPYRO, numpyro.validation_enabled(False):  # every site is on the real line: looking for values outside would cost a sixth of each gradient
+            return log_density(model, (layout,), {}, sites)[0] + log_det
 
     return density
 
@@ -127,7 +131,7 @@ class Program:
 
     def __init__(self, model: SeriesModel) -> None:
         self._space = coordinates(model)
-        self._quadratic = jax.jit(partial(quadratic, model))
+        self._quadratic = quadratic(model)
         density = log_posterior(model)
         self._init, self._next = hmc(potential_fn_gen=lambda layout, q: lambda z: -density(z, layout, q), algo="NUTS")
 

@@ -21,14 +21,25 @@ from bayescale.modes import Quadratic, curvature, parameter_order, prior_moments
 from bayescale.parameters import Parameter, to_natural
 from bayescale.priors import Pooling
 
+WEAK = 1e-3  # data's information, in units of the prior's, below which it is summed up rather than had by difference
+SMALL = 8  # up to this size a matrix is one of a batch of small ones
+
 
 @jax.custom_jvp
 def inverse_cholesky(P: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """L^-1 and log|L| of each P = L L', shapes (..., k, k) and (...,), by elimination, a column at a time.
+    """L^-1 and log|L| of each P = L L', shapes (..., k, k) and (...,).
 
-    A batch of small matrices: whole-array steps compile to little code and run faster on a CPU than calls of LAPACK or scalars unrolled.
+    Small matrices by elimination, a column at a time: on a batch of them whole-array steps compile to little code and run faster on a CPU than
+    a call of LAPACK for each. A large one by halves. LAPACK itself is avoided: its threads get in the way of the chains' (tenfold, measured).
     """
     k = P.shape[-1]
+    if k > SMALL:
+        h = k // 2
+        first, log_first = inverse_cholesky(P[..., :h, :h])
+        below = P[..., h:, :h] @ first.mT
+        second, log_second = inverse_cholesky(P[..., h:, h:] - below @ below.mT)
+        rows = (jnp.concatenate([first, jnp.zeros_like(below.mT)], -1), jnp.concatenate([-second @ below @ first, second], -1))
+        return jnp.concatenate(rows, -2), log_first + log_second
     inverse = jnp.broadcast_to(np.eye(k), P.shape)
     log_det = jnp.zeros(P.shape[:-2], P.dtype)
     for j in range(k):
@@ -52,8 +63,8 @@ def _(primal: tuple[jax.Array], tangent: tuple[jax.Array]) -> tuple[tuple[jax.Ar
 
 
 def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """A b for batches of small matrices, as sums: XLA fuses them, and calls no library for each."""
-    return jnp.sum(a[..., :, :, None] * b[..., None, :, :], -2)
+    """A b; for batches of small matrices as sums, which XLA fuses where it would call a library for each."""
+    return a @ b if a.shape[-1] > SMALL else jnp.sum(a[..., :, :, None] * b[..., None, :, :], -2)
 
 
 def _solve(inverse: jax.Array, h: jax.Array, u: jax.Array | float) -> jax.Array:
@@ -133,11 +144,16 @@ class _Group:
         self.own = [i for i, p in enumerate(parameters) if model.pooling.pooled(p)]
 
     def whiten(self, sites: dict[str, jax.Array], cut: _Cutter) -> jax.Array:
-        """Put population, effects and series into `sites`; the log determinant of the map."""
+        """Put population, effects and series into `sites`; the log determinant of the map.
+
+        P = D (I + G) D with D = Lambda^(1/2) and G = D^-1 F D^-1, so that a spread next to nil, an immense Lambda, loses no digits.
+        """
         k, n = self.k, self.pooling.factors.series
-        self.precision = jnp.stack([jnp.broadcast_to(self._precision(p, sites), (n,)) for p in self.parameters], -1)
-        self.inverse, log_det = inverse_cholesky(self.F + self.precision[:, :, None] * jnp.eye(k))
-        total = -jnp.sum(log_det)
+        self.root = jnp.stack([jnp.broadcast_to(1 / self._sd(p, sites), (n,)) for p in self.parameters], -1)
+        self.G = self.F / (self.root[:, :, None] * self.root[:, None, :])
+        self.inner, log_det = inverse_cholesky(self.G + np.eye(k))
+        self.precision, self.inverse = self.root**2, self.inner / self.root[:, None, :]
+        total = -jnp.sum(log_det) - jnp.sum(jnp.log(self.root))
         if self.own:
             total += self._population(sites, cut)
         location = [self.pooling.location(p, sites) if i in self.own else jnp.asarray(self.moments[p.name][0]) for i, p in enumerate(self.parameters)]
@@ -147,8 +163,19 @@ class _Group:
         sites |= {p.name: theta[:, i] for i, p in enumerate(self.parameters)}
         return total
 
-    def _precision(self, p: Parameter, sites: dict[str, jax.Array]) -> jax.Array:
-        return self.pooling.own_sd(p, sites) ** -2 if self.pooling.pooled(p) else jnp.asarray(1 / self.moments[p.name][1] ** 2)
+    def _sd(self, p: Parameter, sites: dict[str, jax.Array]) -> jax.Array:
+        return self.pooling.own_sd(p, sites) if self.pooling.pooled(p) else jnp.asarray(self.moments[p.name][1])
+
+    def _information(self) -> jax.Array:
+        """A = Lambda - Lambda P^-1 Lambda = D (I - K) D, K = (I + G)^-1: what the series' data say of the location, shape (series, k, k).
+
+        On the diagonal 1 - K_ii cancels where the data are weak beside the prior; there (K G)_ii, which equals it, stands in.
+        """
+        K = _product(self.inner.mT, self.inner)
+        diagonal = np.eye(self.k)
+        weak = jnp.sum(self.G * diagonal, -1) < WEAK
+        gained = jnp.where(weak, jnp.sum(K * self.G, -1), 1 - jnp.sum(K * diagonal, -1))
+        return self.root[:, :, None] * (gained[:, :, None] * diagonal - K * (1 - diagonal)) * self.root[:, None, :]
 
     def _bend(self, theta: jax.Array, sites: dict[str, jax.Array]) -> jax.Array:
         """From straight coordinates to parameters, population and series; the prior of what lies on the ridge is then centred anew."""
@@ -173,8 +200,7 @@ class _Group:
         n, columns = design.shape
         fixed = jnp.stack([jnp.zeros(n) if i in own else jnp.asarray(self.moments[p.name][0]) for i, p in enumerate(self.parameters)], -1)
         pull = (precision * _solve(self.inverse, self.h + precision * fixed, 0.0))[:, own]
-        through = self.inverse * precision[:, None, :]
-        A = (precision[:, :, None] * jnp.eye(self.k) - jnp.sum(through[:, :, :, None] * through[:, :, None, :], 1))[:, own][:, :, own]
+        A = self._information()[:, own][:, :, own]
         kinds = len(self.pooling.factors.kinds)
         prior, middle = [], []
         for p in (self.parameters[i] for i in own):
@@ -198,12 +224,10 @@ class _Group:
         if not self.pooling.factors.crossed:
             inner, log_det = inverse_cholesky(jnp.einsum("sb,sij->bij", design, A) + prior.T[:, :, None] * jnp.eye(k))
             return _solve(inner, design.T @ pull + middle.T, cut.take(columns, k)).T, jnp.sum(log_det)
-        M = jnp.einsum("sb,sij,sc->ibjc", design, A, design).reshape(k * columns, -1) + jnp.diag(prior.reshape(-1))
-        rhs = (pull.T @ design + middle).reshape(-1)
-        L = jnp.linalg.cholesky(M)
-        solve = jax.scipy.linalg.solve_triangular
-        beta = solve(L, solve(L, rhs, lower=True) + cut.take(k * columns), lower=True, trans=1)
-        return beta.reshape(k, columns), jnp.sum(jnp.log(jnp.diag(L)))
+        pairs = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+        M = (pairs.T @ A.reshape(len(design), -1)).reshape(columns, columns, k, k).transpose(2, 0, 3, 1).reshape(k * columns, -1)
+        inner, log_det = inverse_cholesky(M + jnp.diag(prior.reshape(-1)))
+        return _solve(inner, (pull.T @ design + middle).reshape(-1), cut.take(k * columns)).reshape(k, columns), log_det
 
 
 def _common(model: SeriesModel) -> Coordinates:
@@ -230,11 +254,10 @@ def _common(model: SeriesModel) -> Coordinates:
 
     def to_sites(z: jax.Array, q: Quadratic) -> tuple[dict[str, jax.Array], jax.Array]:
         P, h = posterior(q)
-        L = jnp.linalg.cholesky(P)
-        solve = jax.scipy.linalg.solve_triangular
-        theta = solve(L, solve(L, h, lower=True) + z[top:], lower=True, trans=1)
+        inverse, log_det = inverse_cholesky(P)
+        theta = _solve(inverse, h, z[top:])
         sites = {"tail": z[0]} if top else {}
         sites |= {p.name: theta[offsets[i] : offsets[i + 1]] for i, p in enumerate(parameters)}
-        return sites, -jnp.sum(jnp.log(jnp.diag(L)))
+        return sites, -log_det
 
     return Coordinates(top + size, to_sites, np.concatenate([[np.log(10.0)] * top, np.zeros(size)]))

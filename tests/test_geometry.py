@@ -9,6 +9,7 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 from jax.flatten_util import ravel_pytree
+from jax.test_util import check_grads
 from numpy.typing import NDArray
 from numpyro import handlers
 from numpyro.distributions import constraints
@@ -149,13 +150,21 @@ def test_every_latent_site_lives_on_the_real_line(case: str) -> None:
     assert {name for name, support in supports.items() if support is not constraints.real and support is not constraints.real_vector} == set()
 
 
-def test_inverse_cholesky_is_the_factorisations() -> None:
+@pytest.mark.parametrize("k", [1, 5, 21])
+def test_inverse_cholesky_is_the_factorisations(k: int) -> None:
     rng = np.random.default_rng(0)
-    P = np.stack([m @ m.T for m in rng.standard_normal((4, 5, 8))])
+    P = np.stack([m @ m.T for m in rng.standard_normal((4, k, k + 3))])
     inverse, log_det = inverse_cholesky(jnp.asarray(P))
     L = np.linalg.cholesky(P)
     np.testing.assert_allclose(inverse, np.linalg.inv(L), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(log_det, np.linalg.slogdet(L)[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("k", [3, 11])
+def test_inverse_cholesky_has_the_derivative_of_finite_differences(k: int) -> None:
+    rng = np.random.default_rng(1)
+    root = rng.standard_normal((2, k, k + 3))
+    check_grads(lambda root: inverse_cholesky(root @ root.mT), (jnp.asarray(root),), order=1, rtol=1e-5)
 
 
 # The densities once more, in SciPy, from the formulas of the docs.

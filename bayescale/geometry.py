@@ -178,21 +178,24 @@ class _Group:
         return self.root[:, :, None] * (gained[:, :, None] * diagonal - K * (1 - diagonal)) * self.root[:, None, :]
 
     def _bend(self, theta: jax.Array, sites: dict[str, jax.Array]) -> jax.Array:
-        """From straight coordinates to parameters, population and series; the prior of what lies on the ridge is then centred anew."""
+        """From straight coordinates to parameters, population and series; the prior of what lies on the ridge is then centred anew.
+
+        The population follows the mean of its series, each bent along its own ridge, for it is they that determine it: it may itself lie far
+        from all of them where their spread is large.
+        """
         q = self.q
         assert q is not None
-        f, n = self.pooling.factors, self.pooling.factors.series
-        kind = np.array(f.kind)
-        middle = [sites[f"population_{p.name}"] if i in self.own else q.ridge.at[n:, i] for i, p in enumerate(self.parameters)]
-        bend = curvature(self.model, self.parameters, jnp.concatenate([theta, jnp.stack(middle, -1)]), q.ridge)
+        bend = curvature(self.model, self.parameters, theta, q.ridge)
         e = bend.shape[-1]
         if e == 0:
             return theta
-        above = bend[n:] * np.array([i in self.own for i in range(e)])
-        moved = _solve(self.inverse[:, :e, :e], self.precision[:, :e] * (above[kind] - bend[:n]), 0.0)
+        kind = np.array(self.pooling.factors.kind)
+        member = np.eye(len(self.pooling.factors.kinds))[kind]
+        above = (member.T @ (q.weight[:, :e] * bend)) / (member.T @ q.weight[:, :e]) * np.array([i in self.own for i in range(e)])
+        moved = _solve(self.inverse[:, :e, :e], self.precision[:, :e] * (above[kind] - bend), 0.0)
         for i in set(self.own) & set(range(e)):
             sites[f"population_{self.parameters[i].name}"] += above[:, i]
-        return theta.at[:, :e].add(moved + bend[:n])
+        return theta.at[:, :e].add(moved + bend)
 
     def _population(self, sites: dict[str, jax.Array], cut: _Cutter) -> jax.Array:
         """Whiten populations and effects, the series integrated out: information A = Lambda - Lambda P^-1 Lambda and Lambda P^-1 h from each series."""

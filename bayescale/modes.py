@@ -25,18 +25,18 @@ NOISE_PRIOR_WEIGHT = 4.0  # runs' worth of prior in the provisional noise scale:
 
 
 class Tangent(NamedTuple):
-    """Where a ridge is straightened, and its tangent there; `rows` are series, or populations.
+    """Where the ridge of each series is straightened, and its tangent there.
 
     Parameters
     ----------
     at
-        Real values there, shape (rows, parameters).
+        Real values there, shape (series, parameters).
     centre
-        x at the mean of the runs, a pytree of arrays of shape (rows,).
+        x at the mean of the runs, a pytree of arrays of shape (series,).
     value
-        Shape (rows, on the ridge): the real values, there, of the parameters that lie on the ridge.
+        Shape (series, on the ridge): the real values, there, of the parameters that lie on the ridge.
     slope
-        Shape (rows, on the ridge, parameters): derivatives of `value`.
+        Shape (series, on the ridge, parameters): derivatives of `value`.
     """
 
     at: jax.Array
@@ -58,14 +58,17 @@ class Quadratic(NamedTuple):
         Shape (series,), the provisional noise scale.
     count
         Shape (series,), runs of each series less the parameters that its data determine.
+    weight
+        Shape (series, parameters): what each series counts for in the location of its population.
     ridge
-        Of each series, then of the population of each kind.
+        Of each series.
     """
 
     F: jax.Array
     h: jax.Array
     log_scale: jax.Array
     count: jax.Array
+    weight: jax.Array
     ridge: Tangent
 
 
@@ -101,28 +104,25 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
     shared = np.array([pooling.pooled(p) for p in curve])
     member = np.eye(len(pooling.factors.kinds))[np.array(pooling.factors.kind)]  # (series, kinds)
     linear, tangent_at = jax.jit(jax.vmap(partial(_linear, model, curve))), tangent(model, curve)
-    series = np.arange(pooling.factors.series)
-    rows = np.concatenate([series, [pooling.factors.kind.index(g) for g in range(len(pooling.factors.kinds))]])  # a population's ridge is its first series'
 
     def find(layout: Layout) -> Quadratic:
         seen = np.asarray(layout.seen)
-        centre = jax.tree.map(lambda v: (np.where(seen, v, 0.0).sum(1) / seen.sum(1))[rows], layout.x)
+        centre = jax.tree.map(lambda v: np.where(seen, v, 0.0).sum(1) / seen.sum(1), layout.x)
         at, middle, precision = loc, loc, 1 / (variance + spread**2)
         for _ in range(ROUNDS):
-            ridge = tangent_at(np.concatenate([at, middle[rows[len(series) :]]]), centre)
-            own = jax.tree.map(lambda v: np.asarray(v)[series], ridge)
-            F, h, scale2, spare, mode = _newton(partial(linear, layout, own), middle, precision, base, seen.sum(1))
+            ridge = tangent_at(at, centre)
+            F, h, scale2, spare, mode = _newton(partial(linear, layout, ridge), middle, precision, base, seen.sum(1))
             information = np.einsum("sii->si", F)
             weight = information / (1 + (spread / 2) ** 2 * information)
             common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
             at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, (spread / 2) ** 2, variance)
-        return Quadratic(F, h, 0.5 * np.log(scale2), spare, ridge)
+        return Quadratic(F, h, 0.5 * np.log(scale2), spare, weight, ridge)
 
     return find
 
 
 def tangent(model: SeriesModel, curve: list[Parameter]) -> Callable[[np.ndarray, Any], Tangent]:
-    """The ridges through `at` (rows, parameters), at the centre of their runs."""
+    """The ridges through `at` (series, parameters), at the centre of their runs."""
 
     def one(at: jax.Array, centre: Any) -> Tangent:
         def value(theta: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -101,13 +101,11 @@ def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
     loc, sd = (np.stack([moments[p.name][i] for p in curve], -1) for i in (0, 1))
     root = rng.standard_normal((n, k, k - 1)) * 10 ** rng.uniform(0, 1.5, (n, 1, 1))
     F = root @ root.transpose(0, 2, 1)
-    at, common = (loc + 0.3 * sd * rng.standard_normal((n, k)) for _ in range(2))
-    f = model.pooling.factors
-    first = [f.kind.index(g) for g in range(len(f.kinds))]
-    centre = jax.tree.map(lambda x: np.concatenate([x.mean(1), x.mean(1)[np.array(first)]]), layout.x)
+    at = loc + 0.3 * sd * rng.standard_normal((n, k))
+    centre = jax.tree.map(lambda x: x.mean(1), layout.x)
     h = np.einsum("sij,sj->si", F, at)
-    ridge = tangent(model, curve)(np.concatenate([at, common[first]]), centre)
-    return Quadratic(*map(jnp.asarray, (F, h, rng.normal(-4.5, 0.3, n), rng.uniform(1, 5, n))), ridge)
+    figures = (F, h, rng.normal(-4.5, 0.3, n), rng.uniform(1, 5, n), rng.uniform(0.1, 2, (n, k)))
+    return Quadratic(*map(jnp.asarray, figures), tangent(model, curve)(at, centre))
 
 
 COORDINATES = [name for name in LOSS_CASES if name not in ("one-sided", "prior of one's own")]  # which change no coordinate's name or number

@@ -22,11 +22,14 @@ from bayescale.fitting import Fit, fit
 from bayescale.forecasting import Forecast, check_prob
 from bayescale.forecasting import forecast as make_forecast
 from bayescale.ladder import Ladder, Target
+from bayescale.laws import LAWS
+from bayescale.links import LINKS
 from bayescale.readers import read_csv
 from bayescale.sampling import setup
 from bayescale.saving import atomic, check_folder
 from bayescale.schema import ROLES
 
+INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
 _LOADED = time.perf_counter()
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."
@@ -36,13 +39,16 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; every error of bad input is one line on stderr and exit status 2."""
     try:
-        app()
+        status = app(standalone_mode=False)
     except BayescaleError as error:
         print(f"bayescale: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except typer.TyperException as error:
+        print(f"bayescale: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)
+    if status == INTERRUPTED:
         print("bayescale: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(status)
 
 
 def _version(asked: bool) -> None:
@@ -88,8 +94,8 @@ def forecast(
     flops: Annotated[float | None, typer.Option(help="Training compute of the target, measured as the ladder's is.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Corpus of the target; without --params, only the targets of that corpus.")] = None,
     targets: Annotated[str | None, typer.Option(help="Runs of the table to forecast: roles (target, link, held_out) or run names, with commas.")] = None,
-    law: Annotated[str | None, typer.Option(help="chinchilla, gadre or compute.")] = None,
-    link: Annotated[str | None, typer.Option(help="logistic or exponential.")] = None,
+    law: Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}.")] = None,
+    link: Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")] = None,
     via: Annotated[str | None, typer.Option(help="Loss that every task is linked through; without it, each task's own.")] = None,
     pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
     prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
@@ -106,6 +112,8 @@ def forecast(
     for path in (csv, plot, save):
         if path is not None:
             check_folder(path)
+    if plot is not None:
+        showing.check_picture(plot)
     ladder = load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
     wanted = _targets(ladder, targets, params, tokens, flops, corpus)
     setup(chains)
@@ -135,7 +143,11 @@ def _targets(ladder: Ladder, asked: str | None, params: float | None, tokens: fl
             raise SettingError("the target", rule="needs both --params and --tokens", got="one of them", way_out="give the other")
         if corpus is None and len(ladder.corpora) > 1:
             raise DataError("--corpus", rule="must say which corpus the target is trained on", got="none", way_out=f"use one of {', '.join(ladder.corpora)}")
+        if asked is not None:
+            raise SettingError("--targets", rule="names runs of the table, --params and --tokens another", got="both", way_out="give one or the other")
         return [Target(params=params, tokens=tokens, corpus=corpus, flops=flops)]
+    if flops is not None:
+        raise SettingError("--flops", rule="goes with --params and --tokens", got="neither of them", way_out="give both, or leave it out")
     words = [w.strip() for w in (asked or "target,link").split(",") if w.strip()]
     unknown = [w for w in words if w not in ROLES and w not in ladder.runs.index]
     if unknown:

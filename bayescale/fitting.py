@@ -16,12 +16,11 @@ from numpyro.distributions import Distribution
 from bayescale import checks
 from bayescale.checks import Check, Status
 from bayescale.diagnosing import sampler_checks
-from bayescale.errors import SettingError
 from bayescale.ladder import Ladder
 from bayescale.laws import Law, get_law
 from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
 from bayescale.links import Link, get_link
-from bayescale.models import NOISES, Noise, SeriesModel, loss_model
+from bayescale.models import Noise, every_prior_used, loss_model
 from bayescale.posteriors import accuracy_step, loss_step, sample_posteriors
 from bayescale.priors import PoolingKind
 from bayescale.sampling import Sampler, require_64bit
@@ -145,8 +144,6 @@ def fit(
         Where a series has fewer than 3 fitted runs.
     """
     require_64bit()
-    if noise not in NOISES:
-        raise SettingError("noise", rule=f"must be one of {', '.join(NOISES)}", got=repr(noise), way_out="mend the name")
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
     chosen, mine = get_law(ladder.law if law is None else law), dict(priors or {})
     losses = loss_data(ladder)
@@ -154,7 +151,7 @@ def fit(
     accuracies = accuracy_data(ladder, via)
     linked = get_link(ladder.link if link is None else link) if accuracies is not None else None
     second = link_model(linked, accuracies, pooling, mine) if linked is not None and accuracies is not None else None
-    _every_prior_used(mine, [m for m in (model, second) if m is not None])
+    every_prior_used(mine, [m for m in (model, second) if m is not None])
     steps = {"loss": loss_step(chosen, losses, model)}
     if linked is not None and accuracies is not None and second is not None:
         steps["accuracy"] = accuracy_step(linked, accuracies, second)
@@ -179,20 +176,6 @@ def design_checks(data: LossData, law: Law) -> list[Check]:
         advice = "all runs have one token multiplier D/N, so the effects of N and D cannot be told apart: add runs at another"
         found.append(Check("spread of ln(D/N)", "warn", spread, ONE_RATIO, advice))
     return found
-
-
-def _every_prior_used(priors: Mapping[str, Distribution], models: list[SeriesModel]) -> None:
-    known = {p.name for m in models for p in m.pooling.parameters} | {
-        s for m in models for p in m.pooling.parameters if m.pooling.pooled(p) for s in m.pooling.spreads(p)
-    }
-    unknown = [name for name in priors if name not in known]
-    if unknown:
-        raise SettingError(
-            "priors",
-            rule="must name parameters of the law or the link, or spreads between series",
-            got=repr(unknown[0]),
-            way_out=f"use one of {', '.join(sorted(known))}",
-        )
 
 
 def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:

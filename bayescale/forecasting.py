@@ -118,7 +118,8 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     Raises
     ------
     DataError
-        For a corpus that the ladder lacks, none where it has several, other conventions than the ladder's, or two targets of one name.
+        For a corpus that the ladder lacks, none where it has several, other conventions than the ladder's, two targets of one name, or, where law
+        ``compute`` was fitted on measured compute, a target without it.
     """
     targets = (target,) if isinstance(target, Target) else tuple(target)
     if not targets or len({t.label for t in targets}) < len(targets):

@@ -223,7 +223,7 @@ class Ladder:
         return self._keep(self._rows["role"].isin(roles), f"with_role {', '.join(roles)}")
 
     def targets(self, *roles: str) -> list[Target]:
-        """The runs of these roles (default ``target``) as targets to forecast, dearest last."""
+        """The runs of these roles (default ``target``) as targets to forecast, by corpus, then params, then tokens."""
         runs = self.runs[self.runs["role"].isin(roles or ("target",))].sort_values(["corpus", "params", "tokens"], kind="stable")
         return [
             Target(

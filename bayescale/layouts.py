@@ -90,7 +90,7 @@ def loss_data(ladder: Ladder) -> LossData:
     DataError
         Where a series has fewer than 3 such runs.
     """
-    rows = _last(ladder.with_role("fit").frame).drop_duplicates(["run", "loss_name"])
+    rows = last_rows(ladder.with_role("fit").frame, "loss_name")
     rows["c"] = rows["run"].map(ladder.compute())
     runs = rows.drop_duplicates("run")
     near = runs[runs["c"] >= runs["c"].max() / NEAR_FRONTIER]
@@ -118,14 +118,14 @@ def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
         raise SettingError(
             "via", rule="must be a loss of the ladder", got=repr(via), way_out=f"use one of {', '.join(ladder.loss_names)}, or None for each task's own"
         )
-    rows = _last(ladder.frame)
-    rows = rows[rows["role"].isin(["fit", "link"])]
-    losses = rows.drop_duplicates(["run", "loss_name"]).set_index(["run", "loss_name"])["loss"]
-    scored = rows[rows["accuracy"].notna()].copy()
+    seen_by_link = ladder.frame[ladder.frame["role"].isin(["fit", "link"])]
+    losses = last_rows(seen_by_link, "loss_name").set_index(["run", "loss_name"])["loss"]
+    scored = last_rows(seen_by_link[seen_by_link["accuracy"].notna()], "task")
     if scored.empty:
         return None
     scored["via"] = scored["loss_name"] if via is None else via
-    scored["through"] = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
+    other = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
+    scored["through"] = scored["loss"].where(scored["via"] == scored["loss_name"], other)  # a task's own loss at the step of its accuracy
     scored = scored[scored["through"].notna()]
     spread = losses.groupby("loss_name").agg(["mean", "std"])
     factors, cells = _series(scored, "task", lambda name: "task")
@@ -147,9 +147,10 @@ def link_model(link: Link, data: AccuracyData, pooling: PoolingKind, priors: Map
     return accuracy_model(link, data.factors, pooling=pooling, priors={**own, **priors})
 
 
-def _last(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a (run, task): its last checkpoint."""
-    return rows.sort_values("step", kind="stable", na_position="first").drop_duplicates(["run", "task"], keep="last").sort_index()
+def last_rows(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+    """One row a (run, `by`): its last checkpoint, the first row of the table among those of one step."""
+    first = rows.iloc[::-1].sort_values("step", kind="stable", na_position="first")
+    return first.drop_duplicates(["run", by], keep="last").sort_index()
 
 
 def _series(rows: pd.DataFrame, name: str, kind: Callable[[str], str]) -> tuple[Factors, list[pd.DataFrame]]:

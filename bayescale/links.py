@@ -51,7 +51,7 @@ CHANCE_SD = 0.02  # sd of lo around chance: the weakest public models scatter th
 CHANCE_FLOOR = 0.01  # a task that cannot be guessed still has a little to get right by luck
 LO = Parameter("lo", "unit", logit_normal(-1.1, 0.1), None, "chance, sd 0.02: where public models of 10M parameters sit")
 HI = Parameter(
-    "hi", "unit", logit_normal(3.5, 0.5), None, "near 1, because the questions can be answered; label noise keeps it a little below (0.97, 90 %: 0.93-0.99)"
+    "hi", "unit", logit_normal(3.5, 0.5), None, "near 1, because the questions can be answered; label noise keeps it a little below (0.97, 90 %: 0.94-0.99)"
 )
 SLOPE = Parameter("slope", "positive", dist.LogNormal(0.0, 0.7), 0.5, "logits per sd of loss: a ladder spans 3 to 4 sd, a task gains 0.25 to 4 logits a sd")
 MIDDLE = Parameter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from jax.scipy.special import log_ndtr
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 
+from bayescale.errors import SettingError
 from bayescale.laws import LEVEL, Law, Ridge
 from bayescale.links import Link
 from bayescale.parameters import Parameter, on_real_line
@@ -133,6 +134,8 @@ def loss_model(
     law: Law, factors: Factors, *, pooling: PoolingKind = "partial", noise: Noise = "normal", priors: Mapping[str, Distribution] | None = None
 ) -> SeriesModel:
     """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a `Point`."""
+    if noise not in NOISES:
+        raise SettingError("noise", rule=f"must be one of {', '.join(NOISES)}", got=repr(noise), way_out="mend the name")
     parameters = (LEVEL, *law.parameters, SIGMA)
     shared = make_pooling(parameters, factors, pooling, priors or {})
     return SeriesModel(shared, lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x), lambda mean, items: jnp.ones_like(mean), noise, law.ridge)
@@ -147,3 +150,18 @@ def score_sd(p: jax.Array, items: jax.Array) -> jax.Array:
     """sqrt(p (1 - p) / items), with half a question added on either side so that a score of 0 or 1 keeps some noise."""
     p = (jnp.clip(p, 0.0, 1.0) * items + 0.5) / (items + 1.0)
     return jnp.sqrt(p * (1.0 - p) / items)
+
+
+def every_prior_used(priors: Mapping[str, Distribution], models: Sequence[SeriesModel]) -> None:
+    """A SettingError for a prior of no parameter."""
+    known = {p.name for m in models for p in m.pooling.parameters} | {
+        s for m in models for p in m.pooling.parameters if m.pooling.pooled(p) for s in m.pooling.spreads(p)
+    }
+    unknown = [name for name in priors if name not in known]
+    if unknown:
+        raise SettingError(
+            "priors",
+            rule="must name parameters of the law or the link, or spreads between series",
+            got=repr(unknown[0]),
+            way_out=f"use one of {', '.join(sorted(known))}",
+        )

@@ -98,7 +98,7 @@ class Parameter:
     name
         As in the formula, and in the posterior.
     support
-        ``real``, ``positive`` ``unit`` (0 to 1) or ``irreducible`` (0 to 1, a share that cannot be reduced);
+        ``real``, ``positive``, ``unit`` (0 to 1) or ``irreducible`` (0 to 1, a share that cannot be reduced);
         ``spread`` (positive, see `SpreadTransform`) is for standard deviations between series.
     prior
         A NumPyro distribution on the natural scale: of the population's value where series are pooled, of each series' own where not.
@@ -121,7 +121,7 @@ class Parameter:
 
 
 def to_natural(support: Support) -> transforms.Transform:
-    """G of a support, from the real line."""
+    """The map g of a support, from the real line."""
     return _TO_NATURAL[support]
 
 

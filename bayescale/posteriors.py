@@ -79,7 +79,9 @@ def sample_posteriors(
         try:
             import arviz_stats  # noqa: F401 (the checks will need it; here its second of loading costs nothing)
 
-            wait(running.values(), return_when=FIRST_EXCEPTION)
+            done, _ = wait(running.values(), return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()  # raises what went wrong first, not the interruption that it causes in the others
         finally:
             stop.set()
         return {name: future.result() for name, future in running.items()}, time.perf_counter() - began

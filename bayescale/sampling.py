@@ -57,10 +57,12 @@ class Sampler:
     def __post_init__(self) -> None:
         for name, least in (("chains", 1), ("draws", 1), ("warmup", 50)):
             value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < least:
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise SettingError(name, rule=f"must be a whole number, {least} or more", got=repr(value), way_out="such as chains=4, draws=1000")
         if not isinstance(self.seed, int | np.integer) or self.seed < 0:
             raise SettingError("seed", rule="must be a whole number, 0 or more", got=repr(self.seed), way_out="such as seed=0")
+        for name in ("chains", "draws", "warmup", "seed"):
+            object.__setattr__(self, name, int(getattr(self, name)))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,11 +15,12 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from bayescale.errors import FileError, SettingError
+from bayescale.errors import BayescaleError, FileError, SettingError
 from bayescale.fitting import Fit
 from bayescale.ladder import Conventions, Ladder
 from bayescale.laws import LAWS, Law
 from bayescale.links import LINKS, Link
+from bayescale.readers.tidy_csv import NAMES
 from bayescale.sampling import Sampler
 
 FORMAT = "bayescale-fit-1"
@@ -70,13 +71,15 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
             return _read(archive, settings, law, link)
     except FileNotFoundError:
         raise FileError(f"file {str(path)!r}", rule="must exist", got="no such file", way_out="mend the path") from None
-    except (zipfile.BadZipFile, IsADirectoryError, KeyError, json.JSONDecodeError, OSError) as error:
+    except BayescaleError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any of its parts, and each in a way of its own
         raise FileError(
             f"file {str(path)!r}",
             rule="must be a whole file that Fit.save wrote",
             got=f"a damaged or foreign one ({error})",
             way_out="fit again and save again",
-        ) from None
+        ) from error
 
 
 class atomic:  # noqa: N801 (a context manager, used as a word)
@@ -87,9 +90,8 @@ class atomic:  # noqa: N801 (a context manager, used as a word)
 
     def __enter__(self) -> Path:
         check_folder(self._path)
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        os.close(handle)
-        self._temporary = Path(name)
+        self._temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        self._temporary.touch(exist_ok=False)
         return self._temporary
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -100,11 +102,14 @@ class atomic:  # noqa: N801 (a context manager, used as a word)
 
 
 def check_folder(path: str | Path) -> None:
-    """A FileError where `path` could not be written: its folder is missing, or it is a folder itself."""
+    """A FileError where `path` could not be written: its folder is missing or closed to us, or it is a folder itself."""
     target = Path(path)
-    if not target.parent.is_dir() or target.is_dir():
+    if not target.parent.is_dir() or target.is_dir() or not os.access(target.parent, os.W_OK):
         raise FileError(
-            f"file {str(path)!r}", rule="must lie in a folder that exists", got=f"folder {str(target.parent)!r}", way_out="make the folder, or mend the path"
+            f"file {str(path)!r}",
+            rule="must lie in a folder that exists and can be written to",
+            got=f"folder {str(target.parent)!r}",
+            way_out="make the folder, or mend the path",
         )
 
 
@@ -121,6 +126,7 @@ def _settings(fit: Fit) -> dict[str, object]:
         "ladder": ladder,
         "law": fit.law.name,
         "link": fit.link.name if fit.link else None,
+        "own": [what for what, part, known in (("law", fit.law, LAWS), ("link", fit.link, LINKS)) if part and known.get(part.name) is not part],
         "via": fit.via,
         "pooling": fit.pooling,
         "noise": fit.noise,
@@ -131,14 +137,14 @@ def _settings(fit: Fit) -> dict[str, object]:
 def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, link: Link | None) -> Fit:
     about = dict(settings["ladder"])
     conventions = Conventions(**about.pop("conventions"))
-    runs, tasks = (pd.read_csv(io.BytesIO(archive.read(name))) for name in ("runs.csv", "tasks.csv"))
+    runs, tasks = (_table(archive.read(name)) for name in ("runs.csv", "tasks.csv"))
     ladder = Ladder.from_frame(runs, tasks=tasks, conventions=conventions, **about)
     names = set(archive.namelist())
     trees = {name: xr.open_datatree(io.BytesIO(archive.read(f"{name}.nc")), engine=ENGINE).load() for name in ("losses", "accuracies") if f"{name}.nc" in names}
     return Fit(
         ladder=ladder,
-        law=law or _known(settings["law"], LAWS, "law"),
-        link=None if settings["link"] is None else link or _known(settings["link"], LINKS, "link"),
+        law=_part(law, settings, LAWS, "law"),
+        link=None if settings["link"] is None else _part(link, settings, LINKS, "link"),
         via=settings["via"],
         pooling=settings["pooling"],
         noise=settings["noise"],
@@ -148,9 +154,19 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, l
     )
 
 
-def _known[T](name: str, registry: Mapping[str, T], what: str) -> T:
-    if name not in registry:
+def _table(text: bytes) -> pd.DataFrame:
+    """A table as it was, names as text whatever they look like."""
+    return pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
+
+
+def _part[T: (Law, Link)](given: T | None, settings: Mapping[str, Any], registry: Mapping[str, T], what: str) -> T:
+    """The law or the link of the saved name: one of ours, or the user's own, given anew."""
+    name = settings[what]
+    if what not in settings["own"]:
+        return registry[name]
+    if given is None or getattr(given, "name", None) != name:
+        got = "no value" if given is None else repr(given)
         raise SettingError(
-            f"{what} {name!r}", rule="was your own when the fit was made, and functions are not saved", got="no value", way_out=f"load_fit(path, {what}=...)"
+            f"{what} {name!r}", rule="was your own when the fit was made, and functions are not saved", got=got, way_out=f"load_fit(path, {what}=...)"
         )
-    return registry[name]
+    return given

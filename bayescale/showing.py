@@ -109,10 +109,14 @@ def print_checks(console: Console, checks: Sequence[Check]) -> None:
     console.print(table)
 
 
-def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
-    """The picture of the intervals, written whole or not at all."""
+def check_picture(path: Path) -> None:
+    """A SettingError for a kind of picture that nobody draws here."""
     if path.suffix not in PICTURES:
         raise SettingError("--plot", rule=f"must end in {', '.join(PICTURES)}", got=repr(path.name), way_out="choose one of them")
+
+
+def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
+    """The picture of the intervals, written whole or not at all."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -12,11 +12,12 @@ import pandas as pd
 from numpyro import handlers
 from numpyro.distributions import Distribution
 
+from bayescale.errors import SettingError
 from bayescale.ladder import Ladder
 from bayescale.laws import Law, get_law
 from bayescale.layouts import accuracy_data, link_model, loss_data, point
 from bayescale.links import Link, get_link
-from bayescale.models import Layout, Noise, SeriesModel, loss_model
+from bayescale.models import Layout, Noise, SeriesModel, every_prior_used, loss_model
 from bayescale.priors import PoolingKind
 from bayescale.sampling import require_64bit
 
@@ -62,8 +63,15 @@ def simulate(
         As in `fit`; ``link=None`` for losses alone.
     seed
         Of everything random.
+
+    Raises
+    ------
+    SettingError
+        For `params` and `tokens` of different lengths, a target that is no pair, names given as one string, a seed that is no whole number,
+        and whatever `fit` refuses.
     """
     require_64bit()
+    _check(params, tokens, targets, corpora, tasks, seed)
     frame, table = _runs(params, tokens, targets, corpora, tasks), pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
     one, two = jax.random.split(jax.random.key(seed))
     data = loss_data(Ladder.from_frame(frame))
@@ -72,18 +80,36 @@ def simulate(
         for k in ("params", "tokens")
     }
     x = point(grid["params"], grid["tokens"], 6.0 * grid["params"] * grid["tokens"], data.reference)
-    loss_truth, log_loss = _draw(loss_model(get_law(law), data.factors, pooling=pooling, noise=noise, priors=priors), x, jnp.ones_like(x.n), one)
+    losses = loss_model(get_law(law), data.factors, pooling=pooling, noise=noise, priors=priors)
+    loss_truth, log_loss = _draw(losses, x, jnp.ones_like(x.n), one)
     frame["loss"] = _column(np.exp(log_loss), len(corpora), len(tasks))
     if link is None:
-        return Simulation(Ladder.from_frame(frame, law=get_law(law).name), loss_truth, {})
+        every_prior_used(priors or {}, [losses])
+        return Simulation(Ladder.from_frame(frame, law=get_law(law).name, name="simulated"), loss_truth, {})
     scored = accuracy_data(Ladder.from_frame(frame.assign(accuracy=0.5), tasks=table), None)
     assert scored is not None
     z = (np.exp(log_loss) - scored.centre[:, None]) / scored.scale[:, None]
     model = link_model(get_link(link), scored, pooling, priors or {})
+    every_prior_used(priors or {}, [losses, model])
     accuracy_truth, accuracy = _draw(model, jnp.asarray(z), jnp.full(z.shape, float(items)), two)
     frame["accuracy"] = _column(np.clip(accuracy, 0.0, 1.0), len(corpora), len(tasks))
     ladder = Ladder.from_frame(frame, tasks=table, law=get_law(law).name, link=get_link(link).name, name="simulated")
     return Simulation(ladder, loss_truth, accuracy_truth)
+
+
+def _check(
+    params: Sequence[float], tokens: Sequence[float], targets: Sequence[tuple[float, float]], corpora: Sequence[str], tasks: Sequence[str], seed: int
+) -> None:
+    if len(params) != len(tokens):
+        raise SettingError("params and tokens", rule="must have equal lengths", got=f"{len(params)} and {len(tokens)}", way_out="give one N and one D a run")
+    bad = [t for t in targets if not isinstance(t, Sequence) or len(t) != 2]
+    if bad:
+        raise SettingError("targets", rule="must be pairs of params and tokens", got=repr(bad[0]), way_out="such as targets=[(7e9, 4e12)]")
+    for what, names in (("corpora", corpora), ("tasks", tasks)):
+        if isinstance(names, str):
+            raise SettingError(what, rule="must be a list of names", got=repr(names), way_out=f"such as {what}=[{names!r}]")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise SettingError("seed", rule="must be a whole number, 0 or more", got=repr(seed), way_out="such as seed=0")
 
 
 def _runs(
@@ -108,6 +134,7 @@ def _draw(model: SeriesModel, x: object, items: jax.Array, key: jax.Array) -> tu
     sites = {name: site["value"] for name, site in trace.items() if site["type"] == "sample" and not site["is_observed"]}
     mean, sd = model.expectation(model.pooling.by_series(sites), layout)
     truth = {name: np.asarray(v) for name, v in model.pooling.natural(sites).items()}
+    truth |= {"tail": np.exp(sites["tail"])} if "tail" in sites else {}
     return truth, np.asarray(model.scatter(mean, sd, sites.get("tail")).sample(two))
 
 

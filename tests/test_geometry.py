@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import arviz as az
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from numpyro import handlers
 from numpyro.distributions import constraints
 from numpyro.infer.util import log_density
-from scipy import stats
+from scipy import optimize, stats
 
 from bayescale.geometry import coordinates, inverse_cholesky
 from bayescale.laws import LAWS, Point
@@ -23,6 +24,7 @@ from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
 from bayescale.modes import Quadratic, parameter_order, prior_moments, quadratic, tangent
 from bayescale.parameters import Parameter
 from bayescale.priors import Factors
+from bayescale.sampling import Program, Sampler
 
 type Array = NDArray[np.float64]
 type Sites = dict[str, Array]
@@ -262,3 +264,36 @@ def test_noise_has_the_density_of_its_formula(noise: str) -> None:
     np.testing.assert_allclose(found.log_prob(jnp.asarray(y)), wanted.logpdf(y), rtol=1e-8)
     draws = np.asarray(found.sample(jax.random.key(0), (20_000,)))
     assert stats.kstest(draws, wanted.cdf).pvalue > 1e-4
+
+
+def test_posterior_means_agree_with_importance_sampling() -> None:
+    """One series, law `compute`: NUTS against self-normalised importance sampling of a density written in SciPy, from a Student-t around its mode."""
+    layout = loss_layout(LONE, runs=9)
+    model = loss_model(LAWS["compute"], LONE)
+    parameters = model.pooling.parameters
+    keep = np.asarray(layout.seen)[0]
+    y, c = np.asarray(layout.y)[0][keep], np.asarray(layout.x.c)[0][keep]
+
+    def log_density(theta: Array) -> Array:
+        real = dict(zip((p.name for p in parameters), theta.T, strict=True))
+        phi = irreducible(real["phi"])[:, None]
+        mean = real["L0"][:, None] + np.log(phi + (1 - phi) * np.exp(-np.exp(real["gamma"])[:, None] * c))
+        prior = sum(stats.norm(p.prior.base_dist.loc, p.prior.base_dist.scale).logpdf(real[p.name]) for p in parameters)  # type: ignore[attr-defined]
+        return prior + stats.norm(mean, np.exp(real["sigma"])[:, None]).logpdf(y).sum(1)
+
+    start = np.array([y.mean(), 0.7, np.log(0.2), np.log(0.02)])
+    found = optimize.minimize(lambda t: -log_density(t[None])[0], start, method="BFGS")
+    proposal = stats.multivariate_t(found.x, 1.5 * found.hess_inv, df=5, seed=0)
+    theta = proposal.rvs(400_000)
+    log_weight = log_density(theta) - proposal.logpdf(theta)
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    assert 1 / (weight**2).sum() > 20_000
+    mean = weight @ theta
+    error = np.sqrt(weight**2 @ (theta - mean) ** 2)
+    sample = Program(model)(layout, Sampler(chains=2, draws=1500, seed=0))
+    for i, p in enumerate(parameters):
+        draws = sample.sites[p.name][..., 0]
+        mcse = float(az.mcse(draws))
+        assert abs(draws.mean() - mean[i]) < 4 * math.hypot(mcse, error[i]), p.name
+        assert draws.std() == pytest.approx(np.sqrt(weight @ (theta[:, i] - mean[i]) ** 2), rel=0.12)

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -18,7 +17,6 @@ from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
 
 from bayescale.errors import SettingError
-from bayescale.ladder import Ladder
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito (2008), told apart by colour-blind readers
 GREY = "0.45"
@@ -48,11 +46,6 @@ def series_draws(tree: xr.DataTree, names: Sequence[str], **series: str) -> dict
     total = posterior.sizes["chain"] * posterior.sizes["draw"]
     keep = np.linspace(0, total - 1, min(total, DRAWS)).round().astype(int)
     return {name: jnp.asarray(posterior[name].sel(series).transpose("chain", "draw").values.reshape(-1)[keep]) for name in names}
-
-
-def last_rows(ladder: Ladder) -> pd.DataFrame:
-    """One row a (run, task) of the ladder: its last checkpoint."""
-    return ladder.frame.sort_values("step", kind="stable", na_position="first").drop_duplicates(["run", "task"], keep="last").sort_index()
 
 
 def unit_of(units: Mapping[str, str], loss_name: str) -> str:

@@ -20,7 +20,7 @@ from matplotlib.typing import ColorType
 
 from bayescale.fitting import Fit
 from bayescale.ladder import Ladder, Target
-from bayescale.layouts import LossData, point
+from bayescale.layouts import LossData, last_rows, point
 from bayescale.plots.drawing import (
     ACTUAL,
     GREY,
@@ -31,7 +31,6 @@ from bayescale.plots.drawing import (
     choose,
     draw_bands,
     draw_points,
-    last_rows,
     new_axes,
     points_handle,
     series_draws,
@@ -129,7 +128,7 @@ def _runs(fit: Fit, series: _Series) -> pd.DataFrame:
     """The runs to draw: loss, params, tokens, compute, multiplier, and whether fitted or a target."""
     seen = np.asarray(series.data.layout.seen)[series.row]
     fitted = series.data.runs[series.row][seen]
-    rows = last_rows(fit.ladder)
+    rows = last_rows(fit.ladder.frame, "task")
     rows = rows[(rows["corpus"] == series.corpus) & (rows["loss_name"] == series.loss_name)].drop_duplicates("run").set_index("run")
     names = {t.label for t in series.targets}
     rows = rows.assign(fitted=rows.index.isin(fitted), target=rows.index.isin(names), multiplier=rows["tokens"] / rows["params"])

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from bayescale.errors import SettingError
 from bayescale.fitting import Fit
-from bayescale.layouts import AccuracyData
+from bayescale.layouts import AccuracyData, last_rows
 from bayescale.plots.drawing import (
     ACTUAL,
     GREY,
@@ -21,7 +21,6 @@ from bayescale.plots.drawing import (
     choose,
     draw_bands,
     draw_points,
-    last_rows,
     new_axes,
     percent,
     points_handle,
@@ -85,7 +84,7 @@ def _series(data: AccuracyData, task: str | None, corpus: str) -> tuple[str, int
 
 def _runs(fit: Fit, data: AccuracyData, s: int, task: str, corpus: str) -> pd.DataFrame:
     """The runs of the corpus that have the task's accuracy and the loss of the link: accuracy, through, role, fitted."""
-    rows = last_rows(fit.ladder)
+    rows = last_rows(fit.ladder.frame, "task")
     rows = rows[rows["corpus"] == corpus]
     loss = rows[rows["loss_name"] == data.via[s]].drop_duplicates("run").set_index("run")["loss"]
     rows = rows[(rows["task"] == task) & rows["accuracy"].notna()].set_index("run")

@@ -7,7 +7,7 @@ from pathlib import Path
 from bayescale.ladder import Conventions, Ladder
 from bayescale.readers.opening import read_table
 
-_NAMES = ("run", "task", "corpus", "loss_name", "role")
+NAMES = ("run", "task", "corpus", "loss_name", "role")
 
 
 def read_csv(
@@ -40,8 +40,8 @@ def read_csv(
     DataError
         For a table that breaks a rule of `Ladder.from_frame`.
     """
-    runs = read_table(path, text=_NAMES)
-    table = None if tasks is None else read_table(tasks, text=_NAMES)
+    runs = read_table(path, text=NAMES)
+    table = None if tasks is None else read_table(tasks, text=NAMES)
     return Ladder.from_frame(
         runs,
         tasks=table,

@@ -1,0 +1,65 @@
+"""Calibration where the model is true: truths from the prior, ladders from the truths, and the same model fitted to each."""
+
+from collections import defaultdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from arviz_stats.ecdf_utils import ecdf_pit
+
+from bayescale.fitting import Fit, fit
+from bayescale.forecasting import forecast
+from bayescale.simulating import Simulation, simulate
+
+LADDERS, CHAINS, DRAWS, THIN, PROB = 100, 2, 300, 6, 0.9
+PARAMS = [p for p in (1e8, 3e8, 1e9) for _ in range(4)]
+TOKENS = [p * m for p, m in zip(PARAMS, [10, 20, 50, 100] * 3, strict=True)]
+TARGETS = [(7e9, 1.4e11), (1e10, 2e12)]
+
+
+def ranks(made: Simulation, fitted: Fit) -> dict[str, float]:
+    """Share of thinned draws below the truth, of each parameter of both steps: populations, spreads, and the first series' own."""
+    found = {}
+    for step, tree, truth in (("loss", fitted.losses, made.loss_truth), ("accuracy", fitted.accuracies, made.accuracy_truth)):
+        assert tree is not None
+        for name, value in truth.items():
+            draws = tree["posterior"][name].values.reshape(CHAINS, DRAWS, -1)[:, ::THIN, 0]
+            found[f"{step}: {name}"] = float(np.mean(draws < np.ravel(value)[0]))
+    return found
+
+
+def inside(made: Simulation, fitted: Fit, seed: int) -> pd.DataFrame:
+    """Whether each target's loss and accuracy lies in its interval, one row a (target, task)."""
+    frame = forecast(fitted, made.ladder.targets(), seed=seed).to_frame(PROB).set_index(["target", "task", "quantity"])
+    actual = made.ladder.with_role("target").frame.rename(columns={"run": "target"}).set_index(["target", "task"])
+    return pd.DataFrame({q: actual[q].between(frame.xs(q, level="quantity")["lower"], frame.xs(q, level="quantity")["upper"]) for q in ("loss", "accuracy")})
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(capsys: pytest.CaptureFixture[str]) -> None:
+    covered, rank, failed = [], defaultdict(list), 0
+    for seed in range(LADDERS):
+        made = simulate(params=PARAMS, tokens=TOKENS, targets=TARGETS, tasks=("a", "b", "c"), seed=seed)
+        fitted = fit(made.ladder, chains=CHAINS, draws=DRAWS, seed=seed)
+        covered.append(inside(made, fitted, seed).mean())
+        failed += any(c.status == "fail" and "divergences" in c.check for c in fitted.checks)
+        for name, r in ranks(made, fitted).items():
+            rank[name].append(r)
+    share = pd.DataFrame(covered)
+    mean, error = share.mean(), share.std() / np.sqrt(LADDERS)
+    level = 1 - 0.01 / len(rank)  # simultaneous over the ranks of one parameter, and over the parameters
+    outside = []
+    for name, r in rank.items():
+        _, ecdf, lower, upper = ecdf_pit(np.array(r), level, 20_000, rng=np.random.default_rng(0))
+        if (ecdf < lower).any() or (ecdf > upper).any():
+            outside.append(name)
+    with capsys.disabled():
+        print(f"\n{LADDERS} simulated ladders, {failed} with divergences; {100 * PROB:g} % intervals of the targets cover")
+        for q in share:
+            print(f"  {q}: {100 * mean[q]:.1f} % (standard error, clustered by ladder, {100 * error[q]:.1f})")
+        for name, r in rank.items():
+            print(f"  {name}: mean rank {np.mean(r):.3f}, below 5 %: {np.mean(np.array(r) < 0.05):.2f}, above 95 %: {np.mean(np.array(r) > 0.95):.2f}")
+        print(f"  outside the simultaneous band: {', '.join(outside) or 'none'} of {len(rank)} parameters", flush=True)
+    assert not outside
+    assert (abs(mean - PROB) <= 3 * error).all()

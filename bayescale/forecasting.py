@@ -19,6 +19,7 @@ from bayescale.laws import Reference
 from bayescale.layouts import AccuracyData, LossData, point
 from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
 from bayescale.placing import corpus_of, extrapolation, same_conventions
+from bayescale.sampling import random_key
 
 LAW_AS_TRUE = "Intervals take the law and the link as true: they will be too narrow far from the ladder's own compute."
 
@@ -77,7 +78,10 @@ class Forecast:
         return frame
 
     def mean(self, tasks: Sequence[str] | None = None, prob: float = 0.9) -> pd.DataFrame:
-        """The mean accuracy over `tasks` (None: all that have accuracies), draw by draw: one row a target."""
+        """The mean accuracy over `tasks` (None: all that have accuracies), draw by draw: one row a target.
+
+        The noise of a run is drawn for each task by itself; what a run's scores have in common beyond their losses is not known here.
+        """
         tails = check_prob(prob)
         accuracy = self.draws["accuracy"]
         scored = [str(t) for t in accuracy.task.values if not np.isnan(accuracy.sel(task=t)).all()]
@@ -113,7 +117,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     target
         One target, or several: their draws are joint.
     seed
-        Of the noise.
+        Of the noise. Targets that are to be compared belong into one call: two calls of one seed share their noise.
 
     Raises
     ------
@@ -130,7 +134,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     corpora = [corpus_of(t, losses) for t in targets]
     for t in targets:
         same_conventions(t, fit.ladder.conventions)
-    keys = jax.random.split(jax.random.key(seed), 2)
+    keys = jax.random.split(random_key(seed, "forecast"), 2)
     loss = _loss_draws(fit, losses, targets, keys[0])
     table = _table(fit, losses, accuracies, targets, corpora)
     accuracy = {} if accuracies is None else _accuracy_draws(fit, accuracies, loss, targets, corpora, keys[1])

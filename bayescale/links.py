@@ -61,7 +61,7 @@ RATE = Parameter("rate", "positive", dist.LogNormal(math.log(0.6), 0.5), 0.5, "e
 
 
 def lo_prior(chance: np.ndarray) -> dist.Distribution:
-    """Logit(lo) ~ Normal(logit(chance), sd) for each series, so that lo itself has sd 0.02."""
+    """Logit(lo) ~ Normal(logit(chance), sd) for each series, so that lo itself has sd 0.02 where chance is 0.1 or more; wider below."""
     p = np.maximum(chance, CHANCE_FLOOR)
     return logit_normal(np.log(p / (1 - p)), CHANCE_SD / (p * (1 - p)))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import jax
 import numpy as np
@@ -21,7 +22,7 @@ from bayescale.layouts import AccuracyData, LossData
 from bayescale.links import Link
 from bayescale.models import Layout, SeriesModel
 from bayescale.priors import Factors
-from bayescale.sampling import NUMPYRO, Program, Sample, Sampler
+from bayescale.sampling import NUMPYRO, Program, Sample, Sampler, random_key
 
 type Arrays = Mapping[str, np.ndarray]
 
@@ -32,6 +33,8 @@ class Step:
 
     Parameters
     ----------
+    name
+        ``loss`` or ``accuracy``.
     model, layout, factors, runs
         As in `LossData` and `AccuracyData`.
     observed
@@ -40,6 +43,7 @@ class Step:
         ``values (draws, series) -> {name: (draws, series)}``.
     """
 
+    name: Literal["loss", "accuracy"]
     model: SeriesModel
     layout: Layout
     factors: Factors
@@ -50,12 +54,12 @@ class Step:
 
 def loss_step(law: Law, data: LossData, model: SeriesModel) -> Step:
     """The step of the losses."""
-    return Step(model, data.layout, data.factors, data.runs, "log_loss", lambda v: law.constants(v, data.reference))
+    return Step("loss", model, data.layout, data.factors, data.runs, "log_loss", lambda v: law.constants(v, data.reference))
 
 
 def accuracy_step(link: Link, data: AccuracyData, model: SeriesModel) -> Step:
     """The step of the accuracies."""
-    return Step(model, data.layout, data.factors, data.runs, "accuracy", lambda v: link.constants(v, data.centre, data.scale))
+    return Step("accuracy", model, data.layout, data.factors, data.runs, "accuracy", lambda v: link.constants(v, data.centre, data.scale))
 
 
 def sample_posteriors(
@@ -93,8 +97,8 @@ def sample_posterior(step: Step, sampler: Sampler, progress: Callable[[float], N
     Groups: ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``, ``log_likelihood``, ``sample_stats``, ``observed_data``.
     Dimensions: chain, draw, corpus, loss_name or task, run. A cell that the ladder lacks is nan.
     """
-    sample = Program(step.model)(step.layout, sampler, progress)
-    key, one, two = jax.random.split(jax.random.key(sampler.seed + 1), 3)
+    sample = Program(step.model)(step.layout, sampler, progress, step.name)
+    key, one, two = jax.random.split(random_key(sampler.seed, "loss predictive" if step.name == "loss" else "accuracy predictive"), 3)
     shape = (sampler.chains, sampler.draws)
     prior_sites = _prior_sites(step, key, shape)
     describe = jax.jit(lambda sites, key: _describe(step, sites, key))

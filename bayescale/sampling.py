@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,8 @@ from bayescale.modes import Quadratic, quadratic
 BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
 STAND_IN_ENERGY = 1e6  # so high that the first iteration of warm-up moves to a point whose energy is known; sparing its computation halves the set-up
+Stream = Literal["loss", "accuracy", "loss predictive", "accuracy predictive", "forecast", "simulate"]
+STREAMS: tuple[Stream, ...] = get_args(Stream)
 STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", "lp")
 NUMPYRO = threading.Lock()  # NumPyro keeps its handlers and its validation in globals of the process: one thread at a time may trace a model
 JITTER = 0.5  # sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start apart, yet not in a tail
@@ -116,6 +118,11 @@ def require_64bit() -> None:
         )
 
 
+def random_key(seed: int, stream: Stream) -> jax.Array:
+    """The key of one use of a seed. No two uses share random numbers: the draws of the two steps are paired, and must be independent."""
+    return jax.random.fold_in(jax.random.key(seed), STREAMS.index(stream))
+
+
 def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic], jax.Array]:
     """Ln p(y, theta(z)) + ln|dtheta/dz|, the log density that NUTS sees, as a function of the flat vector z."""
     to_sites = coordinates(model).to_sites
@@ -137,14 +144,14 @@ class Program:
         density = log_posterior(model)
         self._init, self._next = hmc(potential_fn_gen=lambda layout, q: lambda z: -density(z, layout, q), algo="NUTS")
 
-    def __call__(self, layout: Layout, sampler: Sampler, progress: Callable[[float], None] | None = None) -> Sample:
-        """Sample the posterior given `layout`; `progress` is told the share done after each block."""
+    def __call__(self, layout: Layout, sampler: Sampler, progress: Callable[[float], None] | None = None, stream: Stream = "loss") -> Sample:
+        """Sample the posterior given `layout`; `progress` is told the share done after each block; `stream` says which step's random numbers."""
         require_64bit()
         began = time.perf_counter()
         layout = jax.tree.map(jnp.asarray, layout)
         q = self._quadratic(layout)
         mesh = chain_mesh(sampler.chains)
-        keys = jax.device_put(jax.random.split(jax.random.key(sampler.seed), sampler.chains), NamedSharding(mesh, PartitionSpec("chain")))
+        keys = jax.device_put(jax.random.split(random_key(sampler.seed, stream), sampler.chains), NamedSharding(mesh, PartitionSpec("chain")))
         begin = _over_chains(partial(self._begin, sampler=sampler), mesh)
         advance = _over_chains(self._advance, mesh)
         state = begin(keys, layout, q)

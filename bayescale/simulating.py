@@ -19,7 +19,7 @@ from bayescale.layouts import accuracy_data, link_model, loss_data, point
 from bayescale.links import Link, get_link
 from bayescale.models import Layout, Noise, SeriesModel, every_prior_used, loss_model
 from bayescale.priors import PoolingKind
-from bayescale.sampling import require_64bit
+from bayescale.sampling import random_key, require_64bit
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def simulate(
     require_64bit()
     _check(params, tokens, targets, corpora, tasks, seed)
     frame, table = _runs(params, tokens, targets, corpora, tasks), pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
-    one, two = jax.random.split(jax.random.key(seed))
+    one, two = jax.random.split(random_key(seed, "simulate"))
     data = loss_data(Ladder.from_frame(frame))
     grid = {
         k: jnp.asarray(frame[k].to_numpy(float).reshape(len(corpora), -1, len(tasks)).transpose(0, 2, 1).reshape(data.factors.series, -1))

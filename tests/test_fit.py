@@ -344,3 +344,20 @@ class TestStatusTravels:
         found = sampler_checks(xr.DataTree.from_dict(groups), "loss")
         assert {c.check: c.status for c in found}["loss: R-hat"] == "not run"
         assert worst([c for c in found if c.status in ("pass", "not run")]) == "fail"
+
+
+def test_the_two_steps_share_no_random_numbers(ladder_fit: Fit) -> None:
+    """Their draws are paired in a forecast, so they must be independent: each standardised draw of one against every one of the other."""
+    assert ladder_fit.accuracies is not None
+    prior = [
+        np.log(tree["prior"][name].values.reshape(-1, tree["prior"][name][0, 0].size))
+        for tree, name in ((ladder_fit.losses, "L0"), (ladder_fit.accuracies, "slope"))
+    ]
+    posterior = [
+        tree["posterior"][name].values.reshape(-1, tree["posterior"][name][0, 0].size)
+        for tree, name in ((ladder_fit.losses, "sigma"), (ladder_fit.accuracies, "noise_ratio"))
+    ]
+    for one, other in (prior, posterior):
+        k, draws = one.shape[1], one.shape[0]
+        correlation = np.corrcoef(one.T, other.T)[:k, k:]
+        assert np.abs(correlation).max() < 5 / np.sqrt(draws)

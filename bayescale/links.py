@@ -36,7 +36,7 @@ class Link:
     constants
         ``(values, centre, scale) -> {name: value}``: the constants under the paper's own names, in units of the loss.
     ridge
-        As a law's (`bayescale.laws.Law`): the values at which accuracy and its slope at the mean loss are what they are at a mode.
+        As a law's (`bayescale.laws.Law`): the values at which the accuracies one sd of loss to either side of the mean are what they are at a mode.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Link:
 
 
 CHANCE_SD = 0.02  # sd of lo around chance: the weakest public models scatter that far around it (answer bias)
+ENDS = (1.0, -1.0)  # standardised losses of a weak and a strong run: the accuracies there are what the runs of a ladder determine
 CHANCE_FLOOR = 0.01  # a task that cannot be guessed still has a little to get right by luck
 LO = Parameter("lo", "unit", logit_normal(-1.1, 0.1), None, "chance, sd 0.02: where public models of 10M parameters sit")
 HI = Parameter(
@@ -73,7 +74,7 @@ def _logistic(v: Values, z: jax.Array) -> jax.Array:
 def _logit_at_mean(v: Values) -> jax.Array:
     """logit(q), q = (gain at the mean loss) / (hi - lo) = middle / share, kept below 1 by (1 + (middle/share)^8)^(1/8).
 
-    The gain and not q is the parameter because the runs determine the gain, whatever hi may be: so the posterior has no curved ridge.
+    The gain and not q is the parameter because the runs determine the gain, whatever hi may be.
     """
     ratio = v["middle"] * (1 - v["lo"]) / (v["hi"] - v["lo"])
     q = ratio / (1 + ratio**8) ** 0.125
@@ -84,26 +85,26 @@ def _logistic_constants(v: Values, centre: jax.Array, scale: jax.Array) -> dict[
     return {"kappa": v["slope"] / scale, "m": centre + scale * _logit_at_mean(v) / v["slope"]}
 
 
-def _same_gain(v: Values, at: Values) -> jax.Array:
-    """`middle` at which the accuracy at the mean loss is what it is at the mode, whatever lo is; it stays positive."""
-    gain = (1 - at["lo"]) * at["middle"]
-    left = jax.nn.softplus(4 * (1 - (v["lo"] - at["lo"]) / gain)) / jax.nn.softplus(4.0)
-    return jnp.minimum(gain * left / (1 - v["lo"]), 0.999)
-
-
 def _logistic_ridge(v: Values, at: Values, _: jax.Array) -> dict[str, jax.Array]:
-    middle = _same_gain(v, at)
-    return {"middle": middle, "slope": at["slope"] * _steepness(at) / _steepness({**v, "middle": middle})}
-
-
-def _steepness(v: Values) -> jax.Array:
-    """Slope of the accuracy at the mean loss, in units of `slope`."""
-    q = jax.nn.sigmoid(_logit_at_mean(v))
-    return (v["hi"] - v["lo"]) * q * (1 - q)
+    logit = []
+    for z in ENDS:
+        accuracy = _logistic(at, z)
+        above, below = _moved(accuracy - at["lo"], at["lo"] - v["lo"]), _moved(at["hi"] - accuracy, v["hi"] - at["hi"])
+        logit.append(jnp.log(above / below))
+    q = jax.nn.sigmoid((logit[0] + logit[1]) / 2)
+    ratio = q / (1 - q**8) ** 0.125
+    return {"middle": jnp.minimum(ratio * (v["hi"] - v["lo"]) / (1 - v["lo"]), 0.999), "slope": (logit[1] - logit[0]) / 2}
 
 
 def _exponential_ridge(v: Values, at: Values, _: jax.Array) -> dict[str, jax.Array]:
-    return {"middle": _same_gain(v, at), "rate": at["rate"] * (1 - at["lo"]) * at["middle"] / ((1 - v["lo"]) * _same_gain(v, at))}
+    weak, strong = (_moved(_exponential(at, z) - at["lo"], at["lo"] - v["lo"]) for z in ENDS)
+    return {"middle": jnp.minimum(jnp.sqrt(weak * strong) / (1 - v["lo"]), 0.999), "rate": jnp.log(strong / weak) / 2}
+
+
+def _moved(gap: jax.Array, change: jax.Array) -> jax.Array:
+    """The gap and its change, but never less than a quarter of the gap: beyond that the runs forbid what a straight ridge would follow to infinity."""
+    left = jax.nn.softplus(4 * (1 + change / (0.75 * gap))) / jax.nn.softplus(4.0)
+    return gap * (0.25 + 0.75 * left)
 
 
 def _exponential(v: Values, z: jax.Array) -> jax.Array:

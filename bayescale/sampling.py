@@ -54,7 +54,7 @@ class Sampler:
     draws: int = 1000
     warmup: int = 400
     seed: int = 0
-    target_accept: float = 0.9
+    target_accept: float = 0.95
 
     def __post_init__(self) -> None:
         for name, least in (("chains", 1), ("draws", 1), ("warmup", 50)):

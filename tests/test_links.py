@@ -59,6 +59,17 @@ class TestEveryLink:
             rising = [accuracy(link, {**v, "lo": 0.0}, L) for L in (CENTRE + SCALE, CENTRE, CENTRE - SCALE)]
             assert 0 < rising[0] < rising[1] < rising[2]
 
+    def test_ridge_passes_through_the_mode_and_keeps_the_accuracies_at_either_end(self, link: Link) -> None:
+        for at in draws(link, 30):
+            v = {name: jnp.asarray(x) for name, x in at.items()}
+            back = link.ridge(v, v, jnp.asarray(0.0))
+            assert {name: float(x) for name, x in back.items()} == pytest.approx({name: at[name] for name in back}, rel=1e-9)
+            shift = 0.1 * (accuracy(link, at, CENTRE + SCALE) - at["lo"])
+            moved = {**v, "lo": v["lo"] + shift}
+            kept = {name: float(x) for name, x in {**moved, **link.ridge(moved, v, jnp.asarray(0.0))}.items()}
+            for L in (CENTRE + SCALE, CENTRE - SCALE):
+                assert accuracy(link, kept, L) == pytest.approx(accuracy(link, at, L), abs=0.15 * shift)
+
     def test_is_found_by_name(self, link: Link) -> None:
         assert get_link(link.name) is link
 

@@ -20,7 +20,7 @@ from bayescale.ladder import Ladder
 from bayescale.laws import Law, get_law
 from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
 from bayescale.links import Link, get_link
-from bayescale.models import Noise, every_prior_used, loss_model
+from bayescale.models import Layout, Noise, every_prior_used, loss_model
 from bayescale.posteriors import accuracy_step, loss_step, sample_posteriors
 from bayescale.priors import PoolingKind
 from bayescale.sampling import Sampler, require_64bit
@@ -70,7 +70,7 @@ class Fit:
         found = sampler_checks(self.losses, "loss")
         if self.accuracies is not None:
             found += sampler_checks(self.accuracies, "accuracy")
-        return found + design_checks(self.loss_data, self.law) + self.ladder.with_role("fit", "link").checks()
+        return found + design_checks(self.loss_data, self.law, self.accuracy_data, self.link) + self.ladder.with_role("fit", "link").checks()
 
     def diagnostics(self) -> pd.DataFrame:
         """One row a check: check, status, value, limit, advice."""
@@ -163,19 +163,25 @@ def fit(
     return Fit(ladder, chosen, linked, via, pooling, noise, trees["loss"], trees.get("accuracy"), sampler)
 
 
-def design_checks(data: LossData, law: Law) -> list[Check]:
+def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, link: Link | None) -> list[Check]:
     """Warnings of a design that cannot answer: fewer runs than parameters, one token multiplier for all."""
-    found = []
-    needed, fewest = len(law.parameters) + 1, int(np.asarray(data.layout.seen).sum(1).min())
-    if fewest < needed:
-        advice = f"a series has {fewest} runs for the {needed} parameters of law {law.name}: the prior decides what the runs cannot"
-        found.append(Check("runs for each parameter", "warn", fewest, needed, advice))
+    found = _enough_runs(data.layout, len(law.parameters) + 1, f"law {law.name}")
+    if accuracies is not None and link is not None:
+        found += _enough_runs(accuracies.layout, len(link.parameters), f"link {link.name}")
     ratio = np.where(data.layout.seen, data.layout.x.d - data.layout.x.n, np.nan)
     spread = float(np.nanstd(ratio))
     if spread < ONE_RATIO and len(law.parameters) > 2:
         advice = "all runs have one token multiplier D/N, so the effects of N and D cannot be told apart: add runs at another"
         found.append(Check("spread of ln(D/N)", "warn", spread, ONE_RATIO, advice))
     return found
+
+
+def _enough_runs(layout: Layout, needed: int, curve: str) -> list[Check]:
+    fewest = int(np.asarray(layout.seen).sum(1).min())
+    if fewest >= needed:
+        return []
+    advice = f"a series has {fewest} runs for the {needed} parameters of {curve}: the prior decides what the runs cannot"
+    return [Check(f"runs for each parameter of {curve}", "warn", fewest, needed, advice)]
 
 
 def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:

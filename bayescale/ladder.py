@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,9 @@ class Conventions:
     params: str | None = None
     tokenizer: str | None = None
     loss_units: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss_units", MappingProxyType(dict(self.loss_units)))
 
 
 @dataclass(frozen=True)
@@ -283,6 +287,8 @@ BELOW_CHANCE_Z = -5.0  # in standard errors of guessing; several public small mo
 
 
 def _as_number(value: object) -> float:
+    if isinstance(value, str | bool | np.bool_):
+        return float("nan")
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):

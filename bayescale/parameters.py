@@ -17,13 +17,28 @@ def _softplus(x: jax.Array) -> jax.Array:
     return jnp.log1p(jnp.exp(x))
 
 
-class IrreducibleTransform(transforms.Transform):
+class _Constant(transforms.Transform):
+    """A map without anything to set: all of one class are equal."""
+
+    domain = constraints.real
+
+    def tree_flatten(self) -> tuple[tuple[()], tuple[tuple[()], dict[str, object]]]:
+        """No arrays inside."""
+        return (), ((), {})
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+class IrreducibleTransform(_Constant):
     """x = 1 - (1 + e^(4 y))^(-1/4): y is -ln(1 - x) but for x below 0.2, where it goes on to minus infinity.
 
     Runs determine the slope of a loss, which is the reducible share 1 - phi times an exponent; on this scale that ridge is straight.
     """
 
-    domain = constraints.real
     codomain = constraints.unit_interval
     SHARPNESS = 4.0
 
@@ -38,21 +53,10 @@ class IrreducibleTransform(transforms.Transform):
         """ln|dy/dx|, x real, y in (0, 1)."""
         return jnp.log1p(-y) + self.SHARPNESS * x - _softplus(self.SHARPNESS * x)
 
-    def tree_flatten(self) -> tuple[tuple[()], tuple[tuple[()], dict[str, object]]]:
-        """No arrays inside."""
-        return (), ((), {})
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, IrreducibleTransform)
-
-    def __hash__(self) -> int:
-        return hash(IrreducibleTransform)
-
-
-class SpreadTransform(transforms.Transform):
+class SpreadTransform(_Constant):
     """y = 0.01 softplus(x)^2: between logarithm and square root, so that neither a spread near nil nor a large one is a corner."""
 
-    domain = constraints.real
     codomain = constraints.positive
     SCALE = 0.01
 
@@ -67,16 +71,6 @@ class SpreadTransform(transforms.Transform):
     def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:  # noqa: ARG002 (NumPyro's signature)
         """ln|dy/dx|, x real, y positive."""
         return jnp.log(2 * self.SCALE * _softplus(x)) + x - _softplus(x)
-
-    def tree_flatten(self) -> tuple[tuple[()], tuple[tuple[()], dict[str, object]]]:
-        """No arrays inside."""
-        return (), ((), {})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SpreadTransform)
-
-    def __hash__(self) -> int:
-        return hash(SpreadTransform)
 
 
 Support = Literal["real", "positive", "unit", "irreducible", "spread"]

@@ -119,7 +119,7 @@ def _settings(fit: Fit) -> dict[str, object]:
         "source": fit.ladder.source,
         "law": fit.ladder.law,
         "link": fit.ladder.link,
-        "conventions": asdict(fit.ladder.conventions),
+        "conventions": {**vars(fit.ladder.conventions), "loss_units": dict(fit.ladder.conventions.loss_units)},
     }
     return {
         "format": FORMAT,

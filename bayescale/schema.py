@@ -88,6 +88,8 @@ def parse_tasks(frame: pd.DataFrame | None, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _require_columns(frame: pd.DataFrame, names: tuple[str, ...], table: str) -> None:
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"the {table}", rule="must be a pandas DataFrame", got=type(frame).__name__, way_out="pandas.DataFrame(...), or read_csv for a file")
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise DataError(

@@ -12,6 +12,7 @@ from bayescale.forecasting import forecast
 from bayescale.simulating import Simulation, simulate
 
 LADDERS, CHAINS, DRAWS, THIN, PROB = 100, 2, 300, 6, 0.9
+FAR = 3.9  # standard errors: 0.5 % of true models have any of the 50 figures further off
 PARAMS = [p for p in (1e8, 3e8, 1e9) for _ in range(4)]
 TOKENS = [p * m for p, m in zip(PARAMS, [10, 20, 50, 100] * 3, strict=True)]
 TARGETS = [(7e9, 1.4e11), (1e10, 2e12)]
@@ -49,8 +50,10 @@ def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(capsys: py
     share = pd.DataFrame(covered)
     mean, error = share.mean(), share.std() / np.sqrt(LADDERS)
     level = 1 - 0.01 / len(rank)  # simultaneous over the ranks of one parameter, and over the parameters
-    outside = []
+    outside, too_far = [], []
     for name, r in rank.items():
+        shift, spread = np.mean(r) - 0.5, np.mean((np.array(r) - 0.5) ** 2) - 1 / 12  # of a uniform rank: sd 0.289 and 0.0745
+        too_far += [name] if max(abs(shift) / 0.289, abs(spread) / 0.0745) > FAR / np.sqrt(LADDERS) else []
         _, ecdf, lower, upper = ecdf_pit(np.array(r), level, 20_000, rng=np.random.default_rng(0))
         if (ecdf < lower).any() or (ecdf > upper).any():
             outside.append(name)
@@ -59,7 +62,10 @@ def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(capsys: py
         for q in share:
             print(f"  {q}: {100 * mean[q]:.1f} % (standard error, clustered by ladder, {100 * error[q]:.1f})")
         for name, r in rank.items():
-            print(f"  {name}: mean rank {np.mean(r):.3f}, below 5 %: {np.mean(np.array(r) < 0.05):.2f}, above 95 %: {np.mean(np.array(r) > 0.95):.2f}")
-        print(f"  outside the simultaneous band: {', '.join(outside) or 'none'} of {len(rank)} parameters", flush=True)
+            low, high, spread = np.mean(np.array(r) < 0.05), np.mean(np.array(r) > 0.95), 12 * np.mean((np.array(r) - 0.5) ** 2)
+            print(f"  {name}: mean rank {np.mean(r):.3f}, spread {spread:.2f} of 1, below 5 %: {low:.2f}, above 95 %: {high:.2f}")
+        print(f"  of {len(rank)} parameters outside the simultaneous band: {', '.join(outside) or 'none'}")
+        print(f"  ranks shifted, too wide or too narrow: {', '.join(too_far) or 'none'}", flush=True)
     assert not outside
+    assert not too_far
     assert (abs(mean - PROB) <= 3 * error).all()

@@ -12,10 +12,12 @@ from bayescale.checks import worst
 from bayescale.datasets import load_dataset
 from bayescale.diagnosing import sampler_checks
 from bayescale.errors import BayescaleError, DataError, SettingError
-from bayescale.fitting import Fit, fit
+from bayescale.fitting import Fit, design_checks, fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Conventions, Ladder, Target
-from bayescale.layouts import loss_data
+from bayescale.laws import get_law
+from bayescale.layouts import accuracy_data, loss_data
+from bayescale.links import get_link
 
 GROUPS = {"posterior", "prior", "posterior_predictive", "prior_predictive", "log_likelihood", "sample_stats", "observed_data"}
 SEVEN = Target(6.9e9, 4e12, name="7B", flops=1.9e23)
@@ -286,6 +288,35 @@ class TestForecastRefuses:
         few = small(lambda f: f[f["run"].isin(f.loc[f["role"] == "fit", "run"].unique()[:2])])
         with pytest.raises(DataError, match="needs at least 3 fitted runs; got 2"):
             fit(few)
+
+
+class TestDesign:
+    """What the runs cannot tell is a warning, and no error."""
+
+    @staticmethod
+    def warnings(ladder: Ladder, law: str = "chinchilla") -> dict[str, str]:
+        found = design_checks(loss_data(ladder), get_law(law), accuracy_data(ladder, None), get_link("logistic"))
+        assert {c.status for c in found} <= {"warn"}
+        return {c.check: c.advice for c in found}
+
+    @staticmethod
+    def few(count: int) -> Ladder:
+        return small(lambda f: f[f["run"].isin(f.loc[f["role"] == "fit", "run"].unique()[:count])])
+
+    def test_a_published_ladder_has_none(self) -> None:
+        assert self.warnings(small()) == {}
+
+    @pytest.mark.parametrize(("runs", "law", "link"), [(5, False, False), (4, True, False), (3, True, True)])
+    def test_fewer_runs_than_parameters(self, runs: int, law: bool, link: bool) -> None:
+        found = self.warnings(self.few(runs))
+        assert ("runs for each parameter of law chinchilla" in found) == law
+        assert ("runs for each parameter of link logistic" in found) == link
+        assert all(f"a series has {runs} runs" in advice and "the prior decides" in advice for check, advice in found.items() if "parameter" in check)
+
+    def test_one_token_multiplier(self) -> None:
+        found = self.warnings(small(lambda f: f.assign(tokens=20 * f["params"])))
+        assert "the effects of N and D cannot be told apart" in found["spread of ln(D/N)"]
+        assert self.warnings(small(lambda f: f.assign(tokens=20 * f["params"])), law="compute") == {}
 
 
 class TestForecast:

@@ -9,7 +9,7 @@ import pytest
 
 from bayescale.checks import worst
 from bayescale.errors import BayescaleError, DataError, SettingError
-from bayescale.ladder import Ladder, Target
+from bayescale.ladder import Conventions, Ladder, Target
 
 TASKS = pd.DataFrame({"task": ["mmlu", "piqa"], "chance": [0.25, 0.5], "items": [14042, 1838]})
 
@@ -120,6 +120,11 @@ class TestBadTables:
         with pytest.raises(DataError) as caught:
             ladder(tasks=pd.concat([TASKS, TASKS]))
         assert_one_line(caught.value, "'task' of the task table", "twice")
+
+    def test_a_table_is_a_data_frame(self) -> None:
+        with pytest.raises(DataError) as caught:
+            Ladder.from_frame([1, 2])  # type: ignore[arg-type]
+        assert_one_line(caught.value, "the run table", "pandas DataFrame", "got list")
 
     def test_empty_table(self) -> None:
         with pytest.raises(DataError) as caught:
@@ -279,7 +284,7 @@ class TestEquality:
 
 class TestTarget:
     @pytest.mark.parametrize("what", ["params", "tokens", "flops", "unique_tokens"])
-    @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "seven", [7e9]])
+    @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "seven", "7e9", True, [7e9]])
     def test_sizes_are_positive_and_finite(self, what: str, value: object) -> None:
         with pytest.raises(DataError) as caught:
             Target(**{"params": 7e9, "tokens": 1e12, what: value})  # type: ignore[arg-type]
@@ -299,6 +304,14 @@ class TestTarget:
         assert Target(7e9, 1.5e12).label == "7e+09 params, 1.5e+12 tokens"
         assert Target(7e9, 1.5e12, name="7B").label == "7B"
         assert Target(7e9, 1.5e12) == Target(7_000_000_000, 1.5e12)
+
+    def test_conventions_cannot_be_changed_later(self) -> None:
+        units = {"c4": "nats/token"}
+        conventions = Conventions(loss_units=units)
+        units["c4"] = "bits/byte"
+        assert conventions.loss_units == {"c4": "nats/token"}
+        with pytest.raises(TypeError):
+            conventions.loss_units["c4"] = "bits/byte"  # type: ignore[index]
 
     def test_compute_is_6nd(self) -> None:
         assert Target(7e9, 1e12).compute_6nd == 4.2e22

@@ -91,7 +91,7 @@ def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
 
 
 def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
-    """Mode and Gauss-Newton information of every series, by damped Newton steps: from the prior's middle, then around the common mean.
+    """Mode and Gauss-Newton information of every series, by damped Newton steps: from the prior's middle; then around the common mean, from the mode before.
 
     The steps are NumPy on the host; only residuals and their Jacobian are traced, once for each shape of data.
     """
@@ -111,11 +111,12 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
         at, middle, precision = loc, loc, 1 / (variance + spread**2)
         for _ in range(ROUNDS):
             ridge = tangent_at(at, centre)
-            F, h, scale2, spare, mode = _newton(partial(linear, layout, ridge), middle, precision, base, seen.sum(1))
+            F, h, scale2, spare, mode = _newton(partial(linear, layout, ridge), at, middle, precision, base, seen.sum(1))
             information = np.einsum("sii->si", F)
             weight = information / (1 + (spread / 2) ** 2 * information)
             common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
-            at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, (spread / 2) ** 2, variance)
+            between = np.maximum((spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / (member.T @ weight)))
+            at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, between, variance)
         return Quadratic(F, h, 0.5 * np.log(scale2), spare, weight, ridge)
 
     return find
@@ -176,9 +177,9 @@ def _linear(model: SeriesModel, curve: list[Parameter], layout: Layout, ridge: T
 
 
 def _newton(
-    look: Callable[[np.ndarray], tuple[jax.Array, ...]], loc: np.ndarray, precision: np.ndarray, base: np.ndarray, runs: np.ndarray
+    look: Callable[[np.ndarray], tuple[jax.Array, ...]], start: np.ndarray, loc: np.ndarray, precision: np.ndarray, base: np.ndarray, runs: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """F, h, squared noise scale, spare runs and real values at the mode of each series under a normal prior; `look` is `_linear` at theta."""
+    """F, h, squared noise scale, spare runs and real values at the mode of each series under a normal prior, from `start`; `look` is `_linear` at theta."""
     diagonal = np.eye(loc.shape[1])
 
     def variance(r: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -187,7 +188,7 @@ def _newton(
     def cost(theta: np.ndarray, r: np.ndarray) -> np.ndarray:
         return 0.5 * (runs + NOISE_PRIOR_WEIGHT) * np.log(variance(r, runs)) + 0.5 * (precision * (theta - loc) ** 2).sum(1)
 
-    theta, damping = loc, np.full(len(loc), 0.1)
+    theta, damping = start, np.full(len(loc), 0.1)
     r, jacobian, real = map(np.asarray, look(theta))
     for _ in range(NEWTON_STEPS):
         scale2 = variance(r, runs)[:, None]

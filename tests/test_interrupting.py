@@ -89,7 +89,9 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stopped]:
     outputs = ["--csv", str(folder / "old.csv"), "--save", str(folder / "new.fit"), "--plot", str(folder / "new.png")]
     command = [sys.executable, "-m", "bayescale", "forecast", "--law", "compute", "--chains", "2", "--draws", "30000", *outputs]
     environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
+    mine = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child inherits an ignored Ctrl-C, as of tests that run in the background
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal.slave, text=True, env=environment, start_new_session=True)
+    signal.signal(signal.SIGINT, mine)
     os.close(terminal.slave)
     try:
         yield stop_when_under_way(process, terminal, folder)

@@ -80,7 +80,7 @@ class Forecast:
     def mean(self, tasks: Sequence[str] | None = None, prob: float = 0.9) -> pd.DataFrame:
         """The mean accuracy over `tasks` (None: all that have accuracies), draw by draw: one row a target.
 
-        The noise of a run is drawn for each task by itself; what a run's scores have in common beyond their losses is not known here.
+        The noise of a run is drawn for each loss series by itself; what a run's scores have in common beyond their losses is not known here.
         """
         tails = check_prob(prob)
         accuracy = self.draws["accuracy"]

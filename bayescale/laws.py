@@ -87,7 +87,7 @@ PHI = Parameter(
     "irreducible",
     irreducible_normal(0.72, 0.36),
     0.25,
-    "E/L is 0.53 at 0.1B, 0.72 at 1B, 0.92 at 70B parameters, 20 tokens each, by Besiroglu 2024",
+    "about a half: E/L is 0.53 at 0.1B, 0.72 at 1B, 0.92 at 70B parameters, 20 tokens each, by Besiroglu 2024, so for a large ladder raise it",
 )
 PSI = Parameter(
     "psi",

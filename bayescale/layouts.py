@@ -107,25 +107,28 @@ def loss_data(ladder: Ladder) -> LossData:
 def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
     """The accuracies of the runs whose role is ``fit`` or ``link``, one series for each (corpus, task); None where there are none.
 
-    Runs without the `via` loss stay out.
+    An accuracy goes with the loss at its own step, or with the run's last one where there is none; runs without the `via` loss stay out.
 
     Raises
     ------
     SettingError
-        Where the ladder has no loss of the name `via`.
+        Where no run that has accuracies has a loss of the name `via`.
     """
-    if via is not None and via not in ladder.loss_names:
-        raise SettingError(
-            "via", rule="must be a loss of the ladder", got=repr(via), way_out=f"use one of {', '.join(ladder.loss_names)}, or None for each task's own"
-        )
     seen_by_link = ladder.frame[ladder.frame["role"].isin(["fit", "link"])]
-    losses = last_rows(seen_by_link, "loss_name").set_index(["run", "loss_name"])["loss"]
     scored = last_rows(seen_by_link[seen_by_link["accuracy"].notna()], "task")
     if scored.empty:
         return None
+    known = sorted(set(seen_by_link.loc[seen_by_link["run"].isin(scored["run"]), "loss_name"]))
+    if via is not None and via not in known:
+        raise SettingError(
+            "via", rule="must be a loss of the runs that have accuracies", got=repr(via), way_out=f"use one of {', '.join(known)}, or None for each task's own"
+        )
+    losses = last_rows(seen_by_link, "loss_name").set_index(["run", "loss_name"])["loss"]
     scored["via"] = scored["loss_name"] if via is None else via
-    other = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
-    scored["through"] = scored["loss"].where(scored["via"] == scored["loss_name"], other)  # a task's own loss at the step of its accuracy
+    by_step = seen_by_link.rename(columns={"loss_name": "via", "loss": "through"})[["run", "via", "step", "through"]].drop_duplicates(["run", "via", "step"])
+    scored = scored.merge(by_step, on=["run", "via", "step"], how="left")
+    last = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
+    scored["through"] = scored["through"].fillna(pd.Series(last, scored.index))
     scored = scored[scored["through"].notna()]
     spread = losses.groupby("loss_name").agg(["mean", "std"])
     factors, cells = _series(scored, "task", lambda name: "task")
@@ -151,6 +154,13 @@ def last_rows(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     """One row a (run, `by`): its last checkpoint, the first row of the table among those of one step."""
     first = rows.iloc[::-1].sort_values("step", kind="stable", na_position="first")
     return first.drop_duplicates(["run", by], keep="last").sort_index()
+
+
+def measured(ladder: Ladder) -> pd.DataFrame:
+    """The last loss and the last accuracy of each (run, task), nan where there is none; indexed by run and task."""
+    rows = ladder.frame
+    accuracy = last_rows(rows[rows["accuracy"].notna()], "task").set_index(["run", "task"])["accuracy"]
+    return last_rows(rows, "task").set_index(["run", "task"])[["loss"]].join(accuracy)
 
 
 def _series(rows: pd.DataFrame, name: str, kind: Callable[[str], str]) -> tuple[Factors, list[pd.DataFrame]]:

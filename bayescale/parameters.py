@@ -34,7 +34,7 @@ class _Constant(transforms.Transform):
 
 
 class IrreducibleTransform(_Constant):
-    """x = 1 - (1 + e^(4 y))^(-1/4): y is -ln(1 - x) but for x below 0.2, where it goes on to minus infinity.
+    """x = 1 - (1 + e^(4 y))^(-1/4): y is -ln(1 - x) for x above about 0.4; below, it goes on to minus infinity.
 
     Runs determine the slope of a loss, which is the reducible share 1 - phi times an exponent; on this scale that ridge is straight.
     """

@@ -18,6 +18,7 @@ from bayescale.checks import Check
 from bayescale.errors import SettingError
 from bayescale.fitting import Fit
 from bayescale.forecasting import LAW_AS_TRUE, Forecast
+from bayescale.layouts import AccuracyData, LossData, measured
 from bayescale.posteriors import provenance
 from bayescale.saving import atomic
 
@@ -84,14 +85,14 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
             table.add_row(
                 cell["task"],
                 _interval(cell["loss"], 1.0, 4),
-                _figure(known.get("loss"), 1.0, 4),
+                _figure(known.get("loss"), 1.0, 4) + ("*" if cell.get("loss_fitted") else ""),
                 _interval(cell.get("accuracy"), 100.0, 1),
                 _figure(known.get("accuracy"), 100.0, 1) + ("*" if cell.get("accuracy_fitted") else ""),
                 str(cell.get("via") or ""),
             )
         console.print(table)
-    if any(c.get("accuracy_fitted") for t in result["targets"] for c in t["tasks"]):
-        console.print("* the link was fitted on this run's accuracy; its loss was not seen.", highlight=False)
+    if any(c.get("loss_fitted") or c.get("accuracy_fitted") for t in result["targets"] for c in [*t["tasks"], *t["losses"]]):
+        console.print("* fitted: the law or the link has seen this figure, so it is no test of the forecast.", highlight=False)
     print_checks(console, fit.checks)
     mean_steps, spent = result["sampler"]["leapfrog_steps"], result["sampler"]["seconds"]
     console.print(f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all", highlight=False)
@@ -134,7 +135,21 @@ def width() -> int:
 
 
 def _actual(fit: Fit) -> pd.DataFrame:
-    return fit.ladder.frame.drop_duplicates(["run", "task"], keep="last").set_index(["run", "task"])[["loss", "accuracy", "role"]]
+    """Measured loss and accuracy of each (run, task), and whether the law and the link were fitted on them."""
+    known = measured(fit.ladder)
+    loss_name = fit.ladder.loss_name_of
+    seen_by_law, seen_by_link = (_fitted(data) for data in (fit.loss_data, fit.accuracy_data))
+    return known.assign(
+        loss_fitted=[(run, loss_name[task]) in seen_by_law for run, task in known.index],
+        accuracy_fitted=[pair in seen_by_link for pair in known.index],
+    )
+
+
+def _fitted(data: LossData | AccuracyData | None) -> set[tuple[str, str]]:
+    """(run, name) of every cell that a step was fitted on."""
+    if data is None:
+        return set()
+    return {(str(run), data.factors.names[j]) for j, runs, seen in zip(data.factors.name, data.runs, data.layout.seen, strict=True) for run in runs[seen]}
 
 
 def _cell(frame: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[str, Any]:
@@ -151,8 +166,7 @@ def _cell(frame: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[str, Any]
     if key in actual.index:
         known = actual.loc[key]
         cell["actual"] = {"loss": _number(known["loss"]), "accuracy": _number(known["accuracy"])}
-        cell["loss_fitted"] = bool(known["role"] == "fit")
-        cell["accuracy_fitted"] = bool(known["role"] in ("fit", "link") and "accuracy" in cell)
+        cell |= {name: bool(known[name]) for name in ("loss_fitted", "accuracy_fitted")}
     return cell
 
 

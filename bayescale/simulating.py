@@ -60,7 +60,7 @@ def simulate(
     chance, items
         Of every task.
     law, link, noise, pooling, priors
-        As in `fit`; ``link=None`` for losses alone.
+        As in `fit`; ``link=None`` for losses alone. Accuracies drawn outside [0, 1] are put on its edge.
     seed
         Of everything random.
 

@@ -290,7 +290,8 @@ class TestForecastPrinted:
             out = capsys.readouterr().out
             row = next(line for line in out.splitlines() if line.startswith("│ mmlu"))
             assert row.split("│")[5].strip() == f"{100 * accuracy[target.label, 'mmlu']:.1f}{star}"
-            assert ("* the link was fitted" in out) == bool(star)
+            assert row.split("│")[3].strip().endswith("*") == bool(star)
+            assert ("* fitted: " in out) == bool(star)
 
 
 BAD = {
@@ -299,7 +300,7 @@ BAD = {
     "data set": (["--dataset", "pile"], ["'pile'", "ladder2024, gadre2024"]),
     "law": (["--law", "kaplan"], ["law", "'kaplan'", "chinchilla, gadre, compute"]),
     "link": (["--link", "probit"], ["link", "'probit'", "logistic, exponential"]),
-    "via": (["--via", "pile"], ["via", "'pile'", "must be a loss of the ladder"]),
+    "via": (["--via", "pile"], ["via", "'pile'", "must be a loss of the runs that have accuracies"]),
     "pooling": (["--pooling", "some"], ["pooling", "'some'", "partial, none, complete"]),
     "params alone": (["--params", "7e9"], ["both --params and --tokens"]),
     "tokens alone": (["--tokens", "1e12"], ["both --params and --tokens"]),

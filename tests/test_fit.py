@@ -16,7 +16,7 @@ from bayescale.fitting import Fit, design_checks, fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Conventions, Ladder, Target
 from bayescale.laws import get_law
-from bayescale.layouts import accuracy_data, loss_data
+from bayescale.layouts import accuracy_data, loss_data, measured
 from bayescale.links import get_link
 
 GROUPS = {"posterior", "prior", "posterior_predictive", "prior_predictive", "log_likelihood", "sample_stats", "observed_data"}
@@ -220,6 +220,27 @@ class TestWhatAFitSees:
         tasks = pd.concat([whole.task_table.reset_index(), pd.DataFrame({"task": ["c4"], "chance": [0.1], "items": [100]})])
         other = Ladder.from_frame(scored, tasks=tasks)
         assert loss_data(other).factors == loss_data(whole).factors
+
+    def test_an_accuracy_goes_with_the_loss_at_its_own_step(self) -> None:
+        """The last checkpoint of every run was not scored; the losses there belong to no accuracy, by whatever loss the link goes."""
+        whole = load_dataset("ladder2024", tasks=["mmlu", "c4"]).with_role("fit")
+        early, late = whole.frame.assign(step=1.0), whole.frame.assign(step=2.0, accuracy=np.nan, loss=lambda f: 0.9 * f["loss"])
+        both = Ladder.from_frame(pd.concat([early, late]), tasks=whole.task_table.reset_index())
+        for via in (None, "c4"):
+            one, other = accuracy_data(both, via), accuracy_data(whole, via)
+            assert one is not None
+            assert other is not None
+            loss, wanted = (d.layout.x * d.scale[:, None] + d.centre[:, None] for d in (one, other))
+            np.testing.assert_allclose(loss, wanted, rtol=1e-12)
+        actual = measured(both)
+        assert actual["accuracy"].notna().any()
+        assert (actual["loss"] < measured(whole)["loss"]).all()
+
+    def test_a_via_loss_that_no_scored_run_has(self) -> None:
+        whole = load_dataset("ladder2024", tasks=["mmlu", "c4"])
+        rows = whole.frame[(whole.frame["loss_name"] != "c4") | (whole.frame["role"] == "target")]
+        with pytest.raises(SettingError, match="via: must be a loss of the runs that have accuracies; got 'c4'; use one of mmlu"):
+            accuracy_data(Ladder.from_frame(rows, tasks=whole.task_table.reset_index()), "c4")
 
     def test_runs_of_role_fit_are_seen(self, small_fit: Fit) -> None:
         change = small(lambda f: f.assign(loss=f["loss"].where(f["role"] != "fit", 1.01 * f["loss"])))

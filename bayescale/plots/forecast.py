@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from bayescale.errors import SettingError
 from bayescale.forecasting import LAW_AS_TRUE, Forecast
 from bayescale.ladder import Ladder
-from bayescale.layouts import last_rows
+from bayescale.layouts import measured
 from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, new_axes, percent, unit_of
 
 MARKERS = ("o", "s", "^", "v")  # with the colours: 28 targets that look different
@@ -83,7 +83,7 @@ def _intervals(forecast: Forecast, quantity: str, prob: float) -> pd.DataFrame:
 def _actual(rows: pd.DataFrame, ladder: Ladder | None, quantity: str) -> np.ndarray:
     if ladder is None:
         return np.full(len(rows), np.nan)
-    known = last_rows(ladder.frame, "task").set_index(["run", "task"])[quantity]
+    known = measured(ladder)[quantity]
     return np.asarray(known.reindex(pd.MultiIndex.from_frame(rows[["target", "task"]])), dtype=float)
 
 

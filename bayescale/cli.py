@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import sys
 import time
@@ -30,7 +29,7 @@ from bayescale.saving import atomic, check_folder
 from bayescale.schema import ROLES
 
 INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
-_LOADED = time.perf_counter()
+_STARTED = time.perf_counter() - time.process_time()
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."
 )
@@ -177,9 +176,5 @@ def _cost() -> dict[str, Any]:
 
 
 def _age() -> float:
-    """Seconds since the process started; where the system does not tell, since this file was loaded."""
-    stat = Path("/proc/self/stat")
-    if not stat.exists():
-        return time.perf_counter() - _LOADED
-    ticks_after_boot = int(stat.read_text().rsplit(")", 1)[1].split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks_after_boot / os.sysconf("SC_CLK_TCK")
+    """Seconds since the process started; those before this file was loaded are the processor's, for a shell may have had the process before."""
+    return time.perf_counter() - _STARTED

@@ -29,7 +29,7 @@ from bayescale.saving import atomic, check_folder
 from bayescale.schema import ROLES
 
 INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
-_STARTED = time.perf_counter() - time.process_time()
+_STARTED = time.perf_counter() - time.process_time()  # seconds before this file was loaded are the processor's: a shell may have had the process before
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."
 )
@@ -172,9 +172,4 @@ def _write(fitted: Fit, made: Forecast, csv: Path | None, plot: Path | None, sav
 def _cost() -> dict[str, Any]:
     """Seconds of the whole process so far, and the largest memory that it ever held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return {"seconds": round(_age(), 2), "peak_memory_mb": round(peak, 1)}
-
-
-def _age() -> float:
-    """Seconds since the process started; those before this file was loaded are the processor's, for a shell may have had the process before."""
-    return time.perf_counter() - _STARTED
+    return {"seconds": round(time.perf_counter() - _STARTED, 2), "peak_memory_mb": round(peak, 1)}

@@ -123,14 +123,8 @@ def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
         raise SettingError(
             "via", rule="must be a loss of the runs that have accuracies", got=repr(via), way_out=f"use one of {', '.join(known)}, or None for each task's own"
         )
-    losses = last_rows(seen_by_link, "loss_name").set_index(["run", "loss_name"])["loss"]
-    scored["via"] = scored["loss_name"] if via is None else via
-    by_step = seen_by_link.rename(columns={"loss_name": "via", "loss": "through"})[["run", "via", "step", "through"]].drop_duplicates(["run", "via", "step"])
-    scored = scored.merge(by_step, on=["run", "via", "step"], how="left")
-    last = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
-    scored["through"] = scored["through"].fillna(pd.Series(last, scored.index))
-    scored = scored[scored["through"].notna()]
-    spread = losses.groupby("loss_name").agg(["mean", "std"])
+    scored = paired(seen_by_link, via)
+    spread = last_rows(seen_by_link, "loss_name").groupby("loss_name")["loss"].agg(["mean", "std"])
     factors, cells = _series(scored, "task", lambda name: "task")
     tasks = [factors.names[j] for j in factors.name]
     names = [str(cell["via"].iloc[0]) for cell in cells]
@@ -142,6 +136,21 @@ def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
     layout = Layout(_rectangle(cells, "accuracy"), seen, (through - centre[:, None]) / scale[:, None], np.broadcast_to(items[:, None], through.shape).copy())
     chance = ladder.task_table.loc[tasks, "chance"].to_numpy(float)
     return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), tuple(names), centre, scale, chance, items)
+
+
+def paired(rows: pd.DataFrame, via: str | None) -> pd.DataFrame:
+    """The last accuracy of each (run, task) beside the loss that it is linked through: columns `via` (its name) and `through`.
+
+    That is the loss at the accuracy's own step, or the run's last one where there is none; runs without such a loss are left out.
+    """
+    losses = last_rows(rows, "loss_name").set_index(["run", "loss_name"])["loss"]
+    scored = last_rows(rows[rows["accuracy"].notna()], "task")
+    scored["via"] = scored["loss_name"] if via is None else via
+    by_step = rows.rename(columns={"loss_name": "via", "loss": "through"})[["run", "via", "step", "through"]].drop_duplicates(["run", "via", "step"])
+    scored = scored.merge(by_step, on=["run", "via", "step"], how="left")
+    last = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
+    scored["through"] = scored["through"].fillna(pd.Series(last, scored.index))
+    return scored[scored["through"].notna()]
 
 
 def link_model(link: Link, data: AccuracyData, pooling: PoolingKind, priors: Mapping[str, Distribution]) -> SeriesModel:

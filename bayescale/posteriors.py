@@ -22,7 +22,7 @@ from bayescale.layouts import AccuracyData, LossData
 from bayescale.links import Link
 from bayescale.models import Layout, SeriesModel
 from bayescale.priors import Factors
-from bayescale.sampling import NUMPYRO, Program, Sample, Sampler, random_key
+from bayescale.sampling import NUMPYRO, TARGET_ACCEPT, Program, Sample, Sampler, random_key
 
 type Arrays = Mapping[str, np.ndarray]
 
@@ -122,8 +122,8 @@ def provenance(sampler: Sampler) -> dict[str, str | int | float]:
     """Versions and settings."""
     packages = ("bayescale", "jax", "numpyro", "arviz", "numpy")
     versions = {f"version_{name}": importlib.metadata.version(name) for name in packages}
-    settings = {name: getattr(sampler, name) for name in ("seed", "chains", "draws", "warmup", "target_accept")}
-    return {**versions, "version_python": platform.python_version(), "device": jax.devices()[0].platform, **settings}
+    settings = {name: getattr(sampler, name) for name in ("seed", "chains", "draws", "warmup")}
+    return {**versions, "version_python": platform.python_version(), "device": jax.devices()[0].platform, "target_accept": TARGET_ACCEPT, **settings}
 
 
 def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str, jax.Array]:

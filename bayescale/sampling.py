@@ -28,6 +28,7 @@ from bayescale.modes import Quadratic, quadratic
 
 BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
+TARGET_ACCEPT = 0.95  # mean acceptance probability that the step size is adapted to: at 0.9, one fit in forty has a divergence
 STAND_IN_ENERGY = 1e6  # so high that the first iteration of warm-up moves to a point whose energy is known; sparing its computation halves the set-up
 Stream = Literal["loss", "accuracy", "loss predictive", "accuracy predictive", "forecast", "simulate"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
@@ -46,23 +47,19 @@ class Sampler:
         Counts; `warmup` iterations adapt the step size and a diagonal mass matrix and are dropped.
     seed
         The same seed gives the same draws on the same machine.
-    target_accept
-        Mean acceptance probability that the step size is adapted to.
     """
 
     chains: int = 4
     draws: int = 1000
     warmup: int = 400
     seed: int = 0
-    target_accept: float = 0.95
 
     def __post_init__(self) -> None:
         for name, least in (("chains", 1), ("draws", 1), ("warmup", 50)):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise SettingError(name, rule=f"must be a whole number, {least} or more", got=repr(value), way_out="such as chains=4, draws=1000")
-        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise SettingError("seed", rule="must be a whole number, 0 or more", got=repr(self.seed), way_out="such as seed=0")
+        check_seed(self.seed)
         for name in ("chains", "draws", "warmup", "seed"):
             object.__setattr__(self, name, int(getattr(self, name)))
 
@@ -118,8 +115,15 @@ def require_64bit() -> None:
         )
 
 
+def check_seed(seed: int) -> None:
+    """A SettingError for anything but a whole number, 0 or more."""
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise SettingError("seed", rule="must be a whole number, 0 or more", got=repr(seed), way_out="such as seed=0")
+
+
 def random_key(seed: int, stream: Stream) -> jax.Array:
     """The key of one use of a seed. No two uses share random numbers: the draws of the two steps are paired, and must be independent."""
+    check_seed(seed)
     return jax.random.fold_in(jax.random.key(seed), STREAMS.index(stream))
 
 
@@ -174,7 +178,7 @@ class Program:
         z = jnp.asarray(self._space.start) + JITTER * jax.random.normal(one, (self._space.size,))
         start = ParamInfo(z, jnp.asarray(STAND_IN_ENERGY), jnp.zeros_like(z))
         return self._init(
-            start, sampler.warmup, step_size=0.5, target_accept_prob=sampler.target_accept, max_tree_depth=TREE_DEPTH, model_args=(layout, q), rng_key=two
+            start, sampler.warmup, step_size=0.5, target_accept_prob=TARGET_ACCEPT, max_tree_depth=TREE_DEPTH, model_args=(layout, q), rng_key=two
         )
 
     def _advance(self, state: Any, layout: Layout, q: Quadratic) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:

@@ -71,7 +71,7 @@ def simulate(
         and whatever `fit` refuses.
     """
     require_64bit()
-    _check(params, tokens, targets, corpora, tasks, seed)
+    _check(params, tokens, targets, corpora, tasks)
     frame, table = _runs(params, tokens, targets, corpora, tasks), pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
     one, two = jax.random.split(random_key(seed, "simulate"))
     data = loss_data(Ladder.from_frame(frame))
@@ -97,9 +97,7 @@ def simulate(
     return Simulation(ladder, loss_truth, accuracy_truth)
 
 
-def _check(
-    params: Sequence[float], tokens: Sequence[float], targets: Sequence[tuple[float, float]], corpora: Sequence[str], tasks: Sequence[str], seed: int
-) -> None:
+def _check(params: Sequence[float], tokens: Sequence[float], targets: Sequence[tuple[float, float]], corpora: Sequence[str], tasks: Sequence[str]) -> None:
     if len(params) != len(tokens):
         raise SettingError("params and tokens", rule="must have equal lengths", got=f"{len(params)} and {len(tokens)}", way_out="give one N and one D a run")
     bad = [t for t in targets if not isinstance(t, Sequence) or len(t) != 2]
@@ -108,8 +106,6 @@ def _check(
     for what, names in (("corpora", corpora), ("tasks", tasks)):
         if isinstance(names, str):
             raise SettingError(what, rule="must be a list of names", got=repr(names), way_out=f"such as {what}=[{names!r}]")
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise SettingError("seed", rule="must be a whole number, 0 or more", got=repr(seed), way_out="such as seed=0")
 
 
 def _runs(

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from bayescale.errors import SettingError
 from bayescale.fitting import Fit
-from bayescale.layouts import AccuracyData, last_rows
+from bayescale.layouts import AccuracyData, paired
 from bayescale.plots.drawing import (
     ACTUAL,
     GREY,
@@ -84,12 +84,9 @@ def _series(data: AccuracyData, task: str | None, corpus: str) -> tuple[str, int
 
 def _runs(fit: Fit, data: AccuracyData, s: int, task: str, corpus: str) -> pd.DataFrame:
     """The runs of the corpus that have the task's accuracy and the loss of the link: accuracy, through, role, fitted."""
-    rows = last_rows(fit.ladder.frame, "task")
-    rows = rows[rows["corpus"] == corpus]
-    loss = rows[rows["loss_name"] == data.via[s]].drop_duplicates("run").set_index("run")["loss"]
-    rows = rows[(rows["task"] == task) & rows["accuracy"].notna()].set_index("run")
-    rows = rows.assign(through=loss.reindex(rows.index), fitted=rows.index.isin(data.runs[s][np.asarray(data.layout.seen)[s]]))
-    return rows[rows["through"].notna()]
+    rows = paired(fit.ladder.frame, fit.via)
+    rows = rows[(rows["corpus"] == corpus) & (rows["task"] == task)].set_index("run")
+    return rows.assign(fitted=rows.index.isin(data.runs[s][np.asarray(data.layout.seen)[s]]))
 
 
 def _grid(loss: np.ndarray) -> np.ndarray:

@@ -24,6 +24,8 @@ from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
 from bayescale.links import LINKS
 from bayescale.readers import read_csv
+from bayescale.reproducing import PAPERS
+from bayescale.reproducing import reproduce as make_reproduction
 from bayescale.sampling import setup
 from bayescale.saving import atomic, check_folder
 from bayescale.schema import ROLES
@@ -132,6 +134,27 @@ def forecast(
     else:
         showing.print_forecast(Console(width=showing.width()), fitted, made, prob, seconds=_cost()["seconds"])
     raise typer.Exit(1 if made.status == "fail" else 0)
+
+
+@app.command()
+def reproduce(
+    paper: Annotated[str, typer.Argument(help=f"One of {', '.join(PAPERS)}.")],
+    analysis: Annotated[str | None, typer.Option(help="One analysis by name; without it, all but the check of other starts.")] = None,
+    data: Annotated[Path | None, typer.Option(envvar="BAYESCALE_SHARED_DATA", help="Folder that holds ladder2024/raw, the released checkpoint files.")] = None,
+    starts: Annotated[int, typer.Option(help="Starting points of each fit in the analysis starts.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Both papers' own analyses: what their code released beside what comes out here. Exit status 1 where the two differ by more than the bound."""
+    setup()
+    with Progress(console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=None)
+        made = make_reproduction(paper, analysis=analysis, data=data, starts=starts, seed=seed, progress=lambda name: bar.update(task, description=name))
+    if as_json:
+        print(json.dumps(showing.reproduction_json(made) | _cost(), allow_nan=False))
+    else:
+        showing.print_reproduction(Console(width=showing.width()), made)
+    raise typer.Exit(0 if made.agrees else 1)
 
 
 def _targets(ladder: Ladder, asked: str | None, params: float | None, tokens: float | None, flops: float | None, corpus: str | None) -> list[Target]:

@@ -31,3 +31,7 @@ class SettingError(BayescaleError, ValueError):
 
 class FileError(BayescaleError):
     """A file that is missing, damaged, or of another format."""
+
+
+class FitError(BayescaleError):
+    """A point fit that did not converge; `got` is the optimiser's message."""

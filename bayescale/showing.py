@@ -1,7 +1,8 @@
-"""How the command line shows a forecast: as JSON, as tables, as a picture."""
+"""How the command line shows a forecast and a reproduction: as JSON, as tables, as a picture."""
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import sys
@@ -20,8 +21,10 @@ from bayescale.fitting import Fit
 from bayescale.forecasting import LAW_AS_TRUE, Forecast
 from bayescale.layouts import AccuracyData, LossData, measured
 from bayescale.posteriors import provenance
+from bayescale.reproducing import Reproduction
 from bayescale.saving import atomic
 
+ROWS = 24  # of a table, where a whole paper is printed
 PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -97,6 +100,40 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
     mean_steps, spent = result["sampler"]["leapfrog_steps"], result["sampler"]["seconds"]
     console.print(f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all", highlight=False)
     console.print(LAW_AS_TRUE, highlight=False)
+
+
+def reproduction_json(made: Reproduction) -> dict[str, Any]:
+    """The JSON of `reproduce --json`: every row of every analysis, nan as null."""
+    analyses = [
+        {"name": a.name, "about": a.about, "agrees": a.differing.empty if "agrees" in a.frame else None, "rows": json.loads(a.frame.to_json(orient="records"))}
+        for a in made.analyses
+    ]
+    return {"paper": made.paper, "agrees": made.agrees, "analyses": analyses, "left_out": made.left_out}
+
+
+def print_reproduction(console: Console, made: Reproduction) -> None:
+    """A table an analysis; of a long one, where several are printed, the rows that differ and the first ones."""
+    for a in made.analyses:
+        short = len(made.analyses) > 1
+        rows = pd.concat([a.differing, a.frame.drop(a.differing.index)])
+        shown = rows.head(ROWS) if short else rows
+        table = Table(*shown.columns)
+        for values in shown.itertuples(index=False):
+            table.add_row(*map(_text, values))
+        console.print(f"\n{a.name}: {a.about}", highlight=False)
+        console.print(table)
+        if len(shown) < len(rows):
+            console.print(f"and {len(rows) - len(shown)} more rows: --analysis {a.name} prints all", highlight=False)
+        if "agrees" in a.frame:
+            console.print(f"{a.name}: {a.frame['agrees'].notna().sum()} figures compared, {len(a.differing)} differ by more than the bound", highlight=False)
+    for why in dict.fromkeys(made.left_out.values()):
+        console.print(f"\nleft out: {', '.join(name for name, given in made.left_out.items() if given == why)}: {why}", highlight=False)
+
+
+def _text(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def print_checks(console: Console, checks: Sequence[Check]) -> None:

@@ -33,6 +33,8 @@ ORDER = [
     "placing",
     "forecasting",
     "simulating",
+    "baselines",
+    "reproducing",
     "plots",
     "reports",
     "showing",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 import pandas as pd
 
+from bayescale.datasets.reading import read_embedded
 from bayescale.errors import SettingError
 from bayescale.ladder import Ladder
 from bayescale.readers.gadre_json import AVERAGES, gadre_ladder
@@ -51,9 +51,9 @@ def load_dataset(name: str, *, tasks: str | Sequence[str] | None = None) -> Ladd
     if name not in _DATASETS:
         raise SettingError(f"data set {name!r}", rule=f"must be one of {', '.join(DATASETS)}", got=repr(name), way_out="mend the name, or read your own table")
     dataset = _DATASETS[name]
-    table = _read(f"{name}_tasks.csv")
+    table = read_embedded(f"{name}_tasks.csv")
     chosen = _choose(dataset.own if tasks is None else tasks, list(table["task"]), name)
-    return dataset.build(_read(f"{name}_runs.csv"), table.set_index("task").loc[chosen].reset_index())
+    return dataset.build(read_embedded(f"{name}_runs.csv"), table.set_index("task").loc[chosen].reset_index())
 
 
 def _choose(tasks: str | Sequence[str], known: list[str], dataset: str) -> list[str]:
@@ -66,8 +66,3 @@ def _choose(tasks: str | Sequence[str], known: list[str], dataset: str) -> list[
             near = difflib.get_close_matches(str(task), known, n=5) or known
             raise SettingError(f"task {task!r}", rule=f"must be a task or a loss series of {dataset}", got=repr(task), way_out=f"use {' or '.join(near)}")
     return list(dict.fromkeys(tasks))
-
-
-def _read(file: str) -> pd.DataFrame:
-    with files(__name__).joinpath(file).open(encoding="utf-8") as stream:
-        return pd.read_csv(stream, keep_default_na=False, na_values=[""])

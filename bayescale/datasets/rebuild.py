@@ -1,6 +1,7 @@
 """Makes the embedded tables again from the released files: ``python -m bayescale.datasets.rebuild FOLDER``.
 
-FOLDER holds ``ladder2024/raw`` and ``gadre2024/raw``, each laid out as its reader says. For developers, in a source checkout.
+FOLDER holds ``ladder2024/raw`` and ``gadre2024/raw``, each laid out as its reader says, and ``published``, the output of the papers' released code (see
+`bayescale.datasets.released`). For developers, in a source checkout.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from bayescale.datasets.released import released_tables
 from bayescale.errors import BayescaleError
 from bayescale.ladder import Ladder
 from bayescale.readers import read_checkpoints, read_gadre
+from bayescale.readers.opening import require_folder
 from bayescale.readers.wide import ACCURACY, LOSS, widen
 
 DIGITS = 10  # significant digits of losses and accuracies; the sources carry 7 (float32), means of them a little more
@@ -28,7 +31,7 @@ def tables(ladder: Ladder) -> dict[str, str]:
     wide, tasks = widen(ladder)
     results = [name for name in wide.columns if name.startswith((LOSS, ACCURACY))]
     wide = wide.astype({"params": "int64", "tokens": "int64"})
-    wide[results] = wide[results].map(lambda value: f"{value:.{DIGITS}g}")
+    wide[results] = wide[results].apply(_rounded)
     return {"runs.csv": _as_csv(wide), "tasks.csv": _as_csv(tasks)}
 
 
@@ -38,7 +41,7 @@ def rebuild(folder: str | Path, into: str | Path) -> list[Path]:
     Parameters
     ----------
     folder
-        Holds ``NAME/raw`` for each data set.
+        Holds ``NAME/raw`` for each data set, and ``published``.
     into
         Folder to write to.
 
@@ -48,6 +51,8 @@ def rebuild(folder: str | Path, into: str | Path) -> list[Path]:
         For a source file that is missing or of another format; nothing is written then.
     """
     texts = {f"{name}_{end}": text for name, read in READERS.items() for end, text in tables(read(Path(folder) / name / "raw")).items()}
+    released = released_tables(require_folder(Path(folder) / "published"))
+    texts |= {f"{name}_released.csv": _as_csv(table.assign(value=_rounded(table["value"]))) for name, table in released.items()}
     for file, text in texts.items():
         _write(Path(into) / file, text)
     return [Path(into) / file for file in texts]
@@ -66,6 +71,10 @@ def main(arguments: list[str]) -> int:
     for path in written:
         print(f"{path.name}: {path.stat().st_size} bytes")
     return 0
+
+
+def _rounded(values: pd.Series) -> pd.Series:
+    return values.map(lambda value: f"{value:.{DIGITS}g}")
 
 
 def _as_csv(table: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bayescale.ladder import Conventions, Ladder
@@ -60,13 +61,15 @@ FACTS = {
     "winogrande": (0.5, 1267),
 }
 
-CONVENTIONS = Conventions(params="all but the input embedding", tokenizer="dolma2", loss_units={"c4": "nats/token"} | dict.fromkeys(PARTS, "bits/byte"))
+CROSS_ENTROPY = "_ce"  # after a task's name: the loss series of its cross-entropy over the choices
+_UNITS = {"c4": "nats/token"} | dict.fromkeys(PARTS, "bits/byte") | {task + CROSS_ENTROPY: "nats" for task in PARTS}
+CONVENTIONS = Conventions(params="all but the input embedding", tokenizer="dolma2", loss_units=_UNITS)
 
 _C4 = "eval/c4_en-validation/CrossEntropyLoss"
 
 
-def read_checkpoints(folder: str | Path) -> Ladder:
-    """The ladder's 30 runs and its two targets, each at the mean of its last checkpoints.
+def read_checkpoints(folder: str | Path, *, every: bool = False) -> Ladder:
+    """The ladder's 30 runs and its two targets, each at the mean of its last checkpoints, or at every checkpoint.
 
     The loss of a task is the bits per byte of its right answers, 5-shot; its accuracy ranks the answers by likelihood. ``c4`` is a declared series.
 
@@ -74,6 +77,8 @@ def read_checkpoints(folder: str | Path) -> Ladder:
     ----------
     folder
         Holds one CSV file a run, one row a checkpoint, as the authors' repository does.
+    every
+        One row for each (run, task, step), and one more declared series a task, ``TASK_ce``: the cross-entropy over the task's choices, in nats.
 
     Raises
     ------
@@ -81,11 +86,13 @@ def read_checkpoints(folder: str | Path) -> Ladder:
         For a file that is missing or of another format.
     """
     home = require_folder(folder)
-    runs = [_read_run(home / f"{size}-{length}.csv", f"{size}-{length}", size, _role(size, length)) for size in LADDER_SIZES for length in LENGTHS]
-    runs += [_read_run(home / f"{file}.csv", name, size, "target") for name, (size, file) in TARGETS.items()]
+    files = [(f"{size}-{length}", size, f"{size}-{length}", _role(size, length)) for size in LADDER_SIZES for length in LENGTHS]
+    files += [(name, size, file, "target") for name, (size, file) in TARGETS.items()]
+    runs = [_read_run(home / f"{file}.csv", name, size, role, every) for name, size, file, role in files]
     facts = [(task, task, *FACTS[task]) for task in PARTS] + [("c4", "c4", None, None)]
+    facts += [(task + CROSS_ENTROPY, task + CROSS_ENTROPY, None, None) for task in PARTS if every]
     tasks = pd.DataFrame(facts, columns=["task", "loss_name", "chance", "items"])
-    return checkpoint_ladder(pd.DataFrame(runs), tasks)
+    return checkpoint_ladder(pd.concat(runs, ignore_index=True), tasks)
 
 
 def checkpoint_ladder(wide: pd.DataFrame, tasks: pd.DataFrame) -> Ladder:
@@ -105,26 +112,32 @@ def _role(size: str, length: str) -> str:
     return "fit" if size in FIT_SIZES and length in FIT_LENGTHS else "held_out"
 
 
-def _read_run(path: Path, name: str, size: str, role: str) -> dict[str, object]:
-    columns = _columns()
-    last = read_table(path, needed=[_C4, *(column for parts in columns.values() for column in parts)]).tail(LAST)
-    means = {target: sum(weight * last[column].mean() for column, weight in parts.items()) for target, parts in columns.items()}
-    tokens = _tokens(last)
+def _read_run(path: Path, name: str, size: str, role: str, every: bool) -> pd.DataFrame:
+    """The wide table of one run: its checkpoints, or the one row of their final mean."""
+    columns = _columns(every)
+    table = read_table(path, needed=[_C4, *(column for parts in columns.values() for column in parts)])
+    figures = pd.DataFrame({target: sum(weight * table[column] for column, weight in parts.items()) for target, parts in columns.items()})
+    figures = figures.assign(**{LOSS + "c4": table[_C4]})
+    tokens = _tokens(table)
     params, flops_per_token = SIZES[size]
     own = {"run": name, "corpus": "olmo-mix", "params": float(params), "tokens": tokens, "flops": flops_per_token * tokens, "role": role}
-    return own | means | {LOSS + "c4": last[_C4].mean()}
+    if every:
+        return figures.assign(**own, step=table["_step"] if "_step" in table else np.arange(len(table)))
+    return figures.tail(LAST).mean().to_frame().T.assign(**own)
 
 
-def _columns() -> dict[str, dict[str, float]]:
+def _columns(every: bool) -> dict[str, dict[str, float]]:
     """For each loss and accuracy of the wide table, the columns of a file and their weights."""
     columns = {}
     for task, parts in PARTS.items():
         score = "acc" if task == "boolq" else "len_norm"  # likelihoods are divided by the answer's length, but for yes and no
         columns[LOSS + task] = {f"eval/downstream_bpb/{part}_rc_5shot_bpb": weight for part, weight in parts.items()}
         columns[ACCURACY + task] = {f"eval/downstream/{part}_rc_5shot_{score}": weight for part, weight in parts.items()}
+        if every:
+            columns[LOSS + task + CROSS_ENTROPY] = {f"eval/downstream_soft_log/{part}_rc_5shot_soft_log": -weight for part, weight in parts.items()}
     return columns
 
 
-def _tokens(last: pd.DataFrame) -> float:
-    end = last.iloc[-1]
-    return float(end["_step"] * end["batch_size_in_tokens"] if "_step" in last else end["throughput/total_tokens"])
+def _tokens(table: pd.DataFrame) -> float:
+    end = table.iloc[-1]
+    return float(end["_step"] * end["batch_size_in_tokens"] if "_step" in table else end["throughput/total_tokens"])

@@ -18,7 +18,7 @@ from bayescale import showing
 from bayescale.datasets import load_dataset
 from bayescale.errors import BayescaleError, DataError, SettingError
 from bayescale.fitting import Fit, fit
-from bayescale.forecasting import Forecast, check_prob
+from bayescale.forecasting import Forecast
 from bayescale.forecasting import forecast as make_forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
@@ -29,6 +29,7 @@ from bayescale.reproducing import reproduce as make_reproduction
 from bayescale.sampling import setup
 from bayescale.saving import atomic, check_folder
 from bayescale.schema import ROLES
+from bayescale.scoring import check_prob
 
 INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
 _STARTED = time.perf_counter() - time.process_time()  # seconds before this file was loaded are the processor's: a shell may have had the process before

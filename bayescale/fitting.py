@@ -24,6 +24,7 @@ from bayescale.models import Layout, Noise, every_prior_used, loss_model
 from bayescale.posteriors import accuracy_step, loss_step, sample_posteriors
 from bayescale.priors import PoolingKind
 from bayescale.sampling import Sampler, require_64bit
+from bayescale.verdicts import verdicts
 
 ONE_RATIO = 0.05  # sd of ln(D/N) over the runs below which N and D move together
 
@@ -42,6 +43,8 @@ class Fit:
         ArviZ DataTrees: see `bayescale.posteriors.sample_posterior`. `accuracies` is None where the ladder has none.
     sampler
         Chains, draws, warm-up, seed.
+    blocks
+        Blocks of each run's checkpoints that the link saw; None where it saw the last one only.
     """
 
     ladder: Ladder
@@ -53,6 +56,7 @@ class Fit:
     losses: xr.DataTree
     accuracies: xr.DataTree | None
     sampler: Sampler
+    blocks: int | None = None
 
     @cached_property
     def loss_data(self) -> LossData:
@@ -62,7 +66,7 @@ class Fit:
     @cached_property
     def accuracy_data(self) -> AccuracyData | None:
         """What the link was fitted on."""
-        return accuracy_data(self.ladder, self.via)
+        return accuracy_data(self.ladder, self.via, self.blocks)
 
     @cached_property
     def checks(self) -> list[Check]:
@@ -75,6 +79,12 @@ class Fit:
     def diagnostics(self) -> pd.DataFrame:
         """One row a check: check, status, value, limit, advice."""
         return checks.to_frame(self.checks)
+
+    def verdicts(self) -> pd.DataFrame:
+        """One row a task: whether it can be forecast through this loss at all (see `bayescale.verdicts`); empty where there is no link."""
+        if self.accuracy_data is None:
+            return pd.DataFrame(columns=["verdict"])
+        return verdicts(self.accuracy_data, self.ladder.compute())
 
     @property
     def status(self) -> Status:
@@ -109,6 +119,7 @@ def fit(
     via: str | None = None,
     pooling: PoolingKind = "partial",
     noise: Noise = "normal",
+    blocks: int | None = None,
     priors: Mapping[str, Distribution] | None = None,
     chains: int = 4,
     draws: int = 1000,
@@ -129,6 +140,9 @@ def fit(
         ``partial``, ``none`` or ``complete``.
     noise
         Of the losses: ``normal``, ``student_t``, or ``one_sided`` (under-tuned runs sit above the law).
+    blocks
+        For a table with checkpoints (column ``step``): the link sees the means of this many blocks of the later half of each run, whose noise
+        has a part in common; None: each run's last checkpoint.
     priors
         NumPyro distributions on the natural scale, by parameter (``{"alpha": LogNormal(-1.0, 0.3)}``) or by spread (``sd_alpha_corpus``).
     chains, draws, seed
@@ -147,8 +161,8 @@ def fit(
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
     chosen, mine = get_law(ladder.law if law is None else law), dict(priors or {})
     losses = loss_data(ladder)
-    model = loss_model(chosen, losses.factors, pooling=pooling, noise=noise, priors=mine)
-    accuracies = accuracy_data(ladder, via)
+    model = loss_model(chosen, losses.factors, pooling=pooling, noise=noise, priors=mine, grouped=losses.layout.first is not None)
+    accuracies = accuracy_data(ladder, via, blocks)
     linked = get_link(ladder.link if link is None else link) if accuracies is not None else None
     second = link_model(linked, accuracies, pooling, mine) if linked is not None and accuracies is not None else None
     every_prior_used(mine, [m for m in (model, second) if m is not None])
@@ -160,7 +174,7 @@ def fit(
     for tree in trees.values():
         tree.attrs |= about
     trees["loss"].attrs |= {"law": chosen.name, "noise": noise}
-    return Fit(ladder, chosen, linked, via, pooling, noise, trees["loss"], trees.get("accuracy"), sampler)
+    return Fit(ladder, chosen, linked, via, pooling, noise, trees["loss"], trees.get("accuracy"), sampler, blocks)
 
 
 def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, link: Link | None) -> list[Check]:

@@ -20,6 +20,7 @@ from bayescale.layouts import AccuracyData, LossData, point
 from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
 from bayescale.placing import corpus_of, extrapolation, same_conventions
 from bayescale.sampling import random_key
+from bayescale.scoring import check_prob
 
 LAW_AS_TRUE = "Intervals take the law and the link as true: they will be too narrow far from the ladder's own compute."
 
@@ -35,7 +36,7 @@ class Forecast:
     targets
         In the order of the draws.
     table
-        One row a (target, task): corpus, loss_name, via (nan where there is no accuracy).
+        One row a (target, task): corpus, loss_name, via and verdict (both None where there is no accuracy).
     extrapolation
         One row a target: extrapolation_factor, and note (empty, or what makes the target unlike the runs).
     status
@@ -51,7 +52,8 @@ class Forecast:
     def to_frame(self, prob: float = 0.9) -> pd.DataFrame:
         """One row a (target, task, quantity): mean, median, sd, and the equal-tailed interval of probability `prob`.
 
-        Columns: target, corpus, task, quantity (``loss`` | ``accuracy``), mean, median, sd, lower, upper, loss_name, via.
+        Columns: target, corpus, task, quantity (``loss`` | ``accuracy``), mean, median, sd, lower, upper, loss_name, via, verdict (see
+        `Fit.verdicts`).
         ``frame.attrs`` holds the status of the fit, `prob`, and the note that goes with the intervals.
         """
         tails = check_prob(prob)
@@ -61,7 +63,7 @@ class Forecast:
                 values = np.ravel(self.draws[quantity].sel(target=row.target, task=row.task))
                 if np.isnan(values).all():
                     continue
-                via = row.via if quantity == "accuracy" else None
+                via, verdict = (row.via, row.verdict) if quantity == "accuracy" else (None, None)
                 rows.append(
                     {
                         "target": row.target,
@@ -71,6 +73,7 @@ class Forecast:
                         **_figures(values, tails),
                         "loss_name": row.loss_name,
                         "via": via,
+                        "verdict": verdict,
                     }
                 )
         frame = pd.DataFrame(rows)
@@ -236,24 +239,22 @@ def _table(fit: Fit, losses: LossData, accuracies: AccuracyData | None, targets:
     """One row a (target, task) that can be forecast."""
     name_of = fit.ladder.loss_name_of
     has_loss = {(losses.factors.corpora[c], losses.factors.names[j]) for c, j in zip(losses.factors.corpus, losses.factors.name, strict=True)}
-    via = {}
+    via, verdict = {}, fit.verdicts()["verdict"].to_dict()
     if accuracies is not None:
         f = accuracies.factors
         via = {(f.corpora[c], f.names[j]): v for c, j, v in zip(f.corpus, f.name, accuracies.via, strict=True)}
+
+    def about_accuracy(c: str, task: str) -> dict[str, str | None]:
+        known = (c, via.get((c, task))) in has_loss
+        return {"via": via[c, task] if known else None, "verdict": verdict[task] if known else None}
+
     rows = [
-        {"target": t.label, "corpus": c, "task": task, "loss_name": name, "via": via.get((c, task)) if (c, via.get((c, task))) in has_loss else None}
+        {"target": t.label, "corpus": c, "task": task, "loss_name": name, **about_accuracy(c, task)}
         for t, c in zip(targets, corpora, strict=True)
         for task, name in name_of.items()
         if (c, name) in has_loss
     ]
     return pd.DataFrame(rows)
-
-
-def check_prob(prob: float) -> tuple[float, float]:
-    """The two tails of an equal-tailed interval of probability `prob`, or a SettingError."""
-    if not 0 < prob < 1:
-        raise SettingError("prob", rule="must lie between 0 and 1", got=prob, way_out="such as 0.9 for a 90 % interval")
-    return (1 - prob) / 2, (1 + prob) / 2
 
 
 def _figures(values: np.ndarray, tails: tuple[float, float]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from bayescale.laws import Point, Reference
 from bayescale.links import Link, lo_prior
 from bayescale.models import Layout, SeriesModel, accuracy_model
 from bayescale.priors import Factors, PoolingKind
+from bayescale.replicates import block_means, configurations
 
 NEAR_FRONTIER = 5.0  # the reference is the geometric mean of the fitted runs that cost at least Cmax / 5: where forecasts start from
 FEWEST_RUNS = 3
@@ -98,16 +99,19 @@ def loss_data(ladder: Ladder) -> LossData:
     seen_by_fit = ladder.with_role("fit", "link")
     own = {t for t in seen_by_fit.tasks if seen_by_fit.loss_name_of[t] == t}
     factors, cells = _series(rows, "loss_name", lambda name: "task" if name in own else "validation")
+    label = configurations(runs.set_index("run"))
+    cells, first = _grouped(cells, [label[cell["run"]].to_numpy() for cell in cells])
     grid = {k: _rectangle(cells, k) for k in ("loss", "params", "tokens", "c")}
     seen = _rectangle(cells, "loss", fill=0.0) > 0
-    layout = Layout(np.log(grid["loss"]), seen, point(grid["params"], grid["tokens"], grid["c"], reference), np.ones_like(grid["loss"]))
+    layout = Layout(np.log(grid["loss"]), seen, point(grid["params"], grid["tokens"], grid["c"], reference), np.ones_like(grid["loss"]), first)
     return LossData(factors, layout, _rectangle(cells, "run", fill=""), reference, float(runs["c"].max()), ladder.compute_is_measured)
 
 
-def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
+def accuracy_data(ladder: Ladder, via: str | None, blocks: int | None = None) -> AccuracyData | None:
     """The accuracies of the runs whose role is ``fit`` or ``link``, one series for each (corpus, task); None where there are none.
 
-    An accuracy goes with the loss at its own step, or with the run's last one where there is none; runs without the `via` loss stay out.
+    An accuracy goes with the loss at its own step, or with the run's last one where there is none; runs without the `via` loss stay out. Of a run's
+    checkpoints the last one counts, or, with `blocks`, the means of that many blocks of them.
 
     Raises
     ------
@@ -123,9 +127,10 @@ def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
         raise SettingError(
             "via", rule="must be a loss of the runs that have accuracies", got=repr(via), way_out=f"use one of {', '.join(known)}, or None for each task's own"
         )
-    scored = paired(seen_by_link, via)
+    scored = paired(seen_by_link, via) if blocks is None else block_means(paired(seen_by_link, via, every=True), blocks)
     spread = last_rows(seen_by_link, "loss_name").groupby("loss_name")["loss"].agg(["mean", "std"])
     factors, cells = _series(scored, "task", lambda name: "task")
+    cells, first = _grouped(cells, [cell["run"].to_numpy() for cell in cells])
     tasks = [factors.names[j] for j in factors.name]
     names = [str(cell["via"].iloc[0]) for cell in cells]
     centre, scale = (spread.loc[names, k].to_numpy(float) for k in ("mean", "std"))
@@ -133,18 +138,20 @@ def accuracy_data(ladder: Ladder, via: str | None) -> AccuracyData | None:
     items = ladder.task_table.loc[tasks, "items"].to_numpy(float)
     through = _rectangle(cells, "through")
     seen = _rectangle(cells, "through", fill=0.0) > 0
-    layout = Layout(_rectangle(cells, "accuracy"), seen, (through - centre[:, None]) / scale[:, None], np.broadcast_to(items[:, None], through.shape).copy())
+    z = (through - centre[:, None]) / scale[:, None]
+    layout = Layout(_rectangle(cells, "accuracy"), seen, z, np.broadcast_to(items[:, None], through.shape).copy(), first)
     chance = ladder.task_table.loc[tasks, "chance"].to_numpy(float)
     return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), tuple(names), centre, scale, chance, items)
 
 
-def paired(rows: pd.DataFrame, via: str | None) -> pd.DataFrame:
-    """The last accuracy of each (run, task) beside the loss that it is linked through: columns `via` (its name) and `through`.
+def paired(rows: pd.DataFrame, via: str | None, *, every: bool = False) -> pd.DataFrame:
+    """The last accuracy (or every one) of each (run, task) beside the loss that it is linked through: columns `via` (its name) and `through`.
 
     That is the loss at the accuracy's own step, or the run's last one where there is none; runs without such a loss are left out.
     """
     losses = last_rows(rows, "loss_name").set_index(["run", "loss_name"])["loss"]
-    scored = last_rows(rows[rows["accuracy"].notna()], "task")
+    scored = rows[rows["accuracy"].notna()]
+    scored = scored.copy() if every else last_rows(scored, "task")
     scored["via"] = scored["loss_name"] if via is None else via
     by_step = rows.rename(columns={"loss_name": "via", "loss": "through"})[["run", "via", "step", "through"]].drop_duplicates(["run", "via", "step"])
     scored = scored.merge(by_step, on=["run", "via", "step"], how="left")
@@ -156,7 +163,7 @@ def paired(rows: pd.DataFrame, via: str | None) -> pd.DataFrame:
 def link_model(link: Link, data: AccuracyData, pooling: PoolingKind, priors: Mapping[str, Distribution]) -> SeriesModel:
     """The link's model, the prior of lo at each task's chance unless the user gave one."""
     own: dict[str, Any] = {"lo": lo_prior(data.chance)} if any(p.name == "lo" for p in link.parameters) else {}
-    return accuracy_model(link, data.factors, pooling=pooling, priors={**own, **priors})
+    return accuracy_model(link, data.factors, pooling=pooling, priors={**own, **priors}, grouped=data.layout.first is not None)
 
 
 def last_rows(rows: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -186,6 +193,19 @@ def _series(rows: pd.DataFrame, name: str, kind: Callable[[str], str]) -> tuple[
     kinds = tuple(dict.fromkeys(kind(t) for _, t in cells))
     in_corpus, in_name, of_kind = zip(*((corpora.index(c), names.index(t), kinds.index(kind(t))) for c, t in cells), strict=True)
     return Factors(corpora, names, kinds, in_corpus, in_name, of_kind, name), list(cells.values())
+
+
+def _grouped(cells: list[pd.DataFrame], labels: list[np.ndarray]) -> tuple[list[pd.DataFrame], np.ndarray | None]:
+    """The cells of each series with those of one label side by side, and `Layout.first`; None where no label comes twice."""
+    codes = [pd.factorize(label)[0] for label in labels]
+    if all(len(set(code)) == len(code) for code in codes):
+        return cells, None
+    orders = [np.argsort(code, kind="stable") for code in codes]
+    width = max(map(len, codes))
+    first = np.tile(np.arange(width), (len(codes), 1))
+    for row, code, order in zip(first, codes, orders, strict=True):
+        row[: len(code)] = np.searchsorted(code[order], code[order])
+    return [cell.iloc[order] for cell, order in zip(cells, orders, strict=True)], first
 
 
 def _rectangle(cells: list[pd.DataFrame], column: str, fill: object = None) -> np.ndarray:

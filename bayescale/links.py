@@ -49,6 +49,7 @@ class Link:
 
 CHANCE_SD = 0.02  # sd of lo around chance: the weakest public models scatter that far around it (answer bias)
 ENDS = (1.0, -1.0)  # standardised losses of a weak and a strong run: the accuracies there are what the runs of a ladder determine
+UNSEEN = 1e-3  # of accuracy: a thousand questions do not tell less
 CHANCE_FLOOR = 0.01  # a task that cannot be guessed still has a little to get right by luck
 LO = Parameter("lo", "unit", logit_normal(-1.1, 0.1), None, "chance, sd 0.02: where public models of 10M parameters sit")
 HI = Parameter(
@@ -102,9 +103,14 @@ def _exponential_ridge(v: Values, at: Values, _: jax.Array) -> dict[str, jax.Arr
 
 
 def _moved(gap: jax.Array, change: jax.Array) -> jax.Array:
-    """The gap and its change, but never less than a quarter of the gap: beyond that the runs forbid what a straight ridge would follow to infinity."""
-    left = jax.nn.softplus(4 * (1 + change / (0.75 * gap))) / jax.nn.softplus(4.0)
-    return gap * (0.25 + 0.75 * left)
+    """The gap and its change, as far as runs can tell: not less than a quarter of the gap, nor more than four times; and no change of a nil gap.
+
+    Beyond that the runs forbid what a straight ridge would follow to infinity: a task that no weak run solves has a gap of 1e-8 there, which is
+    1e-4 as far as its questions can tell.
+    """
+    left = jax.nn.softplus(4 * (1 + change / (0.75 * (gap + UNSEEN)))) / jax.nn.softplus(4.0)
+    factor = 0.25 + 0.75 * left
+    return gap * jnp.where(factor < 1, factor, 4 - 3 * jnp.exp((1 - factor) / 3))
 
 
 def _exponential(v: Values, z: jax.Array) -> jax.Array:

@@ -18,7 +18,7 @@ from numpyro.distributions.util import promote_shapes, validate_sample
 from bayescale.errors import SettingError
 from bayescale.laws import LEVEL, Law, Ridge
 from bayescale.links import Link
-from bayescale.parameters import Parameter, on_real_line
+from bayescale.parameters import Parameter, logit_normal, on_real_line
 from bayescale.priors import Factors, Pooling, PoolingKind, make_pooling
 
 Noise = Literal["normal", "student_t", "one_sided"]
@@ -28,6 +28,13 @@ SIGMA = Parameter(
 )
 NOISE_RATIO = Parameter(
     "noise_ratio", "positive", dist.LogNormal(math.log(0.5), 0.7), 0.5, "seeds scatter half of sqrt(p(1-p)/items) on the same questions (ladder reruns)"
+)
+COMMON = Parameter(
+    "common",
+    "unit",
+    logit_normal(0.0, 1.0),
+    0.5,
+    "about a half: seeds of a run scatter by 1/2 of the binomial noise of an accuracy, its checkpoints by 1/3 (ladder reruns)",
 )
 TAIL = Parameter("tail", "positive", dist.Gamma(2.0, 0.1), None, "degrees of freedom of the Student-t (Juarez and Steel 2010)")
 
@@ -45,12 +52,16 @@ class Layout(NamedTuple):
         Whatever the curve takes for one point: a pytree of arrays of shape (series, runs).
     items
         Number of questions, shape (series, runs); ones for losses.
+    first
+        Index of the first cell of the group that each cell belongs to, shape (series, runs), cells of a group side by side; None where all
+        stand alone. Cells of a group have part of their noise in common: reruns of a configuration, blocks of a run's checkpoints.
     """
 
     y: jax.Array
     seen: jax.Array
     x: Any
     items: jax.Array
+    first: jax.Array | None = None
 
 
 @dataclass(frozen=True)
@@ -81,14 +92,31 @@ class SeriesModel:
         """The NumPyro model; every latent site is real-valued (see `Pooling`)."""
         real = self.pooling.sample()
         tail = numpyro.sample("tail", on_real_line(TAIL.prior, TAIL.support)) if self.noise == "student_t" else None
-        mean, sd = self.expectation(real, layout)
-        numpyro.sample("y", self.scatter(mean, sd, tail).mask(layout.seen), obs=layout.y)
+        numpyro.sample("y", self.given_earlier(real, layout, tail).mask(layout.seen), obs=layout.y)
 
     def expectation(self, real: Mapping[str, jax.Array], layout: Layout) -> tuple[jax.Array, jax.Array]:
         """Mean and standard deviation of y, shape (series, runs) each, from real values of shape (series,)."""
         values = {p.name: p.transform(real[p.name]) for p in self.pooling.parameters}
         mean = jax.vmap(jax.vmap(self.mean, in_axes=(None, 0)))(values, layout.x)
         return mean, values[self.scale_name][:, None] * self.unit_sd(mean, layout.items)
+
+    def given_earlier(self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None) -> Distribution:
+        """The distribution of each cell of y given the earlier cells of its group; their product is the likelihood."""
+        mean, sd = self.expectation(real, layout)
+        if layout.first is None:
+            return self.scatter(mean, sd, tail)
+        residual = jnp.where(layout.seen, (layout.y - mean) / sd, 0.0)
+        expected, spread = from_earlier(residual, layout.first, COMMON.transform(real[COMMON.name])[:, None])
+        return dist.Normal(mean + sd * expected, sd * spread)
+
+    def draw(self, key: jax.Array, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None) -> jax.Array:
+        """New y for every cell, shape (series, runs), the cells of a group with their common part."""
+        mean, sd = self.expectation(real, layout)
+        if layout.first is None:
+            return self.scatter(mean, sd, tail).sample(key)
+        shared, own = jax.random.normal(key, (2, *mean.shape))
+        common = COMMON.transform(real[COMMON.name])[:, None]
+        return mean + sd * (jnp.sqrt(common) * jnp.take_along_axis(shared, layout.first, -1) + jnp.sqrt(1 - common) * own)
 
     @property
     def scale_name(self) -> str:
@@ -100,6 +128,18 @@ class SeriesModel:
         if self.noise == "student_t":
             return dist.StudentT(jnp.exp(tail), mean, sd)
         return OneSided(mean, sd) if self.noise == "one_sided" else dist.Normal(mean, sd)
+
+
+def from_earlier(residual: jax.Array, first: jax.Array, common: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean and sd of r_k given r_1 .. r_(k-1) of its group, each of variance 1, each two of covariance c.
+
+    c S / (1 + (k - 2) c) and (1 - (k - 1) c^2 / (1 + (k - 2) c))^(1/2), S the sum of the earlier ones; along the last axis.
+    """
+    before = jnp.cumsum(residual, -1) - residual
+    total = before - jnp.take_along_axis(before, first, -1)
+    earlier = jnp.arange(residual.shape[-1]) - first
+    weight = common / jnp.where(earlier > 0, 1 + (earlier - 1) * common, 1.0)
+    return weight * total, jnp.sqrt(1 - earlier * common * weight)
 
 
 class OneSided(Distribution):
@@ -131,19 +171,30 @@ class OneSided(Distribution):
 
 
 def loss_model(
-    law: Law, factors: Factors, *, pooling: PoolingKind = "partial", noise: Noise = "normal", priors: Mapping[str, Distribution] | None = None
+    law: Law,
+    factors: Factors,
+    *,
+    pooling: PoolingKind = "partial",
+    noise: Noise = "normal",
+    priors: Mapping[str, Distribution] | None = None,
+    grouped: bool = False,
 ) -> SeriesModel:
-    """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a `Point`."""
+    """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a `Point`, grouped by configuration or not at all."""
     if noise not in NOISES:
         raise SettingError("noise", rule=f"must be one of {', '.join(NOISES)}", got=repr(noise), way_out="mend the name")
-    parameters = (LEVEL, *law.parameters, SIGMA)
+    if grouped and noise != "normal":
+        raise SettingError("noise", rule="must be normal where configurations are repeated", got=repr(noise), way_out="leave the reruns out, or the noise")
+    parameters = (LEVEL, *law.parameters, *([COMMON] if grouped else []), SIGMA)
     shared = make_pooling(parameters, factors, pooling, priors or {})
     return SeriesModel(shared, lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x), lambda mean, items: jnp.ones_like(mean), noise, law.ridge)
 
 
-def accuracy_model(link: Link, factors: Factors, *, pooling: PoolingKind = "partial", priors: Mapping[str, Distribution] | None = None) -> SeriesModel:
+def accuracy_model(
+    link: Link, factors: Factors, *, pooling: PoolingKind = "partial", priors: Mapping[str, Distribution] | None = None, grouped: bool = False
+) -> SeriesModel:
     """acc_sr ~ Normal(link(theta_s, z_sr), noise_ratio_s sqrt(p (1 - p) / items)); call it on a Layout whose x is the standardised loss."""
-    return SeriesModel(make_pooling((*link.parameters, NOISE_RATIO), factors, pooling, priors or {}), link.accuracy, score_sd, ridge=link.ridge)
+    parameters = (*link.parameters, *([COMMON] if grouped else []), NOISE_RATIO)
+    return SeriesModel(make_pooling(parameters, factors, pooling, priors or {}), link.accuracy, score_sd, ridge=link.ridge)
 
 
 def score_sd(p: jax.Array, items: jax.Array) -> jax.Array:

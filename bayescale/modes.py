@@ -16,11 +16,12 @@ import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
 from bayescale.laws import Point
-from bayescale.models import Layout, SeriesModel
+from bayescale.models import Layout, SeriesModel, from_earlier
 from bayescale.parameters import Parameter
 
 NEWTON_STEPS = 40
 ROUNDS = 5  # the first by each series itself, the others around the common mean of the one before
+PROVISIONAL_COMMON = 0.5  # share of the noise that the cells of a group have in common: the middle of its prior
 NOISE_PRIOR_WEIGHT = 4.0  # runs' worth of prior in the provisional noise scale: five runs cannot tell it from four parameters
 
 
@@ -115,7 +116,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
             information = np.einsum("sii->si", F)
             weight = information / (1 + (spread / 2) ** 2 * information)
             common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
-            between = np.maximum((spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / (member.T @ weight)))
+            between = np.maximum((spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / np.maximum(member.T @ weight, 1e-300)))
             at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, between, variance)
         return Quadratic(F, h, 0.5 * np.log(scale2), spare, weight, ridge)
 
@@ -170,6 +171,9 @@ def _linear(model: SeriesModel, curve: list[Parameter], layout: Layout, ridge: T
         values = {p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}
         mean = jax.vmap(model.mean, in_axes=(None, 0))(values, layout.x)
         r = jnp.where(layout.seen, (layout.y - mean) / model.unit_sd(mean, layout.items), 0.0)
+        if layout.first is not None:
+            expected, spread = from_earlier(r, layout.first, jnp.asarray(PROVISIONAL_COMMON))
+            r = (r - expected) / spread
         return r, (r, real)
 
     jacobian, (r, real) = jax.jacfwd(residuals, has_aux=True)(theta)

@@ -144,11 +144,11 @@ def _describe(step: Step, sites: Mapping[str, jax.Array], key: jax.Array) -> tup
 
     def one(sites: dict[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
         real = step.model.pooling.by_series(sites)
-        scatter = step.model.scatter(*step.model.expectation(real, step.layout), sites.get("tail"))
+        tail = sites.get("tail")
         values = step.model.pooling.natural({**sites, **real})
         own = {p.name: values[p.name] for p in step.model.pooling.parameters}
         values |= step.constants(own) | ({"tail": jax.numpy.exp(sites["tail"])} if "tail" in sites else {})
-        return values, scatter.sample(key), scatter.log_prob(step.layout.y)
+        return values, step.model.draw(key, real, step.layout, tail), step.model.given_earlier(real, step.layout, tail).log_prob(step.layout.y)
 
     return jax.vmap(one)(flat, jax.random.split(key, flat[next(iter(flat))].shape[0]))
 

@@ -23,7 +23,7 @@ from bayescale.links import LINKS, Link
 from bayescale.readers.tidy_csv import NAMES
 from bayescale.sampling import Sampler
 
-FORMAT = "bayescale-fit-1"
+FORMAT = "bayescale-fit-2"
 ENGINE = "h5netcdf"
 
 
@@ -130,6 +130,7 @@ def _settings(fit: Fit) -> dict[str, object]:
         "via": fit.via,
         "pooling": fit.pooling,
         "noise": fit.noise,
+        "blocks": fit.blocks,
         "sampler": asdict(fit.sampler),
     }
 
@@ -151,6 +152,7 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, l
         losses=trees["losses"],
         accuracies=trees.get("accuracies"),
         sampler=Sampler(**settings["sampler"]),
+        blocks=settings["blocks"],
     )
 
 

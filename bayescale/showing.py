@@ -82,7 +82,7 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
         note = f"; {t['note']}" if t["note"] else ""
         size = f"{t['params']:.4g} parameters, {t['tokens']:.4g} tokens, {t['corpus']}"
         title = f"{t['name']}: {size}; {t['extrapolation_factor']:.3g} x the largest fitted compute{note}"
-        table = Table("task", f"loss ({level})", "actual", f"accuracy, % ({level})", "actual", "via", title=title, title_justify="left")
+        table = Table("task", f"loss ({level})", "actual", f"accuracy, % ({level})", "actual", "via", "verdict", title=title, title_justify="left")
         for cell in [*t["tasks"], *t["losses"]]:
             known = cell["actual"] or {}
             table.add_row(
@@ -92,6 +92,7 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
                 _interval(cell.get("accuracy"), 100.0, 1),
                 _figure(known.get("accuracy"), 100.0, 1) + ("*" if cell.get("accuracy_fitted") else ""),
                 str(cell.get("via") or ""),
+                str(cell.get("verdict") or ""),
             )
         console.print(table)
     if any(c.get("loss_fitted") or c.get("accuracy_fitted") for t in result["targets"] for c in [*t["tasks"], *t["losses"]]):
@@ -198,7 +199,7 @@ def _cell(frame: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[str, Any]
         "loss": _summary(frame.loc[(*key, "loss")]),
     }
     if (*key, "accuracy") in frame.index:
-        cell["accuracy"] = _summary(frame.loc[(*key, "accuracy")])
+        cell |= {"accuracy": _summary(frame.loc[(*key, "accuracy")]), "verdict": row.verdict}
     cell["actual"] = None
     if key in actual.index:
         known = actual.loc[key]

@@ -1,0 +1,67 @@
+"""Whether a task can be forecast from its ladder at all: one verdict a task, from the runs that its link saw.
+
+rho is Spearman's rank correlation of accuracy with -loss over those runs, all corpora together; kappa the same with compute. The 90 % interval of
+either is Fisher's, z = artanh(rho) with variance 1.06 / (n - 3) (Fieller, Hartley and Pearson 1957, Biometrika 44).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from bayescale.layouts import AccuracyData
+
+Verdict = Literal["predictable", "weak", "no trend", "inverse", "not through this loss"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+TREND = 0.5  # rank correlation from which on a task has a trend
+NORMAL_95 = 1.645
+
+
+def verdicts(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
+    """One row a task: verdict, runs, rho with its lower end, kappa with its lower end.
+
+    predictable            lower end of rho >= 0.5
+    weak                   rho >= 0.5, its lower end below
+    inverse                rho <= -0.5
+    not through this loss  rho < 0.5, though the lower end of kappa >= 0.5: accuracy follows compute, but not this loss
+    no trend               the rest
+
+    Parameters
+    ----------
+    data
+        What the link was fitted on.
+    compute
+        Of each run, indexed by its name.
+    """
+    rows = {}
+    for j, task in enumerate(data.factors.names):
+        members = [s for s, name in enumerate(data.factors.name) if name == j]
+        seen = np.asarray(data.layout.seen)[members]
+        accuracy, loss = np.asarray(data.layout.y)[members][seen], np.asarray(data.layout.x)[members][seen]
+        flops = compute[data.runs[members][seen]].to_numpy()
+        rho, kappa = _rank_correlation(accuracy, -loss), _rank_correlation(accuracy, flops)
+        figures = {"rho": rho, "rho_lower": _lower(rho, len(loss)), "kappa": kappa, "kappa_lower": _lower(kappa, len(loss))}
+        rows[task] = {"verdict": _verdict(rho, figures["rho_lower"], figures["kappa_lower"]), "runs": len(loss), **figures}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
+
+
+def _verdict(rho: float, rho_lower: float, kappa_lower: float) -> Verdict:
+    if rho >= TREND:
+        return "predictable" if rho_lower >= TREND else "weak"
+    if kappa_lower >= TREND:
+        return "not through this loss"
+    return "inverse" if rho <= -TREND else "no trend"
+
+
+def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Nil where one of the two never changes: there is no trend to see."""
+    return 0.0 if np.ptp(a) == 0 or np.ptp(b) == 0 else float(spearmanr(a, b)[0])
+
+
+def _lower(rho: float, runs: int) -> float:
+    if runs <= 3:
+        return -1.0
+    return float(np.tanh(np.arctanh(np.clip(rho, -0.999999, 0.999999)) - NORMAL_95 * np.sqrt(1.06 / (runs - 3))))

@@ -82,9 +82,8 @@ class Fit:
 
     def verdicts(self) -> pd.DataFrame:
         """One row a task: whether it can be forecast through this loss at all (see `bayescale.verdicts`); empty where there is no link."""
-        if self.accuracy_data is None:
-            return pd.DataFrame(columns=["verdict"])
-        return verdicts(self.accuracy_data, self.ladder.compute())
+        finished = accuracy_data(self.ladder, self.via)  # a run counts once, however many blocks of its checkpoints the link saw
+        return pd.DataFrame(columns=["verdict"]) if finished is None else verdicts(finished, self.ladder.compute())
 
     @property
     def status(self) -> Status:

@@ -14,7 +14,7 @@ from bayescale.errors import DataError, SettingError
 from bayescale.ladder import Ladder
 from bayescale.laws import Point, Reference
 from bayescale.links import Link, lo_prior
-from bayescale.models import Layout, SeriesModel, accuracy_model
+from bayescale.models import Blocks, Layout, SeriesModel, accuracy_model
 from bayescale.priors import Factors, PoolingKind
 from bayescale.replicates import block_means, configurations
 
@@ -52,7 +52,7 @@ class LossData:
 
 @dataclass(frozen=True)
 class AccuracyData:
-    """What a link is fitted on: y = accuracy, x = (loss - centre) / scale.
+    """What a link is fitted on: y = accuracy, x = (loss - centre) / scale, or `Blocks` of it.
 
     Parameters
     ----------
@@ -139,7 +139,8 @@ def accuracy_data(ladder: Ladder, via: str | None, blocks: int | None = None) ->
     through = _rectangle(cells, "through")
     seen = _rectangle(cells, "through", fill=0.0) > 0
     z = (through - centre[:, None]) / scale[:, None]
-    layout = Layout(_rectangle(cells, "accuracy"), seen, z, np.broadcast_to(items[:, None], through.shape).copy(), first)
+    x = z if first is None else Blocks(z, _deviation(z, seen, first))
+    layout = Layout(_rectangle(cells, "accuracy"), seen, x, np.broadcast_to(items[:, None], through.shape).copy(), first)
     chance = ladder.task_table.loc[tasks, "chance"].to_numpy(float)
     return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), tuple(names), centre, scale, chance, items)
 
@@ -206,6 +207,12 @@ def _grouped(cells: list[pd.DataFrame], labels: list[np.ndarray]) -> tuple[list[
     for row, code, order in zip(first, codes, orders, strict=True):
         row[: len(code)] = np.searchsorted(code[order], code[order])
     return [cell.iloc[order] for cell, order in zip(cells, orders, strict=True)], first
+
+
+def _deviation(z: np.ndarray, seen: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """From the mean of the group; nil where nothing was seen."""
+    same = (first[:, :, None] == first[:, None, :]) & seen[:, None, :]
+    return np.where(seen, z - (same * z[:, None, :]).sum(2) / np.maximum(same.sum(2), 1), 0.0)
 
 
 def _rectangle(cells: list[pd.DataFrame], column: str, fill: object = None) -> np.ndarray:

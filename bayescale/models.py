@@ -36,7 +36,21 @@ COMMON = Parameter(
     0.5,
     "about a half: seeds of a run scatter by 1/2 of the binomial noise of an accuracy, its checkpoints by 1/3 (ladder reruns)",
 )
+WITHIN = Parameter(
+    "within",
+    "real",
+    dist.Normal(0.0, 0.1),
+    None,
+    "accuracy per sd of loss by which a run's own path departs from the link, which is of finished runs: a few points either way",
+)
 TAIL = Parameter("tail", "positive", dist.Gamma(2.0, 0.1), None, "degrees of freedom of the Student-t (Juarez and Steel 2010)")
+
+
+class Blocks(NamedTuple):
+    """x of a link that sees blocks of a run's checkpoints: the standardised loss, and its deviation from the mean of the run's blocks."""
+
+    z: jax.Array
+    deviation: jax.Array
 
 
 class Layout(NamedTuple):
@@ -192,9 +206,16 @@ def loss_model(
 def accuracy_model(
     link: Link, factors: Factors, *, pooling: PoolingKind = "partial", priors: Mapping[str, Distribution] | None = None, grouped: bool = False
 ) -> SeriesModel:
-    """acc_sr ~ Normal(link(theta_s, z_sr), noise_ratio_s sqrt(p (1 - p) / items)); call it on a Layout whose x is the standardised loss."""
-    parameters = (*link.parameters, *([COMMON] if grouped else []), NOISE_RATIO)
-    return SeriesModel(make_pooling(parameters, factors, pooling, priors or {}), link.accuracy, score_sd, ridge=link.ridge)
+    """acc_sr ~ Normal(link(theta_s, z_sr), noise_ratio_s sqrt(p (1 - p) / items)); call it on a Layout whose x is the standardised loss.
+
+    Grouped, x is `Blocks` and the mean gains within_s times the deviation: the path of a training run in (loss, accuracy) need not be the curve that
+    finished runs lie on, and a run's many blocks would otherwise outvote the few runs (the between-within model of Mundlak 1978, Econometrica 46).
+    """
+    parameters = (*link.parameters, *([WITHIN, COMMON] if grouped else []), NOISE_RATIO)
+    shared = make_pooling(parameters, factors, pooling, priors or {})
+    if grouped:
+        return SeriesModel(shared, lambda v, x: link.accuracy(v, x.z) + v[WITHIN.name] * x.deviation, score_sd, ridge=link.ridge)
+    return SeriesModel(shared, link.accuracy, score_sd, ridge=link.ridge)
 
 
 def score_sd(p: jax.Array, items: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bayescale.errors import FileError, SettingError
-from bayescale.reproducing import bhagia_points, bhagia_sweeps, gadre_points
+from bayescale.reproducing import bhagia_points, bhagia_posteriors, bhagia_sweeps, gadre_points, gadre_posteriors
 from bayescale.reproducing.bhagia_points import WHERE, Ladder2024
 from bayescale.reproducing.comparing import Analysis
 
@@ -36,6 +36,10 @@ PAPERS: dict[str, dict[str, _Entry]] = {
         "losses": _Entry(lambda _: gadre_points.losses()),
         "tasks": _Entry(lambda _: gadre_points.tasks()),
         "compute": _Entry(lambda _: gadre_points.compute()),
+        "exponents": _Entry(lambda a: gadre_posteriors.exponents(a.seed)),
+        "over-training": _Entry(lambda a: gadre_posteriors.over_training(a.seed)),
+        "averages": _Entry(lambda a: gadre_posteriors.averages(a.seed)),
+        "verdicts": _Entry(lambda a: gadre_posteriors.verdict_table(a.seed)),
         "starts": _Entry(lambda a: gadre_points.starts(a.starts, a.seed), separate=True),
     },
     "bhagia2024": {
@@ -49,6 +53,9 @@ PAPERS: dict[str, dict[str, _Entry]] = {
         "accuracy-law": _Entry(lambda a: bhagia_sweeps.accuracy_law(a.ladder)),
         "variance": _Entry(lambda a: bhagia_sweeps.variance(a.ladder), checkpoints=True),
         "smaller-ladders": _Entry(lambda a: bhagia_sweeps.smaller_ladders(a.ladder), checkpoints=True),
+        "alternatives": _Entry(lambda a: bhagia_posteriors.alternatives(a.seed)),
+        "checkpoints": _Entry(lambda a: bhagia_posteriors.checkpoints(a.ladder, a.seed), checkpoints=True),
+        "reruns": _Entry(lambda a: bhagia_posteriors.reruns(a.seed)),
         "starts": _Entry(lambda a: bhagia_sweeps.starts(a.ladder, a.starts, a.seed), separate=True),
     },
 }

@@ -157,7 +157,7 @@ def parameter_order(model: SeriesModel) -> list[Parameter]:
     *curve, _ = model.pooling.parameters
     by_name = {p.name: p for p in curve}
     half = {p.name: 0.5 for p in curve}
-    first = [by_name.pop(name) for name in jax.eval_shape(model.ridge, half, half, Point(0.0, 0.0, 0.0))]
+    first = [by_name.pop(name) for name in jax.eval_shape(model.ridge, half, half, Point(0.0, 0.0, 0.0, 0.0))]
     return [*first, *by_name.values()]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale.datasets import load_dataset
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Ladder, Target
@@ -102,3 +103,12 @@ def test_unique_tokens_become_u() -> None:
     frame = pd.DataFrame({"run": list("abc"), "params": 1e9, "tokens": [1e10, 2e10, 4e10], "unique_tokens": [np.nan, 5e9, 9e11], "task": "c4", "loss": 3.0})
     data = loss_data(Ladder.from_frame(frame))
     np.testing.assert_allclose(data.reference.tokens * np.exp(data.layout.x.u[0]), [1e10, 5e9, 4e10], rtol=1e-12)
+
+
+def test_runs_that_repeat_nothing_leave_the_prior_of_r_star_d() -> None:
+    """Several series, none of which says anything of R*_D: the sampler still does its work, and the fit warns."""
+    fitted = fit(load_dataset("ladder2024"), law="repeated", chains=2, draws=1000)
+    status = {c.check: c.status for c in fitted.checks}
+    assert (status["loss: divergences"], status["loss: bulk ESS"], status["runs that repeat data"]) == ("pass", "pass", "warn")
+    ends = [np.quantile(np.log(fitted.losses[group]["population_r_star_d"]), [0.1, 0.5, 0.9]) for group in ("posterior", "prior")]
+    np.testing.assert_allclose(*ends, atol=0.12)

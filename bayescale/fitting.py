@@ -17,7 +17,7 @@ from bayescale import checks
 from bayescale.checks import Check, Status
 from bayescale.diagnosing import sampler_checks
 from bayescale.ladder import Ladder
-from bayescale.laws import Law, get_law
+from bayescale.laws import R_STAR_D, Law, get_law
 from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
 from bayescale.links import Link, get_link
 from bayescale.models import Layout, Noise, every_prior_used, loss_model
@@ -177,7 +177,7 @@ def fit(
 
 
 def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, link: Link | None) -> list[Check]:
-    """Warnings of a design that cannot answer: fewer runs than parameters, one token multiplier for all."""
+    """Warnings of a design that cannot answer: fewer runs than parameters, one token multiplier for all, no repetition for a law of repeated data."""
     found = _enough_runs(data.layout, len(law.parameters) + 1, f"law {law.name}")
     if accuracies is not None and link is not None:
         found += _enough_runs(accuracies.layout, len(link.parameters), f"link {link.name}")
@@ -186,6 +186,10 @@ def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, lin
     if spread < ONE_RATIO and len(law.parameters) > 2:
         advice = "all runs have one token multiplier D/N, so the effects of N and D cannot be told apart: add runs at another"
         found.append(Check("spread of ln(D/N)", "warn", spread, ONE_RATIO, advice))
+    repeating = int((data.layout.seen & (data.layout.x.u < data.layout.x.d)).sum())
+    if not repeating and any(p.name == R_STAR_D.name for p in law.parameters):
+        advice = f"no fitted run repeats data, so what law {law.name} says of repetition is its prior: give unique_tokens, or take another law"
+        found.append(Check("runs that repeat data", "warn", repeating, 1, advice))
     return found
 
 

@@ -232,7 +232,8 @@ def _points(data: LossData, law: str, targets: Sequence[Target]) -> object:
             way_out="give flops=, or fit a ladder without a flops column",
         )
     reference: Reference = data.reference
-    return point(np.array([t.params for t in targets]), np.array([t.tokens for t in targets]), np.array(flops), reference)
+    params, tokens = (np.array([getattr(t, k) for t in targets]) for k in ("params", "tokens"))
+    return point(params, tokens, np.array(flops), reference, np.array([t.unique_tokens or t.tokens for t in targets]))
 
 
 def _table(fit: Fit, losses: LossData, accuracies: AccuracyData | None, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:

@@ -22,11 +22,12 @@ type Ridge = Callable[[Values, Values, Any], dict[str, jax.Array]]
 
 
 class Point(NamedTuple):
-    """n = ln(N/N0), d = ln(D/D0), c = ln(C/C0): one run's place relative to the reference."""
+    """n = ln(N/N0), d = ln(D/D0), c = ln(C/C0), u = ln(U/D0), U of the D tokens unique: one run's place relative to the reference; u = d repeats nothing."""
 
     n: jax.Array
     d: jax.Array
     c: jax.Array
+    u: jax.Array
 
 
 class Reference(NamedTuple):
@@ -50,7 +51,7 @@ class Law:
     parameters
         All but L0, with their priors.
     log_ratio
-        ``(values, Point) -> ln(L / L0)`` for one point, zero at the reference.
+        ``(values, Point) -> ln(L / L0)`` for one point, zero at the reference (law `repeated`: where its N' and D' are N0 and D0).
     constants
         ``(values with L0, Reference) -> {name: value}``: the constants under the paper's own names.
     ridge
@@ -67,6 +68,7 @@ class Law:
     ridge: Ridge = lambda v, at, x: {}
 
 
+FAR = 100.0  # e^100 repeats are worth what endless ones are; more would overflow
 LEVEL = Parameter("L0", "positive", dist.LogNormal(math.log(2.0), 1.0), None, "wide: covers 0.3 bits a byte to 15 nats a token; never pooled")
 ALPHA = Parameter(
     "alpha",
@@ -98,6 +100,17 @@ PSI = Parameter(
 )
 ETA = Parameter("eta", "positive", dist.LogNormal(math.log(0.175), 0.4), 0.3, "half of alpha, beta above")
 GAMMA = Parameter("gamma", "positive", dist.LogNormal(math.log(0.17), 0.4), 0.3, "alpha beta / (alpha + beta) = 0.178 with the exponents of Besiroglu 2024")
+K = Parameter(
+    "k",
+    "positive",
+    dist.LogNormal(math.log(0.6), 0.4),
+    0.3,
+    "own fits of public sweeps scatter around 0.6; 1 is chinchilla, the ladder of 2024 asks for 0.36",
+)
+R_STAR_D = Parameter(
+    "r_star_d", "positive", dist.LogNormal(math.log(15.4), 0.5), 0.3, "15.39 (Muennighoff 2023): repetitions after which a token has lost 63 % of its worth"
+)
+R_STAR_N = Parameter("r_star_n", "positive", dist.LogNormal(math.log(5.3), 0.5), 0.3, "5.31 (Muennighoff 2023): the same for parameters in excess")
 
 
 def _chinchilla(v: Values, x: Point) -> jax.Array:
@@ -164,12 +177,79 @@ def _compute_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
     return {"E": v["L0"] * v["phi"], "A": v["L0"] * (1 - v["phi"]) * at.flops ** v["gamma"]}
 
 
+def _skaling(v: Values, x: Point) -> jax.Array:
+    return jnp.log(v["phi"] + (1 - v["phi"]) * jnp.exp(v["k"] * jnp.logaddexp(*_addends(v, x))))
+
+
+def _addends(v: Values, x: Point) -> tuple[jax.Array, jax.Array]:
+    """Ln of what size and tokens bring to the sum under the power k."""
+    return jnp.log(v["psi"]) - v["alpha"] * x.n / v["k"], jnp.log1p(-v["psi"]) - v["beta"] * x.d / v["k"]
+
+
+def _skaling_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
+    reducible = v["L0"] * (1 - v["phi"])
+    return {
+        "E": v["L0"] * v["phi"],
+        "A": reducible * v["psi"] ** v["k"] * at.params ** v["alpha"],
+        "B": reducible * (1 - v["psi"]) ** v["k"] * at.tokens ** v["beta"],
+    }
+
+
+def _skaling_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
+    """Both slopes kept, by two steps of Newton's method on ln alpha and ln beta; all hang together through the sum, so a step solves diag + one row."""
+    x = x._replace(n=jnp.minimum(x.n, 0.0), d=jnp.minimum(x.d, 0.0))
+
+    def log_slopes(w: Values) -> tuple[jax.Array, jax.Array, jax.Array]:
+        by_size, by_tokens = _addends(w, x)
+        rest = jnp.log1p(-w["phi"]) + (w["k"] - 1) * jnp.logaddexp(by_size, by_tokens)
+        return jnp.log(w["alpha"]) + by_size + rest, jnp.log(w["beta"]) + by_tokens + rest, jax.nn.sigmoid(by_size - by_tokens)
+
+    wanted, now = log_slopes(at), {**v, "alpha": at["alpha"], "beta": at["beta"]}
+    for _ in range(2):
+        slopes = log_slopes(now)
+        one, two = 1 - now["alpha"] * x.n / v["k"], 1 - now["beta"] * x.d / v["k"]
+        off_one, off_two = slopes[0] - wanted[0], slopes[1] - wanted[1]
+        row_one, row_two = (v["k"] - 1) * slopes[2] * (1 - 1 / one), (v["k"] - 1) * (1 - slopes[2]) * (1 - 1 / two)
+        both = (row_one * off_one + row_two * off_two) / (1 + row_one + row_two)
+        now |= {"alpha": now["alpha"] * jnp.exp((both - off_one) / one), "beta": now["beta"] * jnp.exp((both - off_two) / two)}
+    return {"alpha": now["alpha"], "beta": now["beta"]}
+
+
+def _repeated(v: Values, x: Point) -> jax.Array:
+    return _chinchilla(v, _worth(v, x))
+
+
+def _repeated_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
+    return _chinchilla_ridge(v, at, _worth(at, x))
+
+
+def _worth(v: Values, x: Point) -> Point:
+    """ln(N'/N0), ln(D'/D0), with ln(U_N/N0) = min(n, (ln(alpha psi / (beta (1 - psi))) + beta u) / alpha), for U_N is compute-optimal for U tokens."""
+    enough = (jnp.log(v["alpha"] * v["psi"]) - jnp.log(v["beta"] * (1 - v["psi"])) + v["beta"] * x.u) / v["alpha"]
+    return x._replace(n=_diminished(x.n, jnp.minimum(x.n, enough), v["r_star_n"]), d=_diminished(x.d, x.u, v["r_star_d"]))
+
+
+def _diminished(place: jax.Array, first: jax.Array, r_star: jax.Array) -> jax.Array:
+    """ln(U + U R* (1 - e^(-R/R*))), R = X/U - 1, from ln X and ln U."""
+    repeats = jnp.expm1(jnp.minimum(place - first, FAR))
+    return first + jnp.log1p(-r_star * jnp.expm1(-repeats / r_star))
+
+
 LAWS: dict[str, Law] = {
     law.name: law
     for law in (
         Law("chinchilla", "L = E + A N^-alpha + B D^-beta", (PHI, PSI, ALPHA, BETA), _chinchilla, _chinchilla_constants, _chinchilla_ridge),
         Law("gadre", "L = E + (a M^eta + b M^-eta) C^-eta, M = D/N, C = 6ND", (PHI, PSI, ETA), _gadre, _gadre_constants, _gadre_ridge),
         Law("compute", "L = E + A C^-gamma", (PHI, GAMMA), _compute, _compute_constants, _compute_ridge),
+        Law("skaling", "L = E + (A^(1/k) N^(-alpha/k) + B^(1/k) D^(-beta/k))^k", (PHI, PSI, ALPHA, BETA, K), _skaling, _skaling_constants, _skaling_ridge),
+        Law(
+            "repeated",
+            "L = E + A N'^-alpha + B D'^-beta, X' = U_X + U_X R*_X (1 - e^(-R_X/R*_X)), R_X = X/U_X - 1",
+            (PHI, PSI, ALPHA, BETA, R_STAR_D, R_STAR_N),
+            _repeated,
+            _chinchilla_constants,
+            _repeated_ridge,
+        ),
     )
 }
 

@@ -76,9 +76,10 @@ class AccuracyData:
     items: np.ndarray
 
 
-def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Reference) -> Point:
-    """N = ln(N/N0), d = ln(D/D0), c = ln(C/C0)."""
-    return Point(np.log(params / at.params), np.log(tokens / at.tokens), np.log(flops / at.flops))
+def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Reference, unique: np.ndarray | None = None) -> Point:
+    """N = ln(N/N0), d = ln(D/D0), c = ln(C/C0), u = ln(min(U, D)/D0); U = D where nobody says how many tokens are unique (None, or nan)."""
+    seen_once = tokens if unique is None else np.fmin(unique, tokens)
+    return Point(np.log(params / at.params), np.log(tokens / at.tokens), np.log(flops / at.flops), np.log(seen_once / at.tokens))
 
 
 def loss_data(ladder: Ladder) -> LossData:
@@ -101,9 +102,10 @@ def loss_data(ladder: Ladder) -> LossData:
     factors, cells = _series(rows, "loss_name", lambda name: "task" if name in own else "validation")
     label = configurations(runs.set_index("run"))
     cells, first = _grouped(cells, [label[cell["run"]].to_numpy() for cell in cells])
-    grid = {k: _rectangle(cells, k) for k in ("loss", "params", "tokens", "c")}
+    grid = {k: _rectangle(cells, k) for k in ("loss", "params", "tokens", "c", "unique_tokens")}
     seen = _rectangle(cells, "loss", fill=0.0) > 0
-    layout = Layout(np.log(grid["loss"]), seen, point(grid["params"], grid["tokens"], grid["c"], reference), np.ones_like(grid["loss"]), first)
+    x = point(grid["params"], grid["tokens"], grid["c"], reference, grid["unique_tokens"])
+    layout = Layout(np.log(grid["loss"]), seen, x, np.ones_like(grid["loss"]), first)
     return LossData(factors, layout, _rectangle(cells, "run", fill=""), reference, float(runs["c"].max()), ladder.compute_is_measured)
 
 

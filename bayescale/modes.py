@@ -116,7 +116,8 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
             information = np.einsum("sii->si", F)
             weight = information / (1 + (spread / 2) ** 2 * information)
             common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
-            between = np.maximum((spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / np.maximum(member.T @ weight, 1e-300)))
+            told = np.maximum(member.T @ weight, np.finfo(float).tiny)  # nil where no run of a kind tells of a parameter
+            between = np.maximum((spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / told))
             at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, between, variance)
         return Quadratic(F, h, 0.5 * np.log(scale2), spare, weight, ridge)
 
@@ -158,7 +159,7 @@ def parameter_order(model: SeriesModel) -> list[Parameter]:
     *curve, _ = model.pooling.parameters
     by_name = {p.name: p for p in curve}
     half = {p.name: 0.5 for p in curve}
-    first = [by_name.pop(name) for name in jax.eval_shape(model.ridge, half, half, Point(0.0, 0.0, 0.0))]
+    first = [by_name.pop(name) for name in jax.eval_shape(model.ridge, half, half, Point(0.0, 0.0, 0.0, 0.0))]
     return [*first, *by_name.values()]
 
 

@@ -339,6 +339,13 @@ class TestDesign:
         assert "the effects of N and D cannot be told apart" in found["spread of ln(D/N)"]
         assert self.warnings(small(lambda f: f.assign(tokens=20 * f["params"])), law="compute") == {}
 
+    def test_no_repetition_for_a_law_of_repeated_data(self) -> None:
+        whole = small(lambda f: f.assign(unique_tokens=f["tokens"]))
+        for ladder in (small(), whole):
+            assert "what law repeated says of repetition is its prior" in self.warnings(ladder, law="repeated")["runs that repeat data"]
+        assert self.warnings(whole) == {}
+        assert "runs that repeat data" not in self.warnings(small(lambda f: f.assign(unique_tokens=0.5 * f["tokens"])), law="repeated")
+
 
 class TestForecast:
     def test_factor_and_note_say_how_far(self, ladder_fit: Fit) -> None:

@@ -53,7 +53,7 @@ def loss_layout(f: Factors, runs: int = 6) -> Layout:
     y = np.log(level * (0.5 + 0.5 * (0.4 * np.exp(-0.35 * n) + 0.6 * np.exp(-0.3 * d)))) + 0.01 * rng.standard_normal(n.shape)
     seen = np.ones(y.shape, bool)
     seen[0, -1] = False
-    return Layout(jnp.asarray(y), jnp.asarray(seen), Point(jnp.asarray(n), jnp.asarray(d), jnp.asarray(n + d)), jnp.ones_like(y))
+    return Layout(jnp.asarray(y), jnp.asarray(seen), Point(*map(jnp.asarray, (n, d, n + d, d - 0.5))), jnp.ones_like(y))
 
 
 def accuracy_layout(f: Factors, runs: int = 7) -> Layout:
@@ -77,6 +77,8 @@ LOSS_CASES = {
     "two kinds, one of a single series": (TWO_KINDS, "gadre", {}),
     "two kinds of several": (TWO_POPULATIONS, "compute", {}),
     "crossed": (CROSSED, "chinchilla", {}),
+    "a sum under a power": (ONE_FACTOR, "skaling", {}),
+    "repeated data": (ONE_FACTOR, "repeated", {}),
     "no pooling": (ONE_FACTOR, "chinchilla", {"pooling": "none"}),
     "complete pooling": (TWO_KINDS, "chinchilla", {"pooling": "complete"}),
     "Student-t": (ONE_FACTOR, "compute", {"noise": "student_t"}),
@@ -143,7 +145,7 @@ def assert_change_of_variables(model: SeriesModel, layout: Layout, quadratics: l
         assert float(log_det) == pytest.approx(float(by_autodiff), abs=1e-8)
 
 
-@pytest.mark.parametrize("case", [*LOSS_CASES, "link logistic", "link exponential"])
+@pytest.mark.parametrize("case", [*LOSS_CASES, "link logistic", "link exponential", "link asymmetric"])
 def test_every_latent_site_lives_on_the_real_line(case: str) -> None:
     model, layout = make_case(case)
     supports = {name: site["fn"].support for name, site in latent(model, layout, 0).items()}

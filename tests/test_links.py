@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ type Numbers = dict[str, float]
 PAPERS: dict[str, Callable[[Numbers, float], float]] = {
     "logistic": lambda k, L: k["lo"] + (k["hi"] - k["lo"]) / (1 + math.exp(-k["kappa"] * (k["m"] - L))),
     "exponential": lambda k, L: 1 - (k["eps"] - k["k"] * math.exp(-k["gamma"] * L)),
+    "asymmetric": lambda k, L: k["lo"] + (k["hi"] - k["lo"]) / (1 + math.exp(-k["kappa"] * (k["m"] - L))) ** k["nu"],
 }
 
 
@@ -75,11 +77,12 @@ class TestEveryLink:
         assert get_link(link.name) is link
 
 
-def test_logistic_stays_between_lo_and_hi() -> None:
-    for v in draws(LINKS["logistic"], 50):
+@pytest.mark.parametrize("name", ["logistic", "asymmetric"])
+def test_sigmoid_stays_between_lo_and_hi(name: str) -> None:
+    for v in draws(LINKS[name], 50):
         for z in (-50.0, -3.0, 0.0, 3.0, 50.0):
-            assert v["lo"] - 1e-12 <= accuracy(LINKS["logistic"], v, CENTRE + SCALE * z) <= v["hi"] + 1e-12  # the slack is rounding
-        assert accuracy(LINKS["logistic"], v, CENTRE - 1e6 * SCALE) == pytest.approx(v["hi"], rel=1e-12)
+            assert v["lo"] - 1e-12 <= accuracy(LINKS[name], v, CENTRE + SCALE * z) <= v["hi"] + 1e-12  # the slack is rounding
+        assert accuracy(LINKS[name], v, CENTRE - 1e6 * SCALE) == pytest.approx(v["hi"], rel=1e-12)
 
 
 def test_logistic_turns_at_m() -> None:
@@ -93,6 +96,27 @@ def test_middle_is_the_gain_at_the_mean_loss() -> None:
     v = {"lo": 0.25, "hi": 0.97, "middle": 0.4, "slope": 1.0}
     assert accuracy(LINKS["logistic"], v, CENTRE) == pytest.approx(0.25 + 0.75 * 0.4, rel=1e-3)
     assert accuracy(LINKS["exponential"], {"lo": 0.25, "middle": 0.4, "rate": 0.6}, CENTRE) == pytest.approx(0.25 + 0.75 * 0.4, rel=1e-14)
+
+
+class TestAsymmetric:
+    def test_is_the_logistic_where_nu_is_one(self) -> None:
+        for v in draws(LINKS["logistic"], 20):
+            for L in CENTRE + SCALE * np.linspace(-3, 3, 7):
+                assert accuracy(LINKS["asymmetric"], {**v, "nu": 1.0}, L) == pytest.approx(accuracy(LINKS["logistic"], v, L), rel=1e-12)
+
+    @pytest.mark.parametrize("nu", [0.2, 0.7, 1.5, 5.0])
+    def test_accuracy_and_slope_at_the_mean_loss_are_the_logistics_whatever_nu_is(self, nu: float) -> None:
+        for v in draws(LINKS["logistic"], 20):
+            here, there = (partial(link.accuracy, {**v, "nu": nu}) for link in (LINKS["asymmetric"], LINKS["logistic"]))
+            assert float(here(0.0)) == pytest.approx(float(there(0.0)), rel=1e-12)
+            assert float(jax.grad(here)(0.0)) == pytest.approx(float(jax.grad(there)(0.0)), rel=1e-9)
+
+    @pytest.mark.parametrize(("nu", "slower"), [(0.4, "bottom"), (2.5, "top")])
+    def test_nu_says_which_end_is_approached_more_slowly(self, nu: float, slower: str) -> None:
+        """What is still to gain five sds below the mean loss, and what is already gained five above it, beside the logistic."""
+        v = {"lo": 0.25, "hi": 0.97, "middle": 0.5, "slope": 1.0}
+        one, other = ([LINKS[name].accuracy({**v, "nu": nu}, z) for z in (-5.0, 5.0)] for name in ("asymmetric", "logistic"))
+        assert (bool(one[0] < other[0]), bool(one[1] > other[1])) == ((True, False) if slower == "top" else (False, True))
 
 
 @pytest.mark.parametrize("chance", [0.1, 0.2, 0.25, 0.5])
@@ -118,5 +142,5 @@ def test_a_link_of_your_own_passes_through() -> None:
 def test_an_unknown_link_is_answered_with_the_known_ones(name: object) -> None:
     with pytest.raises(SettingError) as caught:
         get_link(name)  # type: ignore[arg-type]
-    assert "logistic, exponential" in str(caught.value)
+    assert "logistic, exponential, asymmetric" in str(caught.value)
     assert repr(name) in str(caught.value)

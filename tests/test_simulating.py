@@ -59,8 +59,26 @@ def _exponential(v: Values, z: np.ndarray) -> np.ndarray:
     return v["lo"] + (1 - v["lo"]) * v["middle"] * np.exp(-v["rate"] * z)
 
 
-CURVES = {"chinchilla": _chinchilla, "gadre": _gadre, "compute": _compute}
-SCORES = {"logistic": _logistic, "exponential": _exponential}
+def _skaling(v: Values, n: np.ndarray, d: np.ndarray) -> np.ndarray:
+    addends = v["psi"] * n ** (-v["alpha"] / v["k"]) + (1 - v["psi"]) * d ** (-v["beta"] / v["k"])
+    return v["L0"] * (v["phi"] + (1 - v["phi"]) * addends ** v["k"])
+
+
+def _repeated(v: Values, n: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """No data repeated, so only parameters in excess count for less."""
+    enough = np.minimum(n, (v["alpha"] * v["psi"] / (v["beta"] * (1 - v["psi"])) * d ** v["beta"]) ** (1 / v["alpha"]))
+    return _chinchilla(v, enough * (1 + v["r_star_n"] * (1 - np.exp(-(n / enough - 1) / v["r_star_n"]))), d)
+
+
+def _asymmetric(v: Values, z: np.ndarray) -> np.ndarray:
+    ratio = v["middle"] * (1 - v["lo"]) / (v["hi"] - v["lo"])
+    q = ratio / (1 + ratio**8) ** 0.125
+    p = q ** (1 / v["nu"])
+    return v["lo"] + (v["hi"] - v["lo"]) / (1 + (1 - p) / p * np.exp(v["slope"] * (1 - q) / (v["nu"] * (1 - p)) * z)) ** v["nu"]
+
+
+CURVES = {"chinchilla": _chinchilla, "gadre": _gadre, "compute": _compute, "skaling": _skaling, "repeated": _repeated}
+SCORES = {"logistic": _logistic, "exponential": _exponential, "asymmetric": _asymmetric}
 
 
 def columns(truth: Values) -> Values:

@@ -48,8 +48,9 @@ COLOURS = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.88, 256)))  # t
 def plot_law(fit: Fit, *, loss_name: str | None = None, corpus: str | None = None, targets: Sequence[Target] = (), ax: Axes | None = None) -> Axes:
     """Loss against training compute: the runs, and the law along lines of constant token multiplier D/N.
 
-    Thin lines are the law's posterior median at the multipliers of the fitted runs. The thick line, with its 50 % and 90 % bands, follows the
-    multiplier of the dearest target (or run, without targets). The bands are of the expected loss: a single run scatters around it.
+    Thin lines are the law's posterior median at the multipliers of the fitted runs, no token seen twice. The thick line, with its 50 % and 90 %
+    bands, follows the multiplier of the dearest target (or run, without targets), and has no more unique tokens than that has. The bands are of
+    the expected loss: a single run scatters around it.
 
     Parameters
     ----------
@@ -136,11 +137,11 @@ def _runs(fit: Fit, series: _Series) -> pd.DataFrame:
     return rows[(rows["role"] != "target") | rows["target"]]
 
 
-def _expected(fit: Fit, series: _Series, params: np.ndarray, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute, shape (points,), and draws of the expected loss, shape (draws, points)."""
+def _expected(fit: Fit, series: _Series, params: np.ndarray, tokens: np.ndarray, unique: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
+    """Compute, shape (points,), and draws of the expected loss, shape (draws, points), with at most `unique` unique tokens."""
     compute = series.compute(params, tokens)
     v = series_draws(fit.losses, ["L0", *(p.name for p in fit.law.parameters)], corpus=series.corpus, loss_name=series.loss_name)
-    at = point(params, tokens, compute, series.data.reference)
+    at = point(params, tokens, compute, series.data.reference, np.full(tokens.shape, unique))
     ratio = jax.vmap(jax.vmap(fit.law.log_ratio, (None, 0)), (0, None))(v, at)
     return compute, np.asarray(v["L0"])[:, None] * np.exp(np.asarray(ratio))
 
@@ -150,8 +151,8 @@ def _draw_lines(ax: Axes, fit: Fit, series: _Series, fitted: pd.DataFrame, colou
     for multiplier in _few(fitted["multiplier"].to_numpy(), LINES):
         compute, loss = _expected(fit, series, *_along(multiplier, cheapest, dearest))
         ax.plot(compute, np.median(loss, axis=0), color=_shade(colour, multiplier), linewidth=1.2, zorder=2)
-    multiplier, end = _emphasis(series, fitted)
-    compute, loss = _expected(fit, series, *_along(multiplier, cheapest, end))
+    multiplier, end, unique = _emphasis(series, fitted)
+    compute, loss = _expected(fit, series, *_along(multiplier, cheapest, end), unique)
     draw_bands(ax, compute, loss, LAW)
 
 
@@ -159,11 +160,12 @@ def _shade(colour: ScalarMappable, multiplier: float) -> ColorType:
     return COLOURS(float(np.asarray(colour.norm(np.asarray(multiplier)), dtype=float)))
 
 
-def _emphasis(series: _Series, fitted: pd.DataFrame) -> tuple[float, float]:
-    """Multiplier and 6ND of the dearest target, or of the dearest fitted run."""
-    sizes = [(t.params, t.tokens) for t in series.targets] or list(zip(fitted["params"], fitted["tokens"], strict=True))
-    params, tokens = max(sizes, key=lambda size: size[0] * size[1])
-    return tokens / params, 6.0 * params * tokens
+def _emphasis(series: _Series, fitted: pd.DataFrame) -> tuple[float, float, float]:
+    """Multiplier, 6ND and unique tokens of the dearest target, or of the dearest fitted run."""
+    runs = fitted[["params", "tokens", "unique_tokens"]].fillna({"unique_tokens": np.inf}).itertuples(index=False, name=None)
+    sizes = [(t.params, t.tokens, t.unique_tokens or np.inf) for t in series.targets] or list(runs)
+    params, tokens, unique = max(sizes, key=lambda size: size[0] * size[1])
+    return tokens / params, 6.0 * params * tokens, unique
 
 
 def _along(multiplier: float, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +185,7 @@ def _draw_targets(ax: Axes, fit: Fit, series: _Series, runs: pd.DataFrame) -> li
     losses = dict(zip(runs.index, runs["loss"].to_numpy(dtype=float), strict=True))
     handles = []
     for t, marker in zip(series.targets, itertools.cycle(MARKERS)):
-        (compute,), loss = _expected(fit, series, np.array([t.params]), np.array([t.tokens]))
+        (compute,), loss = _expected(fit, series, np.array([t.params]), np.array([t.tokens]), t.unique_tokens or np.inf)
         for (low, high), width in zip(np.quantile(loss, [[0.05, 0.95], [0.25, 0.75]]), (1.6, 5.0), strict=True):
             ax.plot([compute, compute], [low, high], color=LAW, linewidth=width, solid_capstyle="butt", zorder=3)
         known = t.label in losses

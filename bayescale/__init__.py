@@ -7,7 +7,7 @@
 from importlib.metadata import version as _version
 
 from bayescale.datasets import DATASETS, load_dataset
-from bayescale.errors import BayescaleError, DataError, FileError, SettingError
+from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Conventions, Ladder, Target
@@ -15,6 +15,8 @@ from bayescale.laws import LAWS, Law
 from bayescale.links import LINKS, Link
 from bayescale.parameters import Parameter
 from bayescale.readers import read_checkpoints, read_csv, read_gadre
+from bayescale.replicates import with_reruns
+from bayescale.reproducing import Analysis, Reproduction, reproduce
 from bayescale.sampling import setup
 from bayescale.saving import load_fit
 from bayescale.simulating import Simulation, simulate
@@ -24,16 +26,19 @@ __all__ = [
     "DATASETS",
     "LAWS",
     "LINKS",
+    "Analysis",
     "BayescaleError",
     "Conventions",
     "DataError",
     "FileError",
     "Fit",
+    "FitError",
     "Forecast",
     "Ladder",
     "Law",
     "Link",
     "Parameter",
+    "Reproduction",
     "SettingError",
     "Simulation",
     "Target",
@@ -44,6 +49,8 @@ __all__ = [
     "read_checkpoints",
     "read_csv",
     "read_gadre",
+    "reproduce",
     "setup",
     "simulate",
+    "with_reruns",
 ]

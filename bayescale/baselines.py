@@ -99,8 +99,7 @@ def optima(problem: Problem, starts: int, seed: int = 0) -> pd.DataFrame:
     The others are drawn around the released start: each parameter times a log-normal of sd 0.5, within the bounds.
     """
     rng = np.random.default_rng(seed)
-    lower, upper = np.array(problem.bounds).T
-    first = np.array(problem.starts[0])
+    (lower, upper), first = np.array(problem.bounds).T, np.array(problem.starts[0])
     drawn = [np.clip(first * np.exp(0.5 * rng.standard_normal(len(first))), lower, upper) for _ in range(starts - 1)]
     rows = []
     for start in (first, *drawn):
@@ -115,11 +114,11 @@ def optima(problem: Problem, starts: int, seed: int = 0) -> pd.DataFrame:
 
 def _least_squares(problem: Problem, start: Sequence[float]) -> PointFit:
     curve, x = _compiled(problem.curve), _as_arrays(problem.x)
+    lower, upper = np.array(problem.bounds).T
 
     def predicted(_: object, *p: float) -> np.ndarray:
         return np.asarray(curve(np.array(p), x))
 
-    lower, upper = np.array(problem.bounds).T
     with warnings.catch_warnings():
         warnings.simplefilter("error", opt.OptimizeWarning)
         try:
@@ -196,8 +195,7 @@ def _huber_functions(curve: Curve) -> tuple[Callable[..., Any], ...]:
 
 # Gadre et al. 2024 (repository mlfoundations/scaling, scaling/laws.py and shared.py)
 
-_FREE = (-np.inf, np.inf)
-_POSITIVE = (0.0, np.inf)
+_FREE, _POSITIVE = (-np.inf, np.inf), (0.0, np.inf)
 
 
 def _gadre_loss(p: jax.Array, x: tuple[jax.Array, jax.Array]) -> jax.Array:
@@ -282,9 +280,13 @@ def ladder_log_link(cross_entropy: np.ndarray, accuracy: np.ndarray) -> Problem:
 
 
 def ladder_single_step(params: np.ndarray, tokens: np.ndarray, accuracy: np.ndarray, chance: float) -> Problem:
-    """Acc = p / (1 + e^-(A N^-alpha + B D^-beta + E)) + q, p in [-1, 0], q in [0, 1]: from (N, D) in one step."""
-    start, bounds = (3.0, 5.0, 0.2, 0.3, 0.0, chance - 1.0, 1.0), ((_POSITIVE,) * 4 + (_FREE, (-1.0, 0.0), (0.0, 1.0)))
-    return Problem("single step of Bhagia et al.", _single_step, (*CHINCHILLA, "p", "q"), (params, tokens), accuracy, (start,), bounds, "huber")
+    """Acc = p / (1 + e^-(A N^-alpha + B D^-beta + E)) + q, p in [-1, 0], q in [0, 1]: from (N, D) in one step.
+
+    From the released start, the first, rounding decides in which of two optima CommonsenseQA ends; the others lead to the better one, the released.
+    """
+    rest, bounds = (0.2, 0.3, 0.0, chance - 1.0, 1.0), ((_POSITIVE,) * 4 + (_FREE, (-1.0, 0.0), (0.0, 1.0)))
+    starts = tuple((ln_A, ln_B, *rest) for ln_B in (5.0, 6.0) for ln_A in (3.0, 4.0))
+    return Problem("single step of Bhagia et al.", _single_step, (*CHINCHILLA, "p", "q"), (params, tokens), accuracy, starts, bounds, "huber")
 
 
 def ladder_accuracy(params: np.ndarray, tokens: np.ndarray, accuracy: np.ndarray) -> Problem:

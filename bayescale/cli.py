@@ -24,6 +24,7 @@ from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
 from bayescale.links import LINKS
 from bayescale.readers import read_csv
+from bayescale.replicates import with_reruns
 from bayescale.reproducing import PAPERS
 from bayescale.reproducing import reproduce as make_reproduction
 from bayescale.sampling import setup
@@ -100,6 +101,7 @@ def forecast(
     link: Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")] = None,
     via: Annotated[str | None, typer.Option(help="Loss that every task is linked through; without it, each task's own.")] = None,
     pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
+    reruns: Annotated[bool, typer.Option("--with-reruns", help="Fit held-out reruns of fitted runs too, as replicates.")] = False,
     prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     chains: Annotated[int, typer.Option(help="Chains of the sampler.")] = 4,
@@ -117,6 +119,7 @@ def forecast(
     if plot is not None:
         showing.check_picture(plot)
     ladder = load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
+    ladder = with_reruns(ladder) if reruns else ladder
     wanted = _targets(ladder, targets, params, tokens, flops, corpus)
     setup(chains)
     with Progress(console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()) as bar:

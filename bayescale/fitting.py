@@ -218,4 +218,6 @@ def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:
 
 def _figures(values: np.ndarray) -> dict[str, float]:
     lower, upper = np.quantile(values, [0.05, 0.95])
-    return {"mean": float(values.mean()), "sd": float(values.std()), "lower": float(lower), "upper": float(upper)}
+    with np.errstate(over="ignore"):  # a prior of A has draws whose squares no number holds
+        sd = float(values.std())
+    return {"mean": float(values.mean()), "sd": sd, "lower": float(lower), "upper": float(upper)}

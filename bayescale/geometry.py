@@ -221,16 +221,29 @@ class _Group:
         return -log_det
 
     def _above(self, A: jax.Array, pull: jax.Array, prior: jax.Array, middle: jax.Array, cut: _Cutter) -> tuple[jax.Array, jax.Array]:
-        """Populations and effects (parameters, columns) and log|L| of their precision: kinds one by one where nothing crosses, else one dense system."""
+        """Populations and effects (parameters, columns) and log|L| of their precision: kinds one by one where nothing crosses, else an arrow.
+
+        A series touches one level of the last factor, so those levels see each other only through the other columns, the head. With their blocks L,
+        the head's T and C between them, the levels are eliminated first: T - C' L^-1 C is left for the head.
+        """
         design = _design(self.pooling)
         k, columns = prior.shape
         if not self.pooling.factors.crossed:
             inner, log_det = inverse_cholesky(jnp.einsum("sb,sij->bij", design, A) + prior.T[:, :, None] * jnp.eye(k))
             return _solve(inner, design.T @ pull + middle.T, cut.take(columns, k)).T, jnp.sum(log_det)
-        pairs = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
-        M = (pairs.T @ A.reshape(len(design), -1)).reshape(columns, columns, k, k).transpose(2, 0, 3, 1).reshape(k * columns, -1)
-        inner, log_det = inverse_cholesky(M + jnp.diag(prior.reshape(-1)))
-        return _solve(inner, (pull.T @ design + middle).reshape(-1), cut.take(k * columns)).reshape(k, columns), log_det
+        head = columns - len(list(self.pooling.factors.crossed.values())[-1].labels)
+        top, leaf = design[:, :head], design[:, head:]
+        pairs = (design[:, :, None] * top[:, None, :]).reshape(len(design), -1)
+        M = (pairs.T @ A.reshape(len(design), -1)).reshape(columns, head, k, k).transpose(0, 2, 1, 3).reshape(columns, k, head * k)
+        h = design.T @ pull + middle.T
+        inverse, log_leaf = inverse_cholesky(jnp.einsum("sj,sab->jab", leaf, A) + prior.T[head:, :, None] * jnp.eye(k))
+        W = inverse @ M[head:]
+        v = jnp.sum(inverse * h[head:, None, :], -1)
+        T = M[:head].reshape(head * k, head * k) + jnp.diag(prior.T[:head].reshape(-1))
+        inner, log_head = inverse_cholesky(T - jnp.einsum("jai,jab->ib", W, W))
+        above = _solve(inner, h[:head].reshape(-1) - jnp.einsum("jai,ja->i", W, v), cut.take(head * k))
+        below = jnp.sum(inverse * (v - W @ above + cut.take(columns - head, k))[..., :, None], -2)
+        return jnp.concatenate([above.reshape(head, k), below]).T, jnp.sum(log_leaf) + log_head
 
 
 def _common(model: SeriesModel) -> Coordinates:

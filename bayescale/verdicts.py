@@ -10,7 +10,6 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from bayescale.layouts import AccuracyData
 
@@ -58,7 +57,7 @@ def _verdict(rho: float, rho_lower: float, kappa_lower: float) -> Verdict:
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Nil where one of the two never changes: there is no trend to see."""
-    return 0.0 if np.ptp(a) == 0 or np.ptp(b) == 0 else float(spearmanr(a, b)[0])
+    return 0.0 if np.ptp(a) == 0 or np.ptp(b) == 0 else float(pd.Series(a).corr(pd.Series(b), method="spearman"))
 
 
 def _lower(rho: float, runs: int) -> float:

@@ -19,7 +19,7 @@ def row(p, of):
     low, middle, high = np.quantile(p.prior.sample(jax.random.key(0), (400_000,)), (0.05, 0.5, 0.95))
     prior, figures = repr(p.prior), f"{middle:.2g} ({low:.2g} to {high:.2g})"
     if p.name == "lo":  # every series has its own: see links.lo_prior
-        prior, figures = f"logit x ~ Normal(logit(chance), s), s such that x has sd {CHANCE_SD}", "chance"
+        prior, figures = f"logit x ~ Normal(logit(chance), s), s such that its 95 % quantile is chance + 1.645 x {CHANCE_SD}", "chance"
     elif isinstance(base, dist.Normal):
         prior = f"{REAL[p.support]} ~ Normal({base.loc:.3g}, {base.scale:.3g})"
     elif isinstance(p.prior, dist.Gamma):

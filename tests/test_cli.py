@@ -278,8 +278,9 @@ class TestForecastPrinted:
 
     def test_the_target_its_distance_and_its_tasks(self, printed: Told) -> None:
         assert "7e+09 parameters, 1e+12 tokens, web; 87.5 x the largest fitted compute" in " ".join(printed.out.split())
-        rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.out.splitlines() if line.count("│") == 7]
+        rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.out.splitlines() if line.count("│") == 8]
         assert [(row[0], row[2], row[4], row[5]) for row in rows] == [("piqa", "", "", "c4"), ("mmlu", "", "", "c4"), ("c4", "", "", "")]
+        assert [bool(row[6]) for row in rows] == [True, True, False]
         assert "loss (90 %)" in printed.out
 
     def test_actual_figures_stand_beside_and_a_star_marks_what_the_link_saw(self, fitted: Fit, capsys: pytest.CaptureFixture[str]) -> None:
@@ -302,6 +303,7 @@ BAD = {
     "link": (["--link", "probit"], ["link", "'probit'", "logistic, exponential"]),
     "via": (["--via", "pile"], ["via", "'pile'", "must be a loss of the runs that have accuracies"]),
     "pooling": (["--pooling", "some"], ["pooling", "'some'", "partial, none, complete"]),
+    "no reruns": (["--dataset", "gadre2024", "--with-reruns"], ["reruns", "must be held-out runs", "none"]),
     "params alone": (["--params", "7e9"], ["both --params and --tokens"]),
     "tokens alone": (["--tokens", "1e12"], ["both --params and --tokens"]),
     "corpus": (["--corpus", "web"], ["--corpus", "'web'", "olmo-mix"]),

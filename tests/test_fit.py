@@ -144,7 +144,7 @@ class TestFrames:
 
     def test_forecast(self, two_targets: Forecast) -> None:
         frame = two_targets.to_frame()
-        assert list(frame.columns) == ["target", "corpus", "task", "quantity", "mean", "median", "sd", "lower", "upper", "loss_name", "via"]
+        assert list(frame.columns) == ["target", "corpus", "task", "quantity", "mean", "median", "sd", "lower", "upper", "loss_name", "via", "verdict"]
         assert len(frame) == 2 * (9 + 8)
         assert set(frame["quantity"]) == {"loss", "accuracy"}
         assert ((frame["lower"] < frame["median"]) & (frame["median"] < frame["upper"]) & (frame["sd"] > 0)).all()

@@ -219,7 +219,8 @@ def logistic_log_density(model: SeriesModel, s: Sites, layout: Layout, chance: A
     sd = ratio * np.sqrt(softened * (1 - softened) / items)
     likelihood = np.where(layout.seen, stats.norm(p, sd).logpdf(layout.y), 0.0).sum()
     _, hi_, middle_, *pooled = model.pooling.parameters
-    near_chance = stats.norm(np.log(chance / (1 - chance)), 0.02 / (chance * (1 - chance))).logpdf(s["lo"]).sum()
+    at, above = (np.log(q / (1 - q)) for q in (chance, chance + 1.645 * 0.02))
+    near_chance = stats.norm(at, (above - at) / 1.645).logpdf(s["lo"]).sum()
     return float(likelihood + near_chance) + own_prior(hi_, s["hi"]) + own_prior(middle_, s["middle"]) + sum(pooled_prior(p, s, "task") for p in pooled)
 
 

@@ -138,6 +138,33 @@ def test_tasks_that_share_a_loss_share_a_row(gadre_fit: Fit) -> None:
     assert ax.get_xlabel() == "loss (nats/token)"
 
 
+def test_chain_has_a_curve_a_size_and_bands_where_targets_are(ladder_fit: Fit) -> None:
+    targets = ladder_fit.ladder.targets()
+    ax = plots.plot_chain(ladder_fit, task="mmlu", targets=targets)
+    ax.figure.canvas.draw()
+    assert ax.get_xscale() == "log"
+    assert ax.get_xlabel() == "training tokens"
+    assert ax.get_ylabel() == "accuracy (%)"
+    assert sum(len(line.get_xdata()) for line in ax.lines if line.get_marker() == "o") == 16
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "D"] == [t.tokens for t in targets]
+    assert len(ax.collections) == 2 * len(targets)
+    assert legend(ax)[-1] == "target, actual"
+    assert len(plots.plot_chain(ladder_fit, task="mmlu").collections) == 0
+
+
+def test_forest_has_a_row_a_task_the_population_and_the_prior(ladder_fit: Fit, gadre_fit: Fit) -> None:
+    ax = plots.plot_forest(ladder_fit, "slope")
+    assert [label.get_text() for label in ax.get_yticklabels()] == [*ladder_fit.ladder.tasks, "population"]
+    assert "prior, 90 %" in legend(ax)
+    summary = ladder_fit.summary().set_index(["parameter", "series"])
+    span = ax.patches[0].get_extents().transformed(ax.transData.inverted())
+    assert (span.x0, span.x1) == pytest.approx(tuple(summary.loc[("slope", "olmo-mix, mmlu"), ["lower_prior", "upper_prior"]]), rel=0.1)
+    medians = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert medians[0] == pytest.approx(float(ladder_fit.accuracies["posterior"]["slope"].sel(task="mmlu").median()))  # type: ignore[index]
+    corpora = legend(plots.plot_forest(gadre_fit, "eta"))
+    assert set(gadre_fit.ladder.corpora) < set(corpora)
+
+
 @pytest.mark.parametrize(("status", "says"), [("fail", True), ("warn", False), ("pass", False)])
 def test_a_failed_fit_is_said_in_the_title(ladder_forecast: Forecast, status: str, says: bool) -> None:
     assert ("FAIL" in plots.plot_forecast(replace(ladder_forecast, status=status)).get_title()) == says

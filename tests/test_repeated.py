@@ -50,6 +50,7 @@ def interval(fitted: Fit, name: str) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@pytest.mark.slow
 class TestMuennighoff:
     """Measured, medians and 95 % intervals, all 216 runs, parameters and noise free, seed 0:
 
@@ -105,6 +106,7 @@ def test_unique_tokens_become_u() -> None:
     np.testing.assert_allclose(data.reference.tokens * np.exp(data.layout.x.u[0]), [1e10, 5e9, 4e10], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_runs_that_repeat_nothing_leave_the_prior_of_r_star_d() -> None:
     """Several series, none of which says anything of R*_D: the sampler still does its work, and the fit warns."""
     fitted = fit(load_dataset("ladder2024"), law="repeated", chains=2, draws=1000)

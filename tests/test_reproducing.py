@@ -95,6 +95,7 @@ class TestBhagia:
         assert frame.loc["hellaswag", "loss SD (%)"] == pytest.approx(0.0915, abs=5e-4)
         assert np.corrcoef(frame["loss SD (%)"], frame["step 1 error (%)"].abs())[0, 1] > 0.8
 
+    @pytest.mark.slow
     def test_a_smaller_ladder_forecasts_worse_and_too_small_a_one_not_at_all(self, analysed: Callable[[str, str], Analysis]) -> None:
         frame = analysed("bhagia2024", "smaller-ladders").frame
         by_compute = frame[frame["cut by"] == "flops"]
@@ -102,6 +103,29 @@ class TestBhagia:
         assert size[16] == pytest.approx(5.85, abs=0.01)
         assert size[6:10].min() > size[16]
         assert by_compute.loc[by_compute["runs"] < 5, "note"].str.contains("runs for 5 parameters").all()
+
+
+@pytest.mark.slow
+class TestPosteriors:
+    def test_corpora_share_the_exponent_more_than_the_prior_says(self) -> None:
+        frame = reproduce("gadre2024", analysis="exponents").analyses[0].frame
+        assert frame["status"].ne("fail").all()
+        spread = frame.set_index("parameter").loc["sd_eta_corpus"]
+        assert spread["mean"] < spread["mean_prior"]
+        assert frame["parameter"].eq("eta").sum() == 3 * 8
+
+    def test_over_trained_runs_are_scored_by_multiplier(self) -> None:
+        frame = reproduce("gadre2024", analysis="over-training").analyses[0].frame
+        assert set(frame["M"]) == {"80", "160", "320", "640", "all"}
+        clean = frame[frame["fitted"].eq("M 20 and 40 only") & frame["M"].eq("all")].iloc[0]
+        assert clean["absolute error"] < frame[frame["fitted"].eq("all, normal noise") & frame["M"].eq("all")].iloc[0]["absolute error"]
+
+    def test_every_route_is_scored_on_every_pair(self) -> None:
+        frame = reproduce("bhagia2024", analysis="alternatives").analyses[0].frame
+        pairs = frame[frame["task"] != "mean of 16"]
+        assert pairs.groupby("route").size().to_dict() == {"own loss": 16, "C4 loss": 16, "compute only": 16, "single step": 16}
+        assert (pairs["lower"] < pairs["upper"]).all()
+        assert pairs["checks"].ne("fail").all()
 
 
 class TestComparing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 from bayescale.datasets import load_dataset
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import Forecast, forecast
+from bayescale.ladder import Ladder
 from bayescale.models import Noise
 from bayescale.readers.gadre_json import AVERAGES, LOSSES, TASKS_17
 from bayescale.reproducing.comparing import Analysis, table
@@ -20,7 +20,8 @@ from bayescale.scoring import score
 CHEAP, OVER_TRAINED = 40.0, 80.0  # token multipliers: runs up to the one are fitted, from the other on forecast
 PROB = 0.9
 LARGE = 1e9  # parameters of the runs that the averages are forecast for
-LINK_DRAWS = 400  # of each chain, for 138 links: enough for 5 % quantiles to a tenth of an sd
+DRAWS = 500  # of each chain: 5 % quantiles to a twentieth of an sd
+LINK_DRAWS = 700  # of each chain, for 138 links of six runs each, whose draws are less independent
 
 
 @cache
@@ -75,7 +76,7 @@ def over_trained_cases(least: float, noise: Noise, seed: int) -> tuple[pd.DataFr
     rows = full.frame
     M = (rows["tokens"] / rows["params"]).round()
     role = np.select([(M <= CHEAP) & (least <= M), M >= OVER_TRAINED], ["fit", "target"], "held_out")
-    ladder = replace(full, _rows=rows.assign(role=role))
+    ladder = Ladder.from_frame(rows.assign(role=role, accuracy=np.nan), law=full.law, name=full.name)
     fitted = fit(ladder, noise=noise, seed=seed)
     made = forecast(fitted, ladder.targets("target"), seed=seed)
     names = [t.label for t in made.targets]
@@ -91,7 +92,9 @@ def averages(seed: int) -> Analysis:
     for route, cases in average_cases(seed).groupby("route", sort=False):
         for average, of in cases.groupby("average"):
             rows += [{"average": average, "route": route, **r} for r in of.drop(columns=["average", "route"]).to_dict("records")]
-            rows.append({"average": average, "route": route, "run": f"mean of {len(of)}", **_summary(of), "crps": of["crps"].mean()})
+            rows.append(
+                {"average": average, "route": route, "run": f"mean of {len(of)}", **_summary(of), "crps": of["crps"].mean(), "checks": of["checks"].iloc[0]}
+            )
     about = (
         "Average accuracy (points) of the six runs over 1 B parameters that neither step saw. One link sees only the average, whose shape is no logistic nor "
         "exponential curve: tasks rise one after another. 46 links let each rise by itself."
@@ -105,14 +108,14 @@ def average_cases(seed: int) -> pd.DataFrame:
     targets = [t for t in pair.targets("target") if t.params > LARGE]
     actual = pair.frame.set_index(["task", "run"])["accuracy"]
     tasks = {"average17": list(TASKS_17), "average46": links_fit(seed).ladder.tasks}
-    made = {f"one link, {link}": forecast(fit(pair, link=link, seed=seed), targets, seed=seed) for link in ("exponential", "logistic")}
+    made = {f"one link, {link}": forecast(fit(pair, link=link, draws=DRAWS, seed=seed), targets, seed=seed) for link in ("exponential", "logistic")}
     made["46 links, logistic"] = forecast(links_fit(seed), targets, seed=seed)
     parts = []
     for route, one in made.items():
         for average, members in tasks.items():
             draws = _accuracy_draws(one, members if route.startswith("46") else [average])
             truth = actual[average][[t.label for t in targets]].to_numpy()
-            parts.append(score(100 * draws, 100 * truth, PROB).assign(route=route, average=average, run=[t.label for t in targets]))
+            parts.append(score(100 * draws, 100 * truth, PROB).assign(route=route, average=average, run=[t.label for t in targets], checks=one.status))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -132,6 +135,7 @@ def verdict_table(seed: int) -> Analysis:
             "mae": cases["error"].abs().mean(),
         }
         frame.loc[row.Index, list(figures)] = list(figures.values())
+    frame["checks"] = fitted.status
     about = (
         "rho is the rank correlation of accuracy with -loss over the runs that the links saw, kappa with compute, each with its 5 % end. Then the large runs: "
         "how many of their accuracies lie inside the 90 % interval, its width and the error of its median, in points."

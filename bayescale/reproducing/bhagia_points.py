@@ -210,6 +210,7 @@ def single_step_problem(at: Ladder2024, task: str) -> Problem:
     return ladder_single_step(*at.sizes(), runs[ACCURACY + task].to_numpy(), at.chance[task])
 
 
+@cache
 def link_of(at: Ladder2024, task: str) -> PointFit:
     """Step 2 of a task."""
     return solve(ladder_link(*at.link_points(task, task, SKIPPED, LAST), at.chance[task]))

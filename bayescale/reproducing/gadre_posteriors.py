@@ -20,8 +20,7 @@ from bayescale.scoring import score
 CHEAP, OVER_TRAINED = 40.0, 80.0  # token multipliers: runs up to the one are fitted, from the other on forecast
 PROB = 0.9
 LARGE = 1e9  # parameters of the runs that the averages are forecast for
-DRAWS = 500  # of each chain: 5 % quantiles to a twentieth of an sd
-LINK_DRAWS = 700  # of each chain, for 138 links of six runs each, whose draws are less independent
+LINK_DRAWS = 1200  # of each chain, for 138 links of six runs each, whose draws are less independent
 
 
 @cache
@@ -108,7 +107,7 @@ def average_cases(seed: int) -> pd.DataFrame:
     targets = [t for t in pair.targets("target") if t.params > LARGE]
     actual = pair.frame.set_index(["task", "run"])["accuracy"]
     tasks = {"average17": list(TASKS_17), "average46": links_fit(seed).ladder.tasks}
-    made = {f"one link, {link}": forecast(fit(pair, link=link, draws=DRAWS, seed=seed), targets, seed=seed) for link in ("exponential", "logistic")}
+    made = {f"one link, {link}": forecast(fit(pair, link=link, seed=seed), targets, seed=seed) for link in ("exponential", "logistic")}
     made["46 links, logistic"] = forecast(links_fit(seed), targets, seed=seed)
     parts = []
     for route, one in made.items():

@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayescale.models import SeriesModel
-from bayescale.modes import Quadratic, curvature, parameter_order, prior_moments
+from bayescale.models import COMMON, SeriesModel
+from bayescale.modes import PROVISIONAL_COMMON, Quadratic, curvature, parameter_order, prior_moments
 from bayescale.parameters import Parameter, to_natural
 from bayescale.priors import Pooling
 
@@ -112,7 +112,10 @@ def _by_series(model: SeriesModel) -> Coordinates:
         information = 2 * q.count
         log_det = _Group(model, [noise], information[:, None, None], (information * q.log_scale)[:, None]).whiten(sites, cut)
         weight = jnp.exp(2 * (q.log_scale - sites[noise.name]))
-        return sites, log_det + _Group(model, curve, q.F * weight[:, None, None], q.h * weight[:, None], q).whiten(sites, cut)
+        log_det += _Group(model, curve, q.F * weight[:, None, None], q.h * weight[:, None], q).whiten(sites, cut)
+        if COMMON.name in sites:
+            _follow_common(model, sites, q.repeats)
+        return sites, log_det
 
     start = np.concatenate(
         [
@@ -126,6 +129,19 @@ def _by_series(model: SeriesModel) -> Coordinates:
     )
     size = len(start) + _design(pooling).shape[1] * pooled + pooling.factors.series * len(pooling.parameters)
     return Coordinates(size, to_sites, np.concatenate([start, np.zeros(size - len(start))]))
+
+
+def _follow_common(model: SeriesModel, sites: dict[str, jax.Array], repeats: jax.Array) -> None:
+    """Move the noise scale, which is that of the whole, with the common part as far as the cells tell the scale within a group: scale sqrt(1 - common).
+
+    The shift depends on no noise scale, so the determinant of this change is 1; a population follows the mean of its series.
+    """
+    noise, kind = model.pooling.parameters[-1], np.array(model.pooling.factors.kind)
+    shift = 0.5 * repeats * (np.log1p(-PROVISIONAL_COMMON) - jax.nn.log_sigmoid(-sites[COMMON.name]))
+    sites[noise.name] += shift
+    if model.pooling.pooled(noise):
+        member = np.eye(len(model.pooling.factors.kinds))[kind]
+        sites[f"population_{noise.name}"] += (shift @ member) / member.sum(0)
 
 
 def _design(pooling: Pooling) -> np.ndarray:

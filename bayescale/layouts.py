@@ -185,11 +185,11 @@ def measured(ladder: Ladder) -> pd.DataFrame:
 def _series(rows: pd.DataFrame, name: str, kind: Callable[[str], str]) -> tuple[Factors, list[pd.DataFrame]]:
     cells = {(str(c), str(t)): cell for (c, t), cell in rows.groupby(["corpus", name], sort=False)}
     for (corpus, series), cell in cells.items():
-        if len(cell) < FEWEST_RUNS:
+        if cell["run"].nunique() < FEWEST_RUNS:
             raise DataError(
                 f"{name.replace('_', ' ')} {series!r} on corpus {corpus!r}",
                 rule=f"needs at least {FEWEST_RUNS} fitted runs",
-                got=f"{len(cell)}",
+                got=cell["run"].nunique(),
                 way_out="add runs, or drop the series",
             )
     corpora, names = (tuple(dict.fromkeys(k[i] for k in cells)) for i in (0, 1))
@@ -212,9 +212,9 @@ def _grouped(cells: list[pd.DataFrame], labels: list[np.ndarray]) -> tuple[list[
 
 
 def _deviation(z: np.ndarray, seen: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """From the mean of the group; nil where nothing was seen."""
-    same = (first[:, :, None] == first[:, None, :]) & seen[:, None, :]
-    return np.where(seen, z - (same * z[:, None, :]).sum(2) / np.maximum(same.sum(2), 1), 0.0)
+    """From the last of the group, so that the link goes through the ends of the runs; nil where nothing was seen."""
+    size = ((first[:, :, None] == first[:, None, :]) & seen[:, None, :]).sum(2)
+    return np.where(seen, z - np.take_along_axis(z, first + np.maximum(size, 1) - 1, -1), 0.0)
 
 
 def _rectangle(cells: list[pd.DataFrame], column: str, fill: object = None) -> np.ndarray:

@@ -65,9 +65,9 @@ RATE = Parameter("rate", "positive", dist.LogNormal(math.log(0.6), 0.5), 0.5, "e
 
 
 def lo_prior(chance: np.ndarray) -> dist.Distribution:
-    """Logit(lo) ~ Normal(logit(chance), sd) for each series, its 95 % quantile where that of Normal(chance, 0.02) is."""
+    """Logit(lo) ~ Normal(logit(chance), sd) for each series, its 95 % quantile where that of Normal(chance, 0.02) is; chance at least 0.002."""
     p = np.maximum(chance, CHANCE_FLOOR)
-    middle, upper = (np.log(q / (1 - q)) for q in (p, p + Q95 * CHANCE_SD))
+    middle, upper = (np.log(q / (1 - q)) for q in (p, np.minimum(p + Q95 * CHANCE_SD, (1 + p) / 2)))
     return logit_normal(middle, (upper - middle) / Q95)
 
 

@@ -47,7 +47,7 @@ TAIL = Parameter("tail", "positive", dist.Gamma(2.0, 0.1), None, "degrees of fre
 
 
 class Blocks(NamedTuple):
-    """x of a link that sees blocks of a run's checkpoints: the standardised loss, and its deviation from the mean of the run's blocks."""
+    """x of a link that sees blocks of a run's checkpoints: the standardised loss, and its deviation from that of the run's last block."""
 
     z: jax.Array
     deviation: jax.Array
@@ -209,7 +209,7 @@ def accuracy_model(
     """acc_sr ~ Normal(link(theta_s, z_sr), noise_ratio_s sqrt(p (1 - p) / items)); call it on a Layout whose x is the standardised loss.
 
     Grouped, x is `Blocks` and the mean gains within_s times the deviation: the path of a training run in (loss, accuracy) need not be the curve that
-    finished runs lie on, and a run's many blocks would otherwise outvote the few runs (the between-within model of Mundlak 1978, Econometrica 46).
+    the ends of runs lie on, and a run's many blocks would otherwise outvote the few runs (the between-within model of Mundlak 1978, Econometrica 46).
     """
     parameters = (*link.parameters, *([WITHIN, COMMON] if grouped else []), NOISE_RATIO)
     shared = make_pooling(parameters, factors, pooling, priors or {})

@@ -61,6 +61,8 @@ class Quadratic(NamedTuple):
         Shape (series,), runs of each series less the parameters that its data determine.
     weight
         Shape (series, parameters): what each series counts for in the location of its population.
+    repeats
+        Shape (series,): share of the cells that are not the first of their group; nil where all stand alone.
     ridge
         Of each series.
     """
@@ -70,6 +72,7 @@ class Quadratic(NamedTuple):
     log_scale: jax.Array
     count: jax.Array
     weight: jax.Array
+    repeats: jax.Array
     ridge: Tangent
 
 
@@ -119,7 +122,9 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
             told = np.maximum(member.T @ weight, np.finfo(float).tiny)  # nil where no run of a kind tells of a parameter
             between = np.maximum((spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / told))
             at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, between, variance)
-        return Quadratic(F, h, 0.5 * np.log(scale2), spare, weight, ridge)
+        own = np.broadcast_to(np.arange(seen.shape[1]), seen.shape)
+        repeats = (seen & (own != (own if layout.first is None else np.asarray(layout.first)))).sum(1) / seen.sum(1)
+        return Quadratic(F, h, 0.5 * np.log(scale2), spare, weight, repeats, ridge)
 
     return find
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import platform
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Literal
 
 import jax
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpyro import handlers
 
@@ -192,17 +194,28 @@ def _named(step: Step, name: str, v: np.ndarray) -> xr.DataArray:
 
 
 def _cells(step: Step, y: np.ndarray) -> xr.Dataset:
-    """A rectangle (chain, draw, series, cell) as (chain, draw, name, run): a run is of one corpus, which becomes a coordinate of it."""
+    """A rectangle (chain, draw, series, cell) as (chain, draw, name, run): a run is of one corpus, which becomes a coordinate of it.
+
+    A run's blocks are called ``run#0``, ``run#1``, ...
+    """
     f = step.factors
     seen = np.asarray(step.layout.seen)
-    runs = list(dict.fromkeys(step.runs[seen]))
+    names = [_labels(row[there]) for row, there in zip(step.runs, seen, strict=True)]
+    runs = list(dict.fromkeys(itertools.chain(*names)))
     series, cell = np.nonzero(seen)
-    column = [runs.index(r) for r in step.runs[seen]]
+    column = [runs.index(r) for r in itertools.chain(*names)]
     grid = np.full((*y.shape[:2], len(f.names), len(runs)), np.nan)
     grid[:, :, np.array(f.name)[series], column] = y[:, :, series, cell]
     corpus = dict(zip(column, np.array(f.corpora)[np.array(f.corpus)[series]], strict=True))
     coords = {**_coordinates(y.shape), f.name_of_names: list(f.names), "run": runs, "corpus": ("run", [str(corpus[i]) for i in range(len(runs))])}
     return xr.Dataset({step.observed: (("chain", "draw", f.name_of_names, "run"), grid)}, coords=coords)
+
+
+def _labels(runs: np.ndarray) -> list[str]:
+    """The names, numbered where one comes more than once."""
+    numbers = pd.Series(runs).groupby(runs).cumcount()
+    several = set(runs[numbers > 0])
+    return [f"{run}#{number}" if run in several else str(run) for run, number in zip(runs, numbers, strict=True)]
 
 
 def _statistics(sample: Sample) -> xr.Dataset:

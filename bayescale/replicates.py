@@ -15,12 +15,14 @@ LATER_HALF = 0.5  # share of a run's checkpoints that blocks leave out: early on
 
 
 def configurations(runs: pd.DataFrame) -> pd.Series:
-    """A label for each run, the same for all of one corpus, N, D (within 1 %) and unique tokens; indexed as `runs`."""
-    ordered = runs.sort_values(["corpus", "params", "tokens"], kind="stable")
-    unique = ordered["unique_tokens"].fillna(ordered["tokens"])
-    near = [np.abs(np.diff(np.log(v), prepend=np.inf)) < SAME_TOKENS for v in (ordered["tokens"], unique)]
-    same = ordered["corpus"].eq(ordered["corpus"].shift()) & ordered["params"].eq(ordered["params"].shift()) & near[0] & near[1]
-    return (~same).cumsum().reindex(runs.index)
+    """A label for each run, the same for all of one corpus and N whose D and unique tokens are within 1 % of the first one's; indexed as `runs`."""
+    places = np.log(np.stack([runs["tokens"], runs["unique_tokens"].fillna(runs["tokens"])], -1))
+    label = np.full(len(runs), -1)
+    for i, (corpus, params) in enumerate(zip(runs["corpus"], runs["params"], strict=True)):
+        if label[i] < 0:
+            near = (np.abs(places - places[i]) < SAME_TOKENS).all(1) & (label < 0)
+            label[near & runs["corpus"].eq(corpus).to_numpy() & runs["params"].eq(params).to_numpy()] = i
+    return pd.Series(label, runs.index)
 
 
 def with_reruns(ladder: Ladder) -> Ladder:

@@ -24,8 +24,8 @@ def verdicts(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
 
     predictable            lower end of rho >= 0.5
     weak                   rho >= 0.5, its lower end below
-    inverse                rho <= -0.5
     not through this loss  rho < 0.5, though the lower end of kappa >= 0.5: accuracy follows compute, but not this loss
+    inverse                rho <= -0.5, of the rest
     no trend               the rest
 
     Parameters

@@ -81,6 +81,9 @@ LOSS_CASES = {
     "repeated data": (ONE_FACTOR, "repeated", {}),
     "no pooling": (ONE_FACTOR, "chinchilla", {"pooling": "none"}),
     "complete pooling": (TWO_KINDS, "chinchilla", {"pooling": "complete"}),
+    "reruns": (ONE_FACTOR, "chinchilla", {"grouped": True}),
+    "reruns of two kinds": (TWO_KINDS, "compute", {"grouped": True}),
+    "reruns, no pooling": (ONE_FACTOR, "compute", {"grouped": True, "pooling": "none"}),
     "Student-t": (ONE_FACTOR, "compute", {"noise": "student_t"}),
     "Student-t, complete pooling": (ONE_FACTOR, "compute", {"noise": "student_t", "pooling": "complete"}),
     "one-sided": (ONE_FACTOR, "compute", {"noise": "one_sided"}),
@@ -93,7 +96,9 @@ def make_case(case: str) -> tuple[SeriesModel, Layout]:
         link = LINKS[case.split()[1]]
         return accuracy_model(link, TASKS, priors={"lo": lo_prior(np.array([0.25, 0.5, 0.2]))}), accuracy_layout(TASKS)
     f, law, settings = LOSS_CASES[case]
-    return loss_model(LAWS[law], f, **settings), loss_layout(f)
+    layout = loss_layout(f)
+    first = np.tile([0, 0, 2, 2, 4, 5], (f.series, 1)) if "grouped" in settings else None
+    return loss_model(LAWS[law], f, **settings), layout._replace(first=first)
 
 
 def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
@@ -108,7 +113,7 @@ def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
     at = loc + 0.3 * sd * rng.standard_normal((n, k))
     centre = jax.tree.map(lambda x: x.mean(1), layout.x)
     h = np.einsum("sij,sj->si", F, at)
-    figures = (F, h, rng.normal(-4.5, 0.3, n), rng.uniform(1, 5, n), rng.uniform(0.1, 2, (n, k)))
+    figures = (F, h, rng.normal(-4.5, 0.3, n), rng.uniform(1, 5, n), rng.uniform(0.1, 2, (n, k)), rng.uniform(0, 1, n))
     return Quadratic(*map(jnp.asarray, figures), tangent(model, curve)(at, centre))
 
 

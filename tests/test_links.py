@@ -135,6 +135,11 @@ def test_lo_of_a_task_that_cannot_be_guessed_is_a_small_share() -> None:
     assert np.quantile(lo[:, 0], 0.95) == pytest.approx(0.002 + 1.645 * 0.02, rel=0.15)
 
 
+def test_lo_of_a_task_that_guessing_nearly_solves_stays_below_one() -> None:
+    lo = np.asarray(lo_prior(np.array([0.98])).sample(jax.random.key(0), (4000,)))
+    assert ((lo > 0) & (lo < 1)).all()
+
+
 def test_a_link_of_your_own_passes_through() -> None:
     mine = Link("mine", "acc = 1", (), lambda *_: jnp.ones(()), lambda *_: {})
     assert get_link(mine) is mine

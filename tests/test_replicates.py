@@ -70,6 +70,14 @@ class TestReruns:
         lower, upper = np.sqrt(np.sum(np.square(differences)) / 2 / stats.chi2.ppf([0.995, 0.005], 4))  # what four pairs say by themselves
         assert lower < np.median(seeds) < upper
 
+    def test_any_order_of_unique_tokens_is_told_apart(self) -> None:
+        runs = pd.DataFrame({"corpus": "a", "params": 1e8, "tokens": 4e9, "unique_tokens": [1e9, 2e9, 1e9, np.nan, 4e9]})
+        assert list(configurations(runs)) == [0, 1, 0, 3, 3]
+
+    def test_steps_within_one_percent_do_not_chain(self) -> None:
+        runs = pd.DataFrame({"corpus": "a", "params": 1e8, "tokens": 1e9 * 1.009 ** np.arange(4), "unique_tokens": np.nan})
+        assert list(configurations(runs)) == [0, 0, 2, 2]
+
 
 class TestBlocks:
     def test_are_means_of_the_later_half(self) -> None:
@@ -80,7 +88,12 @@ class TestBlocks:
         expected = rows["accuracy"].to_numpy().reshape(5, 4).mean(1)
         np.testing.assert_allclose(np.asarray(data.layout.y)[0, :5], expected, rtol=1e-12)
         assert data.layout.y.shape == (1, 40)
-        np.testing.assert_allclose(np.asarray(data.layout.x.deviation).reshape(8, 5).mean(1), 0, atol=1e-12)
+        z, deviation = (np.asarray(v).reshape(8, 5) for v in data.layout.x)
+        np.testing.assert_allclose(deviation, z - z[:, -1:], atol=1e-12)
+
+    def test_blocks_of_two_runs_are_two_runs(self) -> None:
+        with pytest.raises(DataError, match="needs at least 3 fitted runs"):
+            accuracy_data(checkpoints(0.0, 0.01, runs=2), None, 5)
 
     @pytest.mark.parametrize("blocks", [0, -1, 2.5, True])
     def test_their_number_is_a_whole_one(self, blocks: object) -> None:
@@ -95,6 +108,7 @@ class TestBlocks:
         for blocks in (1, 20):
             posterior = fit(ladder, blocks=blocks, chains=2, draws=500).accuracies
             assert posterior is not None
+            assert posterior["observed_data"].to_dataset()["accuracy"].notna().sum() == 8 * blocks
             middle = posterior["posterior"].to_dataset()["middle"].to_numpy().ravel()
             width[blocks] = float(np.ptp(np.quantile(middle, [0.05, 0.95])))
         assert width[20] > 0.7 * width[1]

@@ -20,7 +20,7 @@ POINTS = 12  # along each curve
 MARGIN = 1.25  # factor by which a curve goes on beyond the runs of its size
 
 
-def plot_chain(fit: Fit, *, task: str | None = None, targets: Sequence[Target] = (), ax: Axes | None = None) -> Axes:
+def plot_chain(fit: Fit, *, task: str | None = None, corpus: str | None = None, targets: Sequence[Target] = (), ax: Axes | None = None) -> Axes:
     """Accuracy against training tokens: the fitted runs, and the forecast for every size, chained from (N, D) through the loss.
 
     A line is the median of the forecast at one model size; those of the targets have 50 % and 90 % bands, which hold the noise of a single run.
@@ -28,8 +28,8 @@ def plot_chain(fit: Fit, *, task: str | None = None, targets: Sequence[Target] =
     Parameters
     ----------
     fit
-        The fit of a ladder with one corpus.
-    task
+        Of losses and accuracies.
+    task, corpus
         Which; None for the first.
     targets
         Sizes to go on to; the actual accuracies of runs of the same name are open diamonds.
@@ -39,10 +39,11 @@ def plot_chain(fit: Fit, *, task: str | None = None, targets: Sequence[Target] =
     Raises
     ------
     SettingError
-        For a task that the ladder lacks.
+        For a task or a corpus that the ladder lacks.
     """
     task = choose("task", task, fit.ladder.tasks)
-    runs = fit.ladder.with_role("fit").runs
+    corpus = choose("corpus", corpus, fit.ladder.corpora)
+    runs = fit.ladder.with_role("fit").where(corpus=[corpus]).runs
     actual = measured(fit.ladder)["accuracy"]
     sizes = sorted(set(runs["params"]) | {t.params for t in targets})
     colours = dict(zip(sizes, colormaps["viridis"](np.linspace(0.0, 0.88, len(sizes))), strict=True))
@@ -52,7 +53,7 @@ def plot_chain(fit: Fit, *, task: str | None = None, targets: Sequence[Target] =
     for N in sizes:
         own = [*runs.loc[runs["params"] == N, "tokens"], *(t.tokens for t in targets if t.params == N)]
         curves[N] = np.geomspace(max(lowest, min(own) / MARGIN), max(own) * MARGIN, POINTS)
-    grid = [Target(params=N, tokens=D, corpus=fit.ladder.corpora[0], name=f"{N:g} {D:g}") for N, tokens in curves.items() for D in tokens]
+    grid = [Target(params=N, tokens=D, corpus=corpus, name=f"{N:g} {D:g}") for N, tokens in curves.items() for D in tokens]
     draws = forecast(fit, grid).draws["accuracy"].sel(task=task)
     for i, (N, tokens) in enumerate(curves.items()):
         values = draws.isel(target=slice(i * POINTS, (i + 1) * POINTS)).to_numpy().reshape(-1, POINTS)
@@ -72,5 +73,5 @@ def plot_chain(fit: Fit, *, task: str | None = None, targets: Sequence[Target] =
     ax.set_ylabel("accuracy (%)")
     ax.yaxis.set_major_formatter(percent)
     ax.legend(handles=handles, frameon=False, fontsize=8, loc="upper left", title="parameters", title_fontsize=8)
-    ax.set_title(add_corpus(task, fit.ladder.corpora[0], fit.ladder.corpora, fit.status))
+    ax.set_title(add_corpus(task, corpus, fit.ladder.corpora, fit.status))
     return ax

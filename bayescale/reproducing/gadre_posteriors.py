@@ -64,7 +64,8 @@ def over_training(seed: int) -> Analysis:
             rows.append({"fitted": variant, "M": str(M), "runs": len(of), **_summary(of), "checks": status})
     about = (
         "C4 loss of every run at M >= 80, from the runs of all sizes at M <= 40: bias and mean absolute error of the median, %, share inside the 90 % "
-        "interval, its mean width, %. Runs at M = 5 and 10 lie up to 15 % above the law: noise that only goes up, or leaving them out, mends most of that."
+        "interval, its mean width, %. Runs at M = 5 lie 5 to 15 % above the law: noise that only goes up, or leaving them out, mends most of that (as seen on "
+        "these very runs)."
     )
     return Analysis("over-training", about, pd.DataFrame(rows))
 

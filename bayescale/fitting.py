@@ -194,9 +194,7 @@ def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, lin
 
 
 def _enough_runs(layout: Layout, needed: int, curve: str) -> list[Check]:
-    seen = np.asarray(layout.seen)
-    first = np.broadcast_to(np.arange(seen.shape[1]), seen.shape) if layout.first is None else np.asarray(layout.first)
-    fewest = min(len(set(row[there])) for row, there in zip(first, seen, strict=True))  # cells of one group count once
+    fewest = min(len(set(row[there])) for row, there in zip(layout.groups, np.asarray(layout.seen), strict=True))  # cells of one group count once
     if fewest >= needed:
         return []
     advice = f"a series has {fewest} runs for the {needed} parameters of {curve}: the prior decides what the runs cannot"

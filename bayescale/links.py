@@ -16,7 +16,7 @@ import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
 from bayescale.laws import Ridge, Values
-from bayescale.parameters import Parameter, logit_normal
+from bayescale.parameters import NORMAL_95, Parameter, logit_normal
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,6 @@ CHANCE_SD = 0.02  # sd of lo around chance: the weakest public models scatter th
 ENDS = (1.0, -1.0)  # standardised losses of a weak and a strong run: the accuracies there are what the runs of a ladder determine
 UNSEEN = 1e-3  # of accuracy: a thousand questions do not tell less
 CHANCE_FLOOR = 0.002  # a task that cannot be guessed still has a little to get right by luck
-Q95 = 1.645  # of the standard normal
 LO = Parameter("lo", "unit", logit_normal(-1.1, 0.1), None, "chance, sd 0.02: where public models of 10M parameters sit")
 HI = Parameter(
     "hi", "unit", logit_normal(3.5, 0.5), None, "near 1, because the questions can be answered; label noise keeps it a little below (0.97, 90 %: 0.94-0.99)"
@@ -67,8 +66,8 @@ RATE = Parameter("rate", "positive", dist.LogNormal(math.log(0.6), 0.5), 0.5, "e
 def lo_prior(chance: np.ndarray) -> dist.Distribution:
     """Logit(lo) ~ Normal(logit(chance), sd) for each series, its 95 % quantile where that of Normal(chance, 0.02) is; chance at least 0.002."""
     p = np.maximum(chance, CHANCE_FLOOR)
-    middle, upper = (np.log(q / (1 - q)) for q in (p, np.minimum(p + Q95 * CHANCE_SD, (1 + p) / 2)))
-    return logit_normal(middle, (upper - middle) / Q95)
+    middle, upper = (np.log(q / (1 - q)) for q in (p, np.minimum(p + NORMAL_95 * CHANCE_SD, (1 + p) / 2)))
+    return logit_normal(middle, (upper - middle) / NORMAL_95)
 
 
 def _logistic(v: Values, z: jax.Array) -> jax.Array:

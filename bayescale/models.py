@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax.scipy.special import log_ndtr
@@ -76,6 +77,11 @@ class Layout(NamedTuple):
     x: Any
     items: jax.Array
     first: jax.Array | None = None
+
+    @property
+    def groups(self) -> np.ndarray:
+        """`first`, or each cell's own index where all stand alone: shape (series, runs)."""
+        return np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape) if self.first is None else np.asarray(self.first)
 
 
 @dataclass(frozen=True)

@@ -122,8 +122,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
             told = np.maximum(member.T @ weight, np.finfo(float).tiny)  # nil where no run of a kind tells of a parameter
             between = np.maximum((spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / told))
             at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, between, variance)
-        own = np.broadcast_to(np.arange(seen.shape[1]), seen.shape)
-        repeats = (seen & (own != (own if layout.first is None else np.asarray(layout.first)))).sum(1) / seen.sum(1)
+        repeats = (seen & (layout.groups != np.arange(seen.shape[1]))).sum(1) / seen.sum(1)
         return Quadratic(F, h, 0.5 * np.log(scale2), spare, weight, repeats, ridge)
 
     return find

@@ -11,6 +11,8 @@ import numpyro.distributions as dist
 from numpy.typing import ArrayLike
 from numpyro.distributions import Distribution, constraints, transforms
 
+NORMAL_95 = 1.645  # 95 % quantile of the standard normal
+
 
 def _softplus(x: jax.Array) -> jax.Array:
     """ln(1 + e^x), good up to x = 700: a trajectory that goes further has diverged, and JAX's own takes a dozen operations for it."""

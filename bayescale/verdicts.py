@@ -1,6 +1,6 @@
 """Whether a task can be forecast from its ladder at all: one verdict a task, from the runs that its link saw.
 
-rho is Spearman's rank correlation of accuracy with -loss over those runs, all corpora together; kappa the same with compute. The 90 % interval of
+rho is Spearman's rank correlation of accuracy with -loss over those runs, all corpora together; rho_compute the same with compute. The 90 % interval of
 either is Fisher's, z = artanh(rho) with variance 1.06 / (n - 3) (Fieller, Hartley and Pearson 1957, Biometrika 44).
 """
 
@@ -12,19 +12,19 @@ import numpy as np
 import pandas as pd
 
 from bayescale.layouts import AccuracyData
+from bayescale.parameters import NORMAL_95
 
 Verdict = Literal["predictable", "weak", "no trend", "inverse", "not through this loss"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 TREND = 0.5  # rank correlation from which on a task has a trend
-NORMAL_95 = 1.645
 
 
 def verdicts(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
-    """One row a task: verdict, runs, rho with its lower end, kappa with its lower end.
+    """One row a task: verdict, runs, rho and rho_compute, each with its lower end.
 
     predictable            lower end of rho >= 0.5
     weak                   rho >= 0.5, its lower end below
-    not through this loss  rho < 0.5, though the lower end of kappa >= 0.5: accuracy follows compute, but not this loss
+    not through this loss  rho < 0.5, though the lower end of rho_compute >= 0.5: accuracy follows compute, but not this loss
     inverse                rho <= -0.5, of the rest
     no trend               the rest
 
@@ -41,16 +41,18 @@ def verdicts(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
         seen = np.asarray(data.layout.seen)[members]
         accuracy, loss = np.asarray(data.layout.y)[members][seen], np.asarray(data.layout.x)[members][seen]
         flops = compute[data.runs[members][seen]].to_numpy()
-        rho, kappa = _rank_correlation(accuracy, -loss), _rank_correlation(accuracy, flops)
-        figures = {"rho": rho, "rho_lower": _lower(rho, len(loss)), "kappa": kappa, "kappa_lower": _lower(kappa, len(loss))}
-        rows[task] = {"verdict": _verdict(rho, figures["rho_lower"], figures["kappa_lower"]), "runs": len(loss), **figures}
+        figures: dict[str, float] = {}
+        for name, other in (("rho", -loss), ("rho_compute", flops)):
+            figures[name] = _rank_correlation(accuracy, other)
+            figures[f"{name}_lower"] = _lower(figures[name], len(loss))
+        rows[task] = {"verdict": _verdict(figures["rho"], figures["rho_lower"], figures["rho_compute_lower"]), "runs": len(loss), **figures}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 
-def _verdict(rho: float, rho_lower: float, kappa_lower: float) -> Verdict:
+def _verdict(rho: float, rho_lower: float, compute_lower: float) -> Verdict:
     if rho >= TREND:
         return "predictable" if rho_lower >= TREND else "weak"
-    if kappa_lower >= TREND:
+    if compute_lower >= TREND:
         return "not through this loss"
     return "inverse" if rho <= -TREND else "no trend"
 

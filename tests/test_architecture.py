@@ -36,6 +36,7 @@ ORDER = [
     "placing",
     "forecasting",
     "simulating",
+    "point_fits",
     "baselines",
     "reproducing",
     "plots",

@@ -109,7 +109,7 @@ class TestBhagia:
 class TestPosteriors:
     def test_corpora_share_the_exponent_more_than_the_prior_says(self) -> None:
         frame = reproduce("gadre2024", analysis="exponents").analyses[0].frame
-        assert frame["status"].ne("fail").all()
+        assert frame["checks"].ne("fail").all()
         spread = frame.set_index("parameter").loc["sd_eta_corpus"]
         assert spread["mean"] < spread["mean_prior"]
         assert frame["parameter"].eq("eta").sum() == 3 * 8

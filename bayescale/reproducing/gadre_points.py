@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.baselines import Problem, gadre_constants, gadre_error, gadre_loss, solve
+from bayescale.baselines import gadre_constants, gadre_error, gadre_loss
 from bayescale.datasets import load_dataset
 from bayescale.datasets.released import load_released
 from bayescale.errors import FitError
+from bayescale.point_fits import Problem, solve
 from bayescale.readers.gadre_json import AVERAGES, LOSSES
 from bayescale.readers.wide import ACCURACY, LOSS, widen
 from bayescale.reproducing.comparing import Analysis, digits, row, spread_of_optima, table

@@ -42,7 +42,7 @@ def exponents(seed: int) -> Analysis:
     summary = fitted.summary()
     spreads = [f"sd_{p}_{factor}" for p in ("eta", "phi", "psi") for factor in ("corpus", "loss_name", "series")]
     chosen = summary[summary["parameter"].isin(["eta", "population_eta", *spreads])].sort_values("parameter", kind="stable")
-    frame = chosen.drop(columns="step").assign(status=fitted.status).reset_index(drop=True)
+    frame = chosen.drop(columns="step").assign(checks=fitted.status).reset_index(drop=True)
     about = (
         "Law gadre on 3 corpora x 8 losses, theta = mu + u_corpus + v_loss + w. sd_x_corpus is the spread between corpora on the real scale (log for eta), "
         "5 % to 95 % of the posterior, and of the prior beside it."
@@ -137,8 +137,8 @@ def verdict_table(seed: int) -> Analysis:
         frame.loc[row.Index, list(figures)] = list(figures.values())
     frame["checks"] = fitted.status
     about = (
-        "rho is the rank correlation of accuracy with -loss over the runs that the links saw, kappa with compute, each with its 5 % end. Then the large runs: "
-        "how many of their accuracies lie inside the 90 % interval, its width and the error of its median, in points."
+        "rho is the rank correlation of accuracy with -loss over the runs that the links saw, rho_compute with compute, each with its 5 % end. Then the large "
+        "runs: how many of their accuracies lie inside the 90 % interval, its width and the error of its median, in points."
     )
     return Analysis("verdicts", about, frame.sort_values("rho", ignore_index=True))
 

@@ -129,12 +129,12 @@ def _chinchilla_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
 def _chinchilla_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
     factor = (1 - v["phi"]) / (1 - at["phi"])
     return {
-        "alpha": _same_slope(at["alpha"], factor * v["psi"] / at["psi"], x.n),
-        "beta": _same_slope(at["beta"], factor * (1 - v["psi"]) / (1 - at["psi"]), x.d),
+        "alpha": same_slope(at["alpha"], factor * v["psi"] / at["psi"], x.n),
+        "beta": same_slope(at["beta"], factor * (1 - v["psi"]) / (1 - at["psi"]), x.d),
     }
 
 
-def _same_slope(exponent: jax.Array, factor: jax.Array, place: jax.Array) -> jax.Array:
+def same_slope(exponent: jax.Array, factor: jax.Array, place: jax.Array) -> jax.Array:
     """The e that solves factor e exp(-e t) = exponent exp(-exponent t), t the place along the axis: the slope is what it was before the factor.
 
     By two steps of Newton's method on ln e - e t, which is concave and increasing where t < 0, as it is at the centre of the runs.
@@ -162,11 +162,11 @@ def _gadre_constants(v: Values, at: Reference) -> dict[str, jax.Array]:
 
 
 def _gadre_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
-    return {"eta": _same_slope(at["eta"], (1 - v["phi"]) / (1 - at["phi"]), x.n + x.d)}
+    return {"eta": same_slope(at["eta"], (1 - v["phi"]) / (1 - at["phi"]), x.n + x.d)}
 
 
 def _compute_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
-    return {"gamma": _same_slope(at["gamma"], (1 - v["phi"]) / (1 - at["phi"]), x.c)}
+    return {"gamma": same_slope(at["gamma"], (1 - v["phi"]) / (1 - at["phi"]), x.c)}
 
 
 def _compute(v: Values, x: Point) -> jax.Array:

@@ -18,7 +18,7 @@ from bayescale.diagnosing import sampler_checks
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Ladder
-from bayescale.laws import ALPHA, BETA, PSI, Point, Values
+from bayescale.laws import ALPHA, BETA, PSI, Point, Values, same_slope
 from bayescale.layouts import accuracy_data, link_model, loss_data, point
 from bayescale.links import HI, LO, MIDDLE, Link
 from bayescale.models import Layout
@@ -44,12 +44,22 @@ def _single_step_accuracy(v: Values, x: Point) -> jax.Array:
     return v["lo"] + (v["hi"] - v["lo"]) * jax.nn.sigmoid(jnp.log(share) - jnp.log1p(-share) - v["gain"] * (reducible - 1))
 
 
+def _single_step_ridge(v: Values, at: Values, x: Point) -> dict[str, jax.Array]:
+    """Both slopes of the logit kept, as law `chinchilla` keeps those of ln L."""
+    gain = v["gain"] / at["gain"]
+    return {
+        "alpha": same_slope(at["alpha"], gain * v["psi"] / at["psi"], x.n),
+        "beta": same_slope(at["beta"], gain * (1 - v["psi"]) / (1 - at["psi"]), x.d),
+    }
+
+
 SINGLE_STEP = Link(
     "single step",
     "acc = lo + (hi - lo) sigmoid(t - A N^-alpha - B D^-beta)",
     (LO, HI, MIDDLE, GAIN, PSI, ALPHA, BETA),
     _single_step_accuracy,
     lambda *_: {},
+    _single_step_ridge,
 )
 
 

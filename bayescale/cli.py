@@ -101,6 +101,7 @@ def forecast(
     link: Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")] = None,
     via: Annotated[str | None, typer.Option(help="Loss that every task is linked through; without it, each task's own.")] = None,
     pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
+    discrepancy: Annotated[str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")] = "calibrated",
     reruns: Annotated[bool, typer.Option("--with-reruns", help="Fit held-out reruns of fitted runs too, as replicates.")] = False,
     prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
@@ -130,7 +131,8 @@ def forecast(
             share[step] = done
             bar.update(task, completed=sum(share.values()))
 
-        fitted = fit(ladder, law=law, link=link, via=via, pooling=pooling, chains=chains, draws=draws, seed=seed, progress=progress)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"law": law, "link": link, "via": via, "pooling": pooling, "discrepancy": discrepancy}
+        fitted = fit(ladder, **settings, chains=chains, draws=draws, seed=seed, progress=progress)
     made = make_forecast(fitted, wanted, seed=seed)
     _write(fitted, made, csv, plot, save, prob)
     if as_json:

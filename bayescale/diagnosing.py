@@ -8,9 +8,14 @@ import numpy as np
 import xarray as xr
 
 from bayescale.checks import Check
+from bayescale.laws import R_STAR_D, Law
+from bayescale.layouts import AccuracyData, LossData
+from bayescale.links import Link
+from bayescale.models import Layout
 from bayescale.sampling import TREE_DEPTH
 
 RHAT, ESS, BFMI = 1.01, 400.0, 0.3  # Vehtari et al. 2021; Betancourt 2016
+ONE_RATIO = 0.05  # sd of ln(D/N) over the runs below which N and D move together
 LONGER = "run longer (draws, warmup), or drop what the runs cannot tell apart"
 
 
@@ -44,6 +49,31 @@ def sampler_checks(tree: xr.DataTree, step: str) -> list[Check]:
         )
     )
     return found
+
+
+def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, link: Link | None) -> list[Check]:
+    """Warnings of a design that cannot answer: fewer runs than parameters, one token multiplier for all, no repetition for a law of repeated data."""
+    found = _enough_runs(data.layout, len(law.parameters) + 1, f"law {law.name}")
+    if accuracies is not None and link is not None:
+        found += _enough_runs(accuracies.layout, len(link.parameters), f"link {link.name}")
+    ratio = np.where(data.layout.seen, data.layout.x.d - data.layout.x.n, np.nan)
+    spread = float(np.nanstd(ratio))
+    if spread < ONE_RATIO and len(law.parameters) > 2:
+        advice = "all runs have one token multiplier D/N, so the effects of N and D cannot be told apart: add runs at another"
+        found.append(Check("spread of ln(D/N)", "warn", spread, ONE_RATIO, advice))
+    repeating = int((data.layout.seen & (data.layout.x.u < data.layout.x.d)).sum())
+    if not repeating and any(p.name == R_STAR_D.name for p in law.parameters):
+        advice = f"no fitted run repeats data, so what law {law.name} says of repetition is its prior: give unique_tokens, or take another law"
+        found.append(Check("runs that repeat data", "warn", repeating, 1, advice))
+    return found
+
+
+def _enough_runs(layout: Layout, needed: int, curve: str) -> list[Check]:
+    fewest = min(len(set(row[there])) for row, there in zip(layout.groups, np.asarray(layout.seen), strict=True))  # cells of one group count once
+    if fewest >= needed:
+        return []
+    advice = f"a series has {fewest} runs for the {needed} parameters of {curve}: the prior decides what the runs cannot"
+    return [Check(f"runs for each parameter of {curve}", "warn", fewest, needed, advice)]
 
 
 def _limit(name: str, value: float, limit: float, *, below: bool, advice: str) -> Check:

@@ -1,9 +1,9 @@
-"""fit(ladder, ...) -> Fit: the two posteriors, what they were fitted on, and how; save and load."""
+"""fit(ladder, ...) -> Fit: the two posteriors, the discrepancy, what they were fitted on, and how; save and load."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +15,23 @@ from numpyro.distributions import Distribution
 
 from bayescale import checks
 from bayescale.checks import Check, Status
-from bayescale.diagnosing import sampler_checks
+from bayescale.diagnosing import design_checks, sampler_checks
+from bayescale.discrepancy import DISCREPANCIES, Discrepancy, DiscrepancyKind
+from bayescale.errors import SettingError
+from bayescale.folds import Job, alike, sample_jobs
 from bayescale.ladder import Ladder
-from bayescale.laws import R_STAR_D, Law, get_law
-from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
+from bayescale.laws import Law, get_law
+from bayescale.layouts import AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.links import Link, get_link
-from bayescale.models import Layout, Noise, every_prior_used, loss_model
-from bayescale.posteriors import accuracy_step, loss_step, sample_posteriors
+from bayescale.models import WIDENING, Noise
+from bayescale.posteriors import full_tree
+from bayescale.preparing import Prepared, Settings
 from bayescale.priors import PoolingKind
+from bayescale.rolling import Fold, past_ladders
 from bayescale.sampling import Sampler, require_64bit
 from bayescale.verdicts import verdicts
 
-ONE_RATIO = 0.05  # sd of ln(D/N) over the runs below which N and D move together
+PAST_WARMUP, PAST_DRAWS = 200, 100  # of each chain in a fit of the ladder's past, of which only mean slopes are wanted
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +50,8 @@ class Fit:
         Chains, draws, warm-up, seed.
     blocks
         Blocks of each run's checkpoints that the link saw; None where it saw the last one only.
+    discrepancy
+        The errors of law and link beyond the ladder, as a forecast draws them.
     """
 
     ladder: Ladder
@@ -56,12 +63,13 @@ class Fit:
     losses: xr.DataTree
     accuracies: xr.DataTree | None
     sampler: Sampler
-    blocks: int | None = None
+    blocks: int | None
+    discrepancy: Discrepancy
 
     @cached_property
     def loss_data(self) -> LossData:
         """What the law was fitted on."""
-        return loss_data(self.ladder)
+        return loss_data(self.ladder, widening=WIDENING.name in self.losses["posterior"])
 
     @cached_property
     def accuracy_data(self) -> AccuracyData | None:
@@ -74,6 +82,7 @@ class Fit:
         found = sampler_checks(self.losses, "loss")
         if self.accuracies is not None:
             found += sampler_checks(self.accuracies, "accuracy")
+        found += self.discrepancy.checks
         return found + design_checks(self.loss_data, self.law, self.accuracy_data, self.link) + self.ladder.with_role("fit", "link").checks()
 
     def diagnostics(self) -> pd.DataFrame:
@@ -104,7 +113,8 @@ class Fit:
     def __repr__(self) -> str:
         link = f", link {self.link.name} via {self.via or 'own loss'}" if self.link else ""
         size = f"{self.sampler.chains} x {self.sampler.draws} draws"
-        return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, pooling {self.pooling}, {size}, checks: {self.status})"
+        rest = f"pooling {self.pooling}, discrepancy {self.discrepancy.kind}, {size}, checks: {self.status}"
+        return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, {rest})"
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>" + self.diagnostics().to_html(index=False)
@@ -117,6 +127,7 @@ def fit(
     link: str | Link | None = None,
     via: str | None = None,
     pooling: PoolingKind = "partial",
+    discrepancy: DiscrepancyKind = "calibrated",
     noise: Noise = "normal",
     blocks: int | None = None,
     priors: Mapping[str, Distribution] | None = None,
@@ -137,6 +148,9 @@ def fit(
         Loss name that every task is linked through; None for each task's own.
     pooling
         ``partial``, ``none`` or ``complete``.
+    discrepancy
+        What a forecast allows for beyond the ladder's compute: errors of law and link learned from the ladder's own past (``calibrated``), from
+        public sweeps alone (``prior``), or ``none``: law and link are taken as true, and noise is the same at every compute.
     noise
         Of the losses: ``normal``, ``student_t``, or ``one_sided`` (under-tuned runs sit above the law).
     blocks
@@ -152,53 +166,63 @@ def fit(
     Raises
     ------
     SettingError
-        For an unknown law, link, via, pooling, noise or prior, or where JAX computes in 32-bit.
+        For an unknown law, link, via, pooling, discrepancy, noise or prior, or where JAX computes in 32-bit.
     DataError
         Where a series has fewer than 3 fitted runs.
     """
     require_64bit()
+    if discrepancy not in DISCREPANCIES:
+        raise SettingError("discrepancy", rule=f"must be one of {', '.join(DISCREPANCIES)}", got=repr(discrepancy), way_out="mend the name")
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
-    chosen, mine = get_law(ladder.law if law is None else law), dict(priors or {})
-    losses = loss_data(ladder)
-    model = loss_model(chosen, losses.factors, pooling=pooling, noise=noise, priors=mine, grouped=losses.layout.first is not None)
-    accuracies = accuracy_data(ladder, via, blocks)
-    linked = get_link(ladder.link if link is None else link) if accuracies is not None else None
-    second = link_model(linked, accuracies, pooling, mine) if linked is not None and accuracies is not None else None
-    every_prior_used(mine, [m for m in (model, second) if m is not None])
-    steps = {"loss": loss_step(chosen, losses, model)}
-    if linked is not None and accuracies is not None and second is not None:
-        steps["accuracy"] = accuracy_step(linked, accuracies, second)
-    trees, seconds = sample_posteriors(steps, sampler, progress)
-    about = {"ladder": ladder.name, "data_sha256": ladder.with_role("fit", "link").digest(), "pooling": pooling, "seconds_together": seconds}
+    short = Sampler(chains=chains, draws=min(draws, PAST_DRAWS), warmup=PAST_WARMUP, seed=seed)
+    settings = Settings(
+        get_law(ladder.law if law is None else law),
+        get_link(ladder.link if link is None else link),
+        via,
+        pooling,
+        discrepancy,
+        noise,
+        blocks,
+        dict(priors or {}),
+    )
+    whole = settings.prepare(ladder, widening=settings.widens(ladder))
+    past = [settings.prepare(earlier, widening=whole.widening) for earlier in past_ladders(ladder)] if discrepancy == "calibrated" else []
+    names = list(whole.steps)
+    steps = {name: alike([whole.steps[name], *(p.steps[name] for p in past if name in p.steps)]) for name in names}
+    jobs = {name: [Job(step, short if i else sampler) for i, step in enumerate(steps[name])] for name in names}
+    samples, seconds = sample_jobs(jobs, progress)
+    folds = {name: [Fold(*f) for f in zip([p.data[name] for p in past if name in p.data], steps[name][1:], samples[name][1:], strict=True)] for name in names}
+    trees = {name: full_tree(steps[name][0], samples[name][0]) for name in names}
+    return make_fit(ladder, settings, whole, trees, folds, sampler, seconds)
+
+
+def make_fit(
+    ladder: Ladder,
+    settings: Settings,
+    whole: Prepared,
+    trees: Mapping[str, xr.DataTree],
+    folds: Mapping[str, Sequence[Fold]],
+    sampler: Sampler,
+    seconds: float,
+) -> Fit:
+    """The fit of `ladder` from its posteriors and those of its past, by step."""
+    about = {"ladder": ladder.name, "data_sha256": ladder.with_role("fit", "link").digest(), "pooling": settings.pooling, "seconds_together": seconds}
     for tree in trees.values():
         tree.attrs |= about
-    trees["loss"].attrs |= {"law": chosen.name, "noise": noise}
-    return Fit(ladder, chosen, linked, via, pooling, noise, trees["loss"], trees.get("accuracy"), sampler, blocks)
-
-
-def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, link: Link | None) -> list[Check]:
-    """Warnings of a design that cannot answer: fewer runs than parameters, one token multiplier for all, no repetition for a law of repeated data."""
-    found = _enough_runs(data.layout, len(law.parameters) + 1, f"law {law.name}")
-    if accuracies is not None and link is not None:
-        found += _enough_runs(accuracies.layout, len(link.parameters), f"link {link.name}")
-    ratio = np.where(data.layout.seen, data.layout.x.d - data.layout.x.n, np.nan)
-    spread = float(np.nanstd(ratio))
-    if spread < ONE_RATIO and len(law.parameters) > 2:
-        advice = "all runs have one token multiplier D/N, so the effects of N and D cannot be told apart: add runs at another"
-        found.append(Check("spread of ln(D/N)", "warn", spread, ONE_RATIO, advice))
-    repeating = int((data.layout.seen & (data.layout.x.u < data.layout.x.d)).sum())
-    if not repeating and any(p.name == R_STAR_D.name for p in law.parameters):
-        advice = f"no fitted run repeats data, so what law {law.name} says of repetition is its prior: give unique_tokens, or take another law"
-        found.append(Check("runs that repeat data", "warn", repeating, 1, advice))
-    return found
-
-
-def _enough_runs(layout: Layout, needed: int, curve: str) -> list[Check]:
-    fewest = min(len(set(row[there])) for row, there in zip(layout.groups, np.asarray(layout.seen), strict=True))  # cells of one group count once
-    if fewest >= needed:
-        return []
-    advice = f"a series has {fewest} runs for the {needed} parameters of {curve}: the prior decides what the runs cannot"
-    return [Check(f"runs for each parameter of {curve}", "warn", fewest, needed, advice)]
+    trees["loss"].attrs |= {"law": settings.law.name, "noise": settings.noise}
+    return Fit(
+        ladder=ladder,
+        law=settings.law,
+        link=settings.link if "accuracy" in trees else None,
+        via=settings.via,
+        pooling=settings.pooling,
+        noise=settings.noise,
+        losses=trees["loss"],
+        accuracies=trees.get("accuracy"),
+        sampler=sampler,
+        blocks=settings.blocks,
+        discrepancy=settings.find_discrepancy(whole, folds),
+    )
 
 
 def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:

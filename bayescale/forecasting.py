@@ -1,12 +1,10 @@
-"""forecast(fit, targets) -> Forecast: a law, the run's own noise, hence a loss; a link at that loss, the score's noise, hence an accuracy."""
+"""forecast(fit, targets) -> Forecast: a law, its error, the run's own noise, hence a loss; a link at that loss, its error, the score's noise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -15,14 +13,12 @@ from bayescale.checks import Status
 from bayescale.errors import DataError, SettingError
 from bayescale.fitting import Fit
 from bayescale.ladder import Target
-from bayescale.laws import Reference
-from bayescale.layouts import AccuracyData, LossData, point
-from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
+from bayescale.layouts import AccuracyData, LossData
+from bayescale.parts import Parts, make_parts, shared_variance
 from bayescale.placing import corpus_of, extrapolation, same_conventions
-from bayescale.sampling import random_key
+from bayescale.predicting import LOSS_PARTS, PARTS
+from bayescale.sampling import STREAMS, check_seed
 from bayescale.scoring import check_prob
-
-LAW_AS_TRUE = "Intervals take the law and the link as true: they will be too narrow far from the ladder's own compute."
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +37,10 @@ class Forecast:
         One row a target: extrapolation_factor, and note (empty, or what makes the target unlike the runs).
     status
         Of the fit that it came from: ``fail`` stays on everything.
+    note
+        What its intervals hold, and on what that rests.
+    parts
+        What the draws are put together from, losses and accuracies; and where in them each (target, corpus, name) is.
     """
 
     draws: xr.Dataset
@@ -48,6 +48,8 @@ class Forecast:
     table: pd.DataFrame
     extrapolation: pd.DataFrame
     status: Status
+    note: str
+    parts: Parts
 
     def to_frame(self, prob: float = 0.9) -> pd.DataFrame:
         """One row a (target, task, quantity): mean, median, sd, and the equal-tailed interval of probability `prob`.
@@ -77,7 +79,7 @@ class Forecast:
                     }
                 )
         frame = pd.DataFrame(rows)
-        frame.attrs = {"status": self.status, "prob": prob, "note": LAW_AS_TRUE}
+        frame.attrs = {"status": self.status, "prob": prob, "note": self.note}
         return frame
 
     def mean(self, tasks: Sequence[str] | None = None, prob: float = 0.9) -> pd.DataFrame:
@@ -99,15 +101,68 @@ class Forecast:
             )
         averaged = accuracy.sel(task=chosen).mean("task", skipna=False)
         frame = pd.DataFrame([{"target": t.label, **_figures(np.ravel(averaged.sel(target=t.label)), tails)} for t in self.targets])
-        frame.attrs = {"status": self.status, "prob": prob, "tasks": chosen, "note": LAW_AS_TRUE}
+        frame.attrs = {"status": self.status, "prob": prob, "tasks": chosen, "note": self.note}
         return frame
+
+    def compare(self, a: str, b: str, prob: float = 0.9) -> pd.DataFrame:
+        """P(a better than b), and a - b: mean, median, sd and interval, from joint draws; one row a (task, quantity) that both targets have.
+
+        Better is a higher accuracy, a lower loss. Both share the law's error, so their difference is known far better than either level.
+
+        Parameters
+        ----------
+        a, b
+            Names of two targets of this forecast.
+        prob
+            Of the interval of the difference.
+        """
+        tails, names = check_prob(prob), [t.label for t in self.targets]
+        for name in (a, b):
+            if name not in names:
+                raise SettingError("targets to compare", rule="must be targets of this forecast", got=repr(name), way_out=f"use two of {', '.join(names)}")
+        rows = []
+        for task in self.draws.task.values:
+            for quantity in ("loss", "accuracy"):
+                difference = np.ravel(self.draws[quantity].sel(target=a, task=task) - self.draws[quantity].sel(target=b, task=task))
+                if not np.isnan(difference).all():
+                    better = difference < 0 if quantity == "loss" else difference > 0
+                    share = float(better.mean() + 0.5 * (difference == 0).mean())
+                    rows.append({"a": a, "b": b, "task": str(task), "quantity": quantity, "prob_a_better": share, **_figures(difference, tails)})
+        frame = pd.DataFrame(rows)
+        frame.attrs = {"status": self.status, "prob": prob, "note": self.note}
+        return frame
+
+    def variance(self) -> pd.DataFrame:
+        """Share_k = (Var E[y | parts 1..k] - Var E[y | parts 1..k-1]) / Var y for each (target, task, quantity); the shares of a row sum to 1.
+
+        The parts are conditioned on in this order: law parameters, discrepancy (of the law, with a target's `shift`), run-to-run noise, link
+        parameters, link discrepancy, scoring noise. Var E[y | parts] is the covariance of y with the same forecast whose other parts are drawn anew
+        (Sobol 2001, Mathematics and Computers in Simulation 55). Columns: target, corpus, task, quantity, sd, and one a part (nil for a part that
+        comes after).
+        """
+        rng = np.random.default_rng([int(self.draws.attrs["seed"]), STREAMS.index("forecast")])
+        whole = self.parts.cells(None)
+        shared = {k: shared_variance(self.parts, whole, PARTS[: k + 1], rng) for k in range(len(PARTS) - 1)}
+        rows = []
+        for row in self.table.itertuples():
+            for quantity, name in (("loss", row.loss_name), ("accuracy", row.task)):
+                key = (quantity, row.target, name)
+                if key not in whole or np.isnan(whole[key]).all():
+                    continue
+                total = float(whole[key].var())
+                last = len(LOSS_PARTS) - 1 if quantity == "loss" else len(PARTS) - 1
+                steps = np.clip(np.maximum.accumulate([0.0, *(shared[k][key] for k in range(last)), total]), 0.0, total)
+                shares = np.diff(steps) / total if total > 0 else np.eye(last + 1)[0]
+                about = {"target": row.target, "corpus": row.corpus, "task": row.task, "quantity": quantity, "sd": total**0.5}
+                rows.append(about | dict(zip(PARTS, [*shares, *[0.0] * (len(PARTS) - 1 - last)], strict=True)))
+        return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
         names = ", ".join(t.label for t in self.targets[:4]) + (", ..." if len(self.targets) > 4 else "")
         return f"Forecast({len(self.targets)} targets: {names}; {self.draws.sizes['task']} tasks; checks of the fit: {self.status})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}") + f"<p>{LAW_AS_TRUE}</p>"
+        return f"<p>{self!r}</p>" + self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}") + f"<p>{self.note}</p>"
 
 
 def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> Forecast:
@@ -137,103 +192,21 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     corpora = [corpus_of(t, losses) for t in targets]
     for t in targets:
         same_conventions(t, fit.ladder.conventions)
-    keys = jax.random.split(random_key(seed, "forecast"), 2)
-    loss = _loss_draws(fit, losses, targets, keys[0])
+    check_seed(seed)
+    parts = make_parts(fit, targets, corpora, seed)
     table = _table(fit, losses, accuracies, targets, corpora)
-    accuracy = {} if accuracies is None else _accuracy_draws(fit, accuracies, loss, targets, corpora, keys[1])
     tasks = list(dict.fromkeys(table["task"]))
     shape = (fit.sampler.chains, fit.sampler.draws)
-    blank = np.full(shape, np.nan)
-    name_of = fit.ladder.loss_name_of
+    found, name_of, blank = parts.cells(None), fit.ladder.loss_name_of, np.full(shape[0] * shape[1], np.nan)
     cells = {
-        "loss": [[loss.get((i, c, name_of[t]), blank) for t in tasks] for i, c in enumerate(corpora)],
-        "accuracy": [[accuracy.get((i, c, t), blank) for t in tasks] for i, c in enumerate(corpora)],
+        "loss": [[found.get(("loss", t.label, name_of[task]), blank) for task in tasks] for t in targets],
+        "accuracy": [[found.get(("accuracy", t.label, task), blank) for task in tasks] for t in targets],
     }
     coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), "target": [t.label for t in targets], "task": tasks}
-    draws = xr.Dataset({k: (("target", "task", "chain", "draw"), np.array(v)) for k, v in cells.items()}, coords=coords).transpose(
-        "chain", "draw", "target", "task"
-    )
+    arrays = {k: (("chain", "draw", "target", "task"), np.moveaxis(np.array(v), -1, 0).reshape(*shape, len(targets), len(tasks))) for k, v in cells.items()}
+    draws = xr.Dataset(arrays, coords=coords)
     draws.attrs = {"status": fit.status, "seed": seed}
-    return Forecast(draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status)
-
-
-def _loss_draws(fit: Fit, data: LossData, targets: Sequence[Target], key: jax.Array) -> dict[tuple[int, str, str], np.ndarray]:
-    """Loss of every target in every series of its corpus, by (target, corpus, loss name)."""
-    model = loss_model(fit.law, data.factors, pooling=fit.pooling, noise=fit.noise)
-    real, shape = _real_draws(fit.losses, model, data.factors.names, "loss_name")
-    at = _points(data, fit.law.name, targets)
-    shift = jnp.asarray([t.shift or 0.0 for t in targets])
-
-    def one(real: dict[str, jax.Array], key: jax.Array) -> jax.Array:
-        mean, sd = model.expectation(real, _grid(at, data.factors.series))
-        run, whole = jax.random.split(key)
-        return model.scatter(mean, sd, real.get("tail")).sample(run) + shift * jax.random.normal(whole, shift.shape)
-
-    draws = np.asarray(jnp.exp(jax.jit(jax.vmap(one))(real, jax.random.split(key, shape[0] * shape[1])))).reshape(*shape, data.factors.series, len(targets))
-    series = [(data.factors.corpora[c], data.factors.names[j]) for c, j in zip(data.factors.corpus, data.factors.name, strict=True)]
-    return {(i, *names): draws[:, :, s, i] for s, names in enumerate(series) for i in range(len(targets))}
-
-
-def _accuracy_draws(
-    fit: Fit, data: AccuracyData, loss: dict[tuple[int, str, str], np.ndarray], targets: Sequence[Target], corpora: Sequence[str], key: jax.Array
-) -> dict[tuple[int, str, str], np.ndarray]:
-    """Accuracy of every target in every task of its corpus; the noisy score is cut off at 0 and 1."""
-    assert fit.link is not None
-    assert fit.accuracies is not None
-    model = accuracy_model(fit.link, data.factors, pooling=fit.pooling)
-    real, shape = _real_draws(fit.accuracies, model, data.factors.names, "task")
-    names = [(data.factors.corpora[c], data.factors.names[j]) for c, j in zip(data.factors.corpus, data.factors.name, strict=True)]
-    blank = np.full(shape, np.nan)
-    through = np.array([[loss.get((i, corpus, via), blank) for i in range(len(targets))] for (corpus, _), via in zip(names, data.via, strict=True)])
-    z = (through - data.centre[:, None, None, None]) / data.scale[:, None, None, None]
-    flat = jnp.asarray(z.transpose(2, 3, 0, 1).reshape(-1, len(names), len(targets)))
-    items = jnp.broadcast_to(jnp.asarray(data.items)[:, None], flat.shape[1:])
-
-    def one(real: dict[str, jax.Array], z: jax.Array, key: jax.Array) -> jax.Array:
-        mean, sd = model.expectation(real, _unobserved(z, items))
-        return jnp.clip(model.scatter(jnp.clip(mean, 0.0, 1.0), sd, None).sample(key), 0.0, 1.0)
-
-    draws = np.asarray(jax.jit(jax.vmap(one))(real, flat, jax.random.split(key, flat.shape[0]))).reshape(*shape, len(names), len(targets))
-    return {(i, *pair): draws[:, :, s, i] for s, pair in enumerate(names) for i, corpus in enumerate(corpora) if pair[0] == corpus}
-
-
-def _grid(at: object, series: int) -> Layout:
-    x = jax.tree.map(lambda v: jnp.broadcast_to(jnp.asarray(v), (series, len(v))), at)
-    return _unobserved(x, jnp.ones_like(jax.tree.leaves(x)[0]))
-
-
-def _unobserved(x: object, items: jax.Array) -> Layout:
-    """Cells whose outcome nobody knows yet."""
-    return Layout(jnp.zeros(items.shape), jnp.zeros(items.shape, bool), x, items)
-
-
-def _real_draws(tree: xr.DataTree, model: SeriesModel, names: Sequence[str], dim: str) -> tuple[dict[str, jax.Array], tuple[int, int]]:
-    """Parameters of every series on the real line, (draws, series), from the posterior's natural values."""
-    posterior = tree["posterior"].to_dataset()
-    f = model.pooling.factors
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    real = {}
-    for p in model.pooling.parameters:
-        grid = posterior[p.name].transpose("chain", "draw", "corpus", dim).values.reshape(-1, len(f.corpora), len(names))
-        real[p.name] = p.transform.inv(jnp.asarray(grid[:, list(f.corpus), list(f.name)]))
-    if "tail" in posterior:
-        real["tail"] = jnp.log(posterior["tail"].values.reshape(-1))
-    return real, shape
-
-
-def _points(data: LossData, law: str, targets: Sequence[Target]) -> object:
-    flops = [t.flops if data.compute_is_measured and t.flops is not None else t.compute_6nd for t in targets]
-    unmeasured = [t.label for t in targets if t.flops is None]
-    if law == "compute" and data.compute_is_measured and unmeasured:
-        raise DataError(
-            f"flops of target {unmeasured[0]!r}",
-            rule="must be given where law compute was fitted on measured FLOPs",
-            got="none",
-            way_out="give flops=, or fit a ladder without a flops column",
-        )
-    reference: Reference = data.reference
-    params, tokens = (np.array([getattr(t, k) for t in targets]) for k in ("params", "tokens"))
-    return point(params, tokens, np.array(flops), reference, np.array([t.unique_tokens or t.tokens for t in targets]))
+    return Forecast(draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status, fit.discrepancy.note, parts)
 
 
 def _table(fit: Fit, losses: LossData, accuracies: AccuracyData | None, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayescale.models import COMMON, SeriesModel
-from bayescale.modes import PROVISIONAL_COMMON, Quadratic, curvature, parameter_order, prior_moments
+from bayescale.modes import PROVISIONAL_COMMON, Quadratic, curvature, noise_parameters, parameter_order, prior_moments
 from bayescale.parameters import Parameter, to_natural
 from bayescale.priors import Pooling
 
@@ -109,8 +109,7 @@ def _by_series(model: SeriesModel) -> Coordinates:
     def to_sites(z: jax.Array, q: Quadratic) -> tuple[dict[str, jax.Array], jax.Array]:
         cut = _Cutter(z)
         sites = {name: cut.take(several) for name in spreads} | ({"tail": cut.take()} if tail else {})
-        information = 2 * q.count
-        log_det = _Group(model, [noise], information[:, None, None], (information * q.log_scale)[:, None]).whiten(sites, cut)
+        log_det = _Group(model, noise_parameters(model), q.noise_information, q.noise_h).whiten(sites, cut)
         weight = jnp.exp(2 * (q.log_scale - sites[noise.name]))
         log_det += _Group(model, curve, q.F * weight[:, None, None], q.h * weight[:, None], q).whiten(sites, cut)
         if COMMON.name in sites:
@@ -264,7 +263,8 @@ class _Group:
 
 def _common(model: SeriesModel) -> Coordinates:
     """One dense, constant map for complete pooling: the shared parameters first, then each series' own."""
-    parameters, n = [*parameter_order(model), model.pooling.parameters[-1]], model.pooling.factors.series
+    curve, noise, n = parameter_order(model), noise_parameters(model), model.pooling.factors.series
+    parameters, k = [*curve, *noise], len(curve)
     moments = prior_moments(model)
     top = int(model.noise == "student_t")
     columns = [list(model.pooling.factors.kind) if model.pooling.shared(p) else list(range(n)) for p in parameters]
@@ -279,10 +279,9 @@ def _common(model: SeriesModel) -> Coordinates:
 
     def posterior(q: Quadratic) -> tuple[jax.Array, jax.Array]:
         P, h = jnp.diag(jnp.asarray(precision)), jnp.asarray(precision * loc)
-        k = len(parameters) - 1
-        P = P.at[place[:k].T[:, :, None], place[:k].T[:, None, :]].add(q.F)
-        h = h.at[place[:k].T].add(q.h)
-        return P.at[place[k], place[k]].add(2 * q.count), h.at[place[k]].add(2 * q.count * q.log_scale)
+        for at, F, pull in ((place[:k].T, q.F, q.h), (place[k:].T, q.noise_information, q.noise_h)):
+            P, h = P.at[at[:, :, None], at[:, None, :]].add(F), h.at[at].add(pull)
+        return P, h
 
     def to_sites(z: jax.Array, q: Quadratic) -> tuple[dict[str, jax.Array], jax.Array]:
         P, h = posterior(q)

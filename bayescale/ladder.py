@@ -111,7 +111,7 @@ class Ladder:
     _rows: pd.DataFrame
     _tasks: pd.DataFrame
     conventions: Conventions = Conventions()
-    law: str = "chinchilla"
+    law: str = "skaling"
     link: str = "logistic"
     name: str = "ladder"
     source: str = ""
@@ -123,7 +123,7 @@ class Ladder:
         *,
         tasks: pd.DataFrame | None = None,
         conventions: Conventions | None = None,
-        law: str = "chinchilla",
+        law: str = "skaling",
         link: str = "logistic",
         name: str = "ladder",
         source: str = "",

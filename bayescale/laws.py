@@ -58,6 +58,8 @@ class Law:
         ``(values, values at a mode, Point) -> {exponent: the value at which the slope of ln L at that point is what it is at the mode}``. Runs
         determine the slopes, so the posterior of exponents and shares follows that curve, which the sampler straightens. An exponent's value
         here must not depend on any exponent in `values`. It changes no result; a law without it is sampled more slowly.
+    drift
+        Prior sd of the law's error, in log loss an e-fold of compute beyond the ladder (`bayescale.discrepancy`), from public sweeps.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Law:
     log_ratio: Callable[[Values, Point], jax.Array]
     constants: Callable[[Values, Reference], dict[str, jax.Array]]
     ridge: Ridge = lambda v, at, x: {}
+    drift: float = 0.011
 
 
 FAR = 100.0  # e^100 repeats are worth what endless ones are; more would overflow
@@ -241,7 +244,15 @@ LAWS: dict[str, Law] = {
         Law("chinchilla", "L = E + A N^-alpha + B D^-beta", (PHI, PSI, ALPHA, BETA), _chinchilla, _chinchilla_constants, _chinchilla_ridge),
         Law("gadre", "L = E + (a M^eta + b M^-eta) C^-eta, M = D/N, C = 6ND", (PHI, PSI, ETA), _gadre, _gadre_constants, _gadre_ridge),
         Law("compute", "L = E + A C^-gamma", (PHI, GAMMA), _compute, _compute_constants, _compute_ridge),
-        Law("skaling", "L = E + (A^(1/k) N^(-alpha/k) + B^(1/k) D^(-beta/k))^k", (PHI, PSI, ALPHA, BETA, K), _skaling, _skaling_constants, _skaling_ridge),
+        Law(
+            "skaling",
+            "L = E + (A^(1/k) N^(-alpha/k) + B^(1/k) D^(-beta/k))^k",
+            (PHI, PSI, ALPHA, BETA, K),
+            _skaling,
+            _skaling_constants,
+            _skaling_ridge,
+            drift=0.007,
+        ),
         Law(
             "repeated",
             "L = E + A N'^-alpha + B D'^-beta, X' = U_X + U_X R*_X (1 - e^(-R_X/R*_X)), R_X = X/U_X - 1",

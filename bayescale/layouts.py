@@ -40,6 +40,8 @@ class LossData:
         Compute of the dearest fitted run, measured or 6ND as the ladder has it.
     compute_is_measured
         Which of the two that is, and c in x too.
+    params, tokens, flops, unique
+        Of the run in each cell, shape (series, runs); `unique` is nan where nobody says.
     """
 
     factors: Factors
@@ -48,6 +50,10 @@ class LossData:
     reference: Reference
     largest_flops: float
     compute_is_measured: bool
+    params: np.ndarray
+    tokens: np.ndarray
+    flops: np.ndarray
+    unique: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,10 @@ class AccuracyData:
         Of the loss of each series, shape (series,).
     chance, items
         Of the task of each series, shape (series,).
+    largest_flops
+        Compute of the dearest run that the link saw.
+    flops, through
+        Of the run in each cell, shape (series, runs): compute, and the loss that it is linked through.
     """
 
     factors: Factors
@@ -74,6 +84,9 @@ class AccuracyData:
     scale: np.ndarray
     chance: np.ndarray
     items: np.ndarray
+    largest_flops: float
+    flops: np.ndarray
+    through: np.ndarray
 
 
 def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Reference, unique: np.ndarray | None = None) -> Point:
@@ -82,10 +95,11 @@ def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Referen
     return Point(np.log(params / at.params), np.log(tokens / at.tokens), np.log(flops / at.flops), np.log(seen_once / at.tokens))
 
 
-def loss_data(ladder: Ladder) -> LossData:
+def loss_data(ladder: Ladder, *, widening: bool = False) -> LossData:
     """The losses of the runs whose role is ``fit``, one series for each (corpus, loss name).
 
     A task's own loss (the likelihood of its answers) and a validation loss (of running text) are two kinds: exchangeable within, not between.
+    With `widening` the layout knows by how much less than the dearest run each one cost.
 
     Raises
     ------
@@ -105,8 +119,11 @@ def loss_data(ladder: Ladder) -> LossData:
     grid = {k: _rectangle(cells, k) for k in ("loss", "params", "tokens", "c", "unique_tokens")}
     seen = _rectangle(cells, "loss", fill=0.0) > 0
     x = point(grid["params"], grid["tokens"], grid["c"], reference, grid["unique_tokens"])
-    layout = Layout(np.log(grid["loss"]), seen, x, np.ones_like(grid["loss"]), first)
-    return LossData(factors, layout, _rectangle(cells, "run", fill=""), reference, float(runs["c"].max()), ladder.compute_is_measured)
+    largest = float(runs["c"].max())
+    lag = np.log(largest / grid["c"]) if widening else None
+    layout = Layout(np.log(grid["loss"]), seen, x, np.ones_like(grid["loss"]), first, lag)
+    cell_runs, cell_values = _rectangle(cells, "run", fill=""), (grid[k] for k in ("params", "tokens", "c", "unique_tokens"))
+    return LossData(factors, layout, cell_runs, reference, largest, ladder.compute_is_measured, *cell_values)
 
 
 def accuracy_data(ladder: Ladder, via: str | None, blocks: int | None = None) -> AccuracyData | None:
@@ -131,6 +148,7 @@ def accuracy_data(ladder: Ladder, via: str | None, blocks: int | None = None) ->
         )
     scored = paired(seen_by_link, via) if blocks is None else block_means(paired(seen_by_link, via, every=True), blocks)
     spread = last_rows(seen_by_link, "loss_name").groupby("loss_name")["loss"].agg(["mean", "std"])
+    scored["c"] = scored["run"].map(ladder.compute())
     factors, cells = _series(scored, "task", lambda name: "task")
     cells, first = _grouped(cells, [cell["run"].to_numpy() for cell in cells])
     tasks = [factors.names[j] for j in factors.name]
@@ -144,7 +162,8 @@ def accuracy_data(ladder: Ladder, via: str | None, blocks: int | None = None) ->
     x = z if first is None else Blocks(z, _deviation(z, seen, first))
     layout = Layout(_rectangle(cells, "accuracy"), seen, x, np.broadcast_to(items[:, None], through.shape).copy(), first)
     chance = ladder.task_table.loc[tasks, "chance"].to_numpy(float)
-    return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), tuple(names), centre, scale, chance, items)
+    about = (tuple(names), centre, scale, chance, items, float(scored["c"].max()), _rectangle(cells, "c"), through)
+    return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), *about)
 
 
 def paired(rows: pd.DataFrame, via: str | None, *, every: bool = False) -> pd.DataFrame:

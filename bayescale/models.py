@@ -37,6 +37,13 @@ COMMON = Parameter(
     0.5,
     "about a half: seeds of a run scatter by 1/2 of the binomial noise of an accuracy, its checkpoints by 1/3 (ladder reruns)",
 )
+WIDENING = Parameter(
+    "widening",
+    "positive",
+    dist.LogNormal(math.log(0.3), 0.7),
+    0.25,
+    "small runs lose weight as far as the data ask: at 5 e-folds of compute below the dearest run noise is 1.1 to 4.9 times what it is there (90 %)",
+)
 WITHIN = Parameter(
     "within",
     "real",
@@ -70,6 +77,8 @@ class Layout(NamedTuple):
     first
         Index of the first cell of the group that each cell belongs to, shape (series, runs), cells of a group side by side; None where all
         stand alone. Cells of a group have part of their noise in common: reruns of a configuration, blocks of a run's checkpoints.
+    lag
+        ln(Cmax / C) of each cell, shape (series, runs), where noise grows with it; None where it does not.
     """
 
     y: jax.Array
@@ -77,14 +86,25 @@ class Layout(NamedTuple):
     x: Any
     items: jax.Array
     first: jax.Array | None = None
+    lag: jax.Array | None = None
 
     @property
     def groups(self) -> np.ndarray:
         """`first`, or each cell's own index where all stand alone: shape (series, runs)."""
         return np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape) if self.first is None else np.asarray(self.first)
 
+    def wider(self, width: int) -> Layout:
+        """The same cells and as many unseen ones as make `width` of them."""
+        more = ((0, 0), (0, width - self.seen.shape[1]))
+        if not more[1][1]:
+            return self
+        y, x, items, lag = jax.tree.map(lambda v: np.pad(np.asarray(v), more, mode="edge"), (self.y, self.x, self.items, self.lag))
+        alone = np.broadcast_to(np.arange(width), (len(y), width))
+        first = None if self.first is None else np.concatenate([np.asarray(self.first), alone[:, self.seen.shape[1] :]], 1)
+        return Layout(y, np.pad(np.asarray(self.seen), more), x, items, first, lag)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class SeriesModel:
     """y_sr ~ noise around mean(theta_s, x_sr), theta_s pooled over series.
 
@@ -118,7 +138,8 @@ class SeriesModel:
         """Mean and standard deviation of y, shape (series, runs) each, from real values of shape (series,)."""
         values = {p.name: p.transform(real[p.name]) for p in self.pooling.parameters}
         mean = jax.vmap(jax.vmap(self.mean, in_axes=(None, 0)))(values, layout.x)
-        return mean, values[self.scale_name][:, None] * self.unit_sd(mean, layout.items)
+        sd = values[self.scale_name][:, None] * self.unit_sd(mean, layout.items)
+        return mean, sd if layout.lag is None else sd * widened(values[WIDENING.name][:, None], layout.lag)
 
     def given_earlier(self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None) -> Distribution:
         """The distribution of each cell of y given the earlier cells of its group; their product is the likelihood."""
@@ -148,6 +169,11 @@ class SeriesModel:
         if self.noise == "student_t":
             return dist.StudentT(jnp.exp(tail), mean, sd)
         return OneSided(mean, sd) if self.noise == "one_sided" else dist.Normal(mean, sd)
+
+
+def widened[T: (jax.Array, np.ndarray)](widening: T, lag: T) -> T:
+    """sqrt(1 + (widening lag)^2): how much larger the noise is `lag` e-folds of compute below the dearest run."""
+    return (1 + (widening * lag) ** 2) ** 0.5
 
 
 def from_earlier(residual: jax.Array, first: jax.Array, common: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -198,13 +224,17 @@ def loss_model(
     noise: Noise = "normal",
     priors: Mapping[str, Distribution] | None = None,
     grouped: bool = False,
+    widening: bool = False,
 ) -> SeriesModel:
-    """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a `Point`, grouped by configuration or not at all."""
+    """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a `Point`, grouped by configuration or not at all.
+
+    With `widening` the layout has a `lag`, and small runs count for less as far as they are found to scatter more.
+    """
     if noise not in NOISES:
         raise SettingError("noise", rule=f"must be one of {', '.join(NOISES)}", got=repr(noise), way_out="mend the name")
     if grouped and noise != "normal":
         raise SettingError("noise", rule="must be normal where configurations are repeated", got=repr(noise), way_out="leave the reruns out, or the noise")
-    parameters = (LEVEL, *law.parameters, *([COMMON] if grouped else []), SIGMA)
+    parameters = (LEVEL, *law.parameters, *([COMMON] if grouped else []), *([WIDENING] if widening else []), SIGMA)
     shared = make_pooling(parameters, factors, pooling, priors or {})
     return SeriesModel(shared, lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x), lambda mean, items: jnp.ones_like(mean), noise, law.ridge)
 

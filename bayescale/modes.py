@@ -16,7 +16,7 @@ import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
 from bayescale.laws import Point
-from bayescale.models import Layout, SeriesModel, from_earlier
+from bayescale.models import WIDENING, Layout, SeriesModel, from_earlier, widened
 from bayescale.parameters import Parameter
 
 NEWTON_STEPS = 40
@@ -57,8 +57,8 @@ class Quadratic(NamedTuple):
         Shape (series, parameters): F theta-hat, written so that a singular F does no harm.
     log_scale
         Shape (series,), the provisional noise scale.
-    count
-        Shape (series,), runs of each series less the parameters that its data determine.
+    noise_information, noise_h
+        The same quadratic for the parameters of the noise, in the order of `noise_parameters`: shapes (series, k, k) and (series, k).
     weight
         Shape (series, parameters): what each series counts for in the location of its population.
     repeats
@@ -70,7 +70,8 @@ class Quadratic(NamedTuple):
     F: jax.Array
     h: jax.Array
     log_scale: jax.Array
-    count: jax.Array
+    noise_information: jax.Array
+    noise_h: jax.Array
     weight: jax.Array
     repeats: jax.Array
     ridge: Tangent
@@ -97,7 +98,8 @@ def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
 def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
     """Mode and Gauss-Newton information of every series, by damped Newton steps: from the prior's middle; then around the common mean, from the mode before.
 
-    The steps are NumPy on the host; only residuals and their Jacobian are traced, once for each shape of data.
+    The widening of the noise, where there is one, is found between the rounds. The steps are NumPy on the host; only residuals and their Jacobian are
+    traced, once for each shape of data.
     """
     pooling, moments = model.pooling, prior_moments(model)
     curve = parameter_order(model)
@@ -108,14 +110,18 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
     shared = np.array([pooling.pooled(p) for p in curve])
     member = np.eye(len(pooling.factors.kinds))[np.array(pooling.factors.kind)]  # (series, kinds)
     linear, tangent_at = jax.jit(jax.vmap(partial(_linear, model, curve))), tangent(model, curve)
+    widening_prior = moments.get(WIDENING.name)
 
     def find(layout: Layout) -> Quadratic:
         seen = np.asarray(layout.seen)
         centre = jax.tree.map(lambda v: np.where(seen, v, 0.0).sum(1) / seen.sum(1), layout.x)
         at, middle, precision = loc, loc, 1 / (variance + spread**2)
+        widening = np.exp(widening_prior[0]) if widening_prior else np.zeros(len(loc))
         for _ in range(ROUNDS):
             ridge = tangent_at(at, centre)
-            F, h, scale2, spare, mode = _newton(partial(linear, layout, ridge), at, middle, precision, base, seen.sum(1))
+            F, h, scale2, spare, mode, r = _newton(partial(linear, layout, ridge, widening), at, middle, precision, base, seen.sum(1))
+            if widening_prior:
+                widening = _widening(r * widened(widening[:, None], layout.lag), np.where(seen, np.asarray(layout.lag), 0.0), base, widening_prior)
             information = np.einsum("sii->si", F)
             weight = information / (1 + (spread / 2) ** 2 * information)
             common = member @ ((member.T @ (weight * mode) + loc[0] / variance[0]) / (member.T @ weight + 1 / variance[0]))
@@ -123,7 +129,15 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
             between = np.maximum((spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / told))
             at, middle, precision = mode, np.where(shared, common, loc), 1 / np.where(shared, between, variance)
         repeats = (seen & (layout.groups != np.arange(seen.shape[1]))).sum(1) / seen.sum(1)
-        return Quadratic(F, h, 0.5 * np.log(scale2), spare, weight, repeats, ridge)
+        log_scale = 0.5 * np.log(scale2)
+        slope = [np.where(seen, 1.0, 0.0)]  # of ln sd in the parameters of the noise, run by run
+        mode_of_noise = [log_scale]
+        if widening_prior:
+            slope.insert(0, np.where(seen, 1 - widened(widening[:, None], layout.lag) ** -2, 0.0))
+            mode_of_noise.insert(0, np.log(widening))
+        noise_information = 2 * np.einsum("asr,bsr->sab", np.array(slope), np.array(slope)) * (spare / seen.sum(1))[:, None, None]
+        noise_h = np.einsum("sab,bs->sa", noise_information, np.array(mode_of_noise))
+        return Quadratic(F, h, log_scale, noise_information, noise_h, weight, repeats, ridge)
 
     return find
 
@@ -160,14 +174,32 @@ def _on_ridge(model: SeriesModel, curve: list[Parameter], theta: jax.Array, at: 
 
 def parameter_order(model: SeriesModel) -> list[Parameter]:
     """The parameters of the curve, exponents that lie on a ridge first."""
-    *curve, _ = model.pooling.parameters
+    curve = [p for p in model.pooling.parameters if p not in noise_parameters(model)]
     by_name = {p.name: p for p in curve}
     half = {p.name: 0.5 for p in curve}
     first = [by_name.pop(name) for name in jax.eval_shape(model.ridge, half, half, Point(0.0, 0.0, 0.0, 0.0))]
     return [*first, *by_name.values()]
 
 
-def _linear(model: SeriesModel, curve: list[Parameter], layout: Layout, ridge: Tangent, theta: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def noise_parameters(model: SeriesModel) -> list[Parameter]:
+    """The parameters on which the noise hangs, its scale last."""
+    return [p for p in model.pooling.parameters if p.name in (WIDENING.name, model.scale_name)]
+
+
+def _widening(r: np.ndarray, lag: np.ndarray, base: np.ndarray, prior: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """The most probable widening of each series, the noise scale maximised over, on a grid; r are residuals in units of the unwidened noise."""
+    steps = np.linspace(-2.5, 2.5, 26)
+    log_w = prior[0] + prior[1] * steps[:, None]
+    g = widened(np.exp(log_w)[..., None], lag)
+    n = (r != 0).sum(1)
+    scale2 = ((r / g) ** 2).sum(-1) + NOISE_PRIOR_WEIGHT * base
+    cost = 0.5 * (n + NOISE_PRIOR_WEIGHT) * np.log(scale2) + np.log(g).sum(-1) + 0.5 * steps[:, None] ** 2
+    return np.exp(np.take_along_axis(log_w, cost.argmin(0)[None], 0)[0])
+
+
+def _linear(
+    model: SeriesModel, curve: list[Parameter], layout: Layout, ridge: Tangent, widening: jax.Array, theta: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Residuals (runs,) of one series over their standard deviation at noise scale 1, their Jacobian (runs, parameters), and the real values."""
 
     def residuals(theta: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
@@ -175,7 +207,8 @@ def _linear(model: SeriesModel, curve: list[Parameter], layout: Layout, ridge: T
         real = theta.at[: len(bend)].add(bend)
         values = {p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}
         mean = jax.vmap(model.mean, in_axes=(None, 0))(values, layout.x)
-        r = jnp.where(layout.seen, (layout.y - mean) / model.unit_sd(mean, layout.items), 0.0)
+        unit = model.unit_sd(mean, layout.items) * (1.0 if layout.lag is None else widened(widening, layout.lag))
+        r = jnp.where(layout.seen, (layout.y - mean) / unit, 0.0)
         if layout.first is not None:
             expected, spread = from_earlier(r, layout.first, jnp.asarray(PROVISIONAL_COMMON))
             r = (r - expected) / spread
@@ -188,7 +221,7 @@ def _linear(model: SeriesModel, curve: list[Parameter], layout: Layout, ridge: T
 def _newton(
     look: Callable[[np.ndarray], tuple[jax.Array, ...]], start: np.ndarray, loc: np.ndarray, precision: np.ndarray, base: np.ndarray, runs: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """F, h, squared noise scale, spare runs and real values at the mode of each series under a normal prior, from `start`; `look` is `_linear` at theta."""
+    """F, h, squared noise scale, spare runs, real values and residuals at the mode of each series under a normal prior; `look` is `_linear` at theta."""
     diagonal = np.eye(loc.shape[1])
 
     def variance(r: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -214,4 +247,4 @@ def _newton(
     spare = runs - np.trace(np.linalg.solve(F + precision[:, :, None] * diagonal, F), axis1=1, axis2=2)
     scale2 = variance(r, spare)
     F = jacobian.mT @ jacobian / scale2[:, None, None]
-    return F, np.einsum("sij,sj->si", F, theta) - np.einsum("srk,sr->sk", jacobian, r) / scale2[:, None], scale2, spare, real
+    return F, np.einsum("sij,sj->si", F, theta) - np.einsum("srk,sr->sk", jacobian, r) / scale2[:, None], scale2, spare, real, r

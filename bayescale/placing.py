@@ -16,11 +16,21 @@ def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> 
     runs = ladder.with_role("fit").runs
     rows = []
     for t in targets:
-        measured = data.compute_is_measured and t.flops is not None
-        largest = data.largest_flops if measured else float((6.0 * runs["params"] * runs["tokens"]).max())
-        factor = (t.flops if measured and t.flops else t.compute_6nd) / largest
-        rows.append({"target": t.label, "extrapolation_factor": factor, "note": _note(t, factor, runs)})
+        far = factor(t, runs, data.compute_is_measured)
+        rows.append({"target": t.label, "extrapolation_factor": far, "note": _note(t, far, runs)})
     return pd.DataFrame(rows)
+
+
+def factor(target: Target, runs: pd.DataFrame, measured: bool) -> float:
+    """C* / Cmax of these runs, measured for both or 6ND for both."""
+    if measured and target.flops is not None:
+        return target.flops / float(runs["flops"].max())
+    return target.compute_6nd / float((6.0 * runs["params"] * runs["tokens"]).max())
+
+
+def compute_of(target: Target, measured: bool) -> float:
+    """C of a target in FLOPs: measured where the ladder's is and the target's is known, else 6ND."""
+    return target.flops if measured and target.flops is not None else target.compute_6nd
 
 
 def _note(t: Target, factor: float, runs: pd.DataFrame) -> str:

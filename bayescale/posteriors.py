@@ -5,15 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import itertools
 import platform
-import threading
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -24,7 +21,7 @@ from bayescale.layouts import AccuracyData, LossData
 from bayescale.links import Link
 from bayescale.models import Layout, SeriesModel
 from bayescale.priors import Factors
-from bayescale.sampling import NUMPYRO, TARGET_ACCEPT, Program, Sample, Sampler, random_key
+from bayescale.sampling import NUMPYRO, TARGET_ACCEPT, Sample, Sampler, random_key
 
 type Arrays = Mapping[str, np.ndarray]
 
@@ -64,42 +61,13 @@ def accuracy_step(link: Link, data: AccuracyData, model: SeriesModel) -> Step:
     return Step("accuracy", model, data.layout, data.factors, data.runs, "accuracy", lambda v: link.constants(v, data.centre, data.scale))
 
 
-def sample_posteriors(
-    steps: Mapping[str, Step], sampler: Sampler, progress: Callable[[str, float], None] | None = None
-) -> tuple[dict[str, xr.DataTree], float]:
-    """The posterior of each step by its name, and the seconds that they took together.
-
-    They are independent, so each has its own thread: one is traced and compiled while another samples. An interrupt, or an error of one,
-    stops all of them at their next block of iterations.
-    """
-    stop, began = threading.Event(), time.perf_counter()
-
-    def told(name: str, share: float) -> None:
-        if stop.is_set():
-            raise InterruptedError
-        if progress is not None:
-            progress(name, share)
-
-    with ThreadPoolExecutor(len(steps)) as pool:
-        running = {name: pool.submit(sample_posterior, step, sampler, partial(told, name)) for name, step in steps.items()}
-        try:
-            import arviz_stats  # noqa: F401 (the checks will need it; here its second of loading costs nothing)
-
-            done, _ = wait(running.values(), return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()  # raises what went wrong first, not the interruption that it causes in the others
-        finally:
-            stop.set()
-        return {name: future.result() for name, future in running.items()}, time.perf_counter() - began
-
-
-def sample_posterior(step: Step, sampler: Sampler, progress: Callable[[float], None] | None = None) -> xr.DataTree:
+def full_tree(step: Step, sample: Sample) -> xr.DataTree:
     """Posterior, prior, predictive draws, log likelihood, sampler statistics and data of one step, with provenance in the attributes.
 
     Groups: ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``, ``log_likelihood``, ``sample_stats``, ``observed_data``.
     Dimensions: chain, draw, corpus, loss_name or task, run. A cell that the ladder lacks is nan.
     """
-    sample = Program(step.model)(step.layout, sampler, progress, step.name)
+    sampler = sample.sampler
     key, one, two = jax.random.split(random_key(sampler.seed, "loss predictive" if step.name == "loss" else "accuracy predictive"), 3)
     shape = (sampler.chains, sampler.draws)
     prior_sites = _prior_sites(step, key, shape)
@@ -115,8 +83,33 @@ def sample_posterior(step: Step, sampler: Sampler, progress: Callable[[float], N
         "prior_predictive": _cells(step, prior[1]),
         "observed_data": _cells(step, np.where(step.layout.seen, step.layout.y, np.nan)[None, None]).isel(chain=0, draw=0, drop=True),
     }
+    return _tree(groups, sample)
+
+
+def short_tree(step: Step, sample: Sample) -> xr.DataTree:
+    """The same without constants and predictive draws: what a forecast and the checks of the sampler need, for fits made by the dozen."""
+    sites = {name: np.asarray(v) for name, v in step.model.pooling.natural({**sample.sites, **step.model.pooling.by_series(sample.sites)}).items()}
+    sites |= {"tail": np.exp(sample.sites["tail"])} if "tail" in sample.sites else {}
+    return _tree({"posterior": _parameters(step, sites), "sample_stats": _statistics(sample)}, sample)
+
+
+def real_draws(tree: xr.DataTree, model: SeriesModel, names: Sequence[str], dim: str) -> tuple[dict[str, jax.Array], tuple[int, int]]:
+    """Parameters of every series on the real line, (draws, series), from the posterior's natural values; and (chains, draws)."""
+    posterior = tree["posterior"].to_dataset()
+    f = model.pooling.factors
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    real = {}
+    for p in model.pooling.parameters:
+        grid = posterior[p.name].transpose("chain", "draw", "corpus", dim).values.reshape(-1, len(f.corpora), len(names))
+        real[p.name] = p.transform.inv(jnp.asarray(grid[:, list(f.corpus), list(f.name)]))
+    if "tail" in posterior:
+        real["tail"] = jnp.log(posterior["tail"].values.reshape(-1))
+    return real, shape
+
+
+def _tree(groups: Mapping[str, xr.Dataset], sample: Sample) -> xr.DataTree:
     tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
-    tree.attrs = provenance(sampler) | {"leapfrog_steps": sample.leapfrog_steps, "seconds": sample.seconds}
+    tree.attrs = provenance(sample.sampler) | {"leapfrog_steps": sample.leapfrog_steps, "seconds": sample.seconds}
     return tree
 
 

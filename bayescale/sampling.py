@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -30,7 +30,7 @@ BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
 TARGET_ACCEPT = 0.95  # mean acceptance probability that the step size is adapted to: at 0.9, one fit in forty has a divergence
 STAND_IN_ENERGY = 1e6  # so high that the first iteration of warm-up moves to a point whose energy is known; sparing its computation halves the set-up
-Stream = Literal["loss", "accuracy", "loss predictive", "accuracy predictive", "forecast", "simulate"]
+Stream = Literal["loss", "accuracy", "loss predictive", "accuracy predictive", "forecast", "simulate", "discrepancy"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", "lp")
 NUMPYRO = threading.Lock()  # NumPyro keeps its handlers and its validation in globals of the process: one thread at a time may trace a model
@@ -147,6 +147,7 @@ class Program:
         self._quadratic = quadratic(model)
         density = log_posterior(model)
         self._init, self._next = hmc(potential_fn_gen=lambda layout, q: lambda z: -density(z, layout, q), algo="NUTS")
+        self._over_chains = cache(_over_chains)
 
     def __call__(self, layout: Layout, sampler: Sampler, progress: Callable[[float], None] | None = None, stream: Stream = "loss") -> Sample:
         """Sample the posterior given `layout`; `progress` is told the share done after each block; `stream` says which step's random numbers."""
@@ -156,9 +157,8 @@ class Program:
         q = self._quadratic(layout)
         mesh = chain_mesh(sampler.chains)
         keys = jax.device_put(jax.random.split(random_key(sampler.seed, stream), sampler.chains), NamedSharding(mesh, PartitionSpec("chain")))
-        begin = _over_chains(partial(self._begin, sampler=sampler), mesh)
-        advance = _over_chains(self._advance, mesh)
-        state = begin(keys, layout, q)
+        advance = self._over_chains(self._advance, mesh)
+        state = self._over_chains(self._begin, mesh, sampler.warmup)(keys, layout, q)
         blocks = []
         total = sampler.warmup + sampler.draws
         for done in range(0, total, BLOCK):
@@ -173,13 +173,11 @@ class Program:
         sites, statistics = jax.tree.map(lambda *b: np.concatenate(b, 1)[:, skip : skip + sampler.draws], *blocks)
         return Sample(sites, statistics, time.perf_counter() - began, sampler)
 
-    def _begin(self, key: jax.Array, layout: Layout, q: Quadratic, sampler: Sampler) -> Any:
+    def _begin(self, key: jax.Array, layout: Layout, q: Quadratic, warmup: int) -> Any:
         one, two = jax.random.split(key)
         z = jnp.asarray(self._space.start) + JITTER * jax.random.normal(one, (self._space.size,))
         start = ParamInfo(z, jnp.asarray(STAND_IN_ENERGY), jnp.zeros_like(z))
-        return self._init(
-            start, sampler.warmup, step_size=0.5, target_accept_prob=TARGET_ACCEPT, max_tree_depth=TREE_DEPTH, model_args=(layout, q), rng_key=two
-        )
+        return self._init(start, warmup, step_size=0.5, target_accept_prob=TARGET_ACCEPT, max_tree_depth=TREE_DEPTH, model_args=(layout, q), rng_key=two)
 
     def _advance(self, state: Any, layout: Layout, q: Quadratic) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
         def one(state: Any, _: None) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
@@ -197,14 +195,14 @@ def chain_mesh(chains: int) -> Mesh:
     return Mesh(np.array(devices[:count]), ("chain",))
 
 
-def _over_chains(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+def _over_chains(function: Callable[..., Any], mesh: Mesh, *constants: object) -> Callable[..., Any]:
     """The function mapped over the leading chain axis of its first argument: devices in parallel, chains of one device vectorised."""
 
     def local(first: Any, *rest: Any) -> Any:
         if jax.tree.leaves(first)[0].shape[0] == 1:  # no vmap for a single chain: it would turn every branch into a select
-            out = function(jax.tree.map(lambda a: a[0], first), *rest)
+            out = function(jax.tree.map(lambda a: a[0], first), *rest, *constants)
             return jax.tree.map(lambda a: jnp.asarray(a)[None], out)
-        return jax.vmap(lambda one: function(one, *rest))(first)
+        return jax.vmap(lambda one: function(one, *rest, *constants))(first)
 
     chain, whole = PartitionSpec("chain"), PartitionSpec()
     return jax.jit(jax.shard_map(local, mesh=mesh, in_specs=(chain, whole, whole), out_specs=chain, check_vma=False))

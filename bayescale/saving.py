@@ -12,9 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.checks import Check
+from bayescale.discrepancy import Discrepancy, Slopes
 from bayescale.errors import BayescaleError, FileError, SettingError
 from bayescale.fitting import Fit
 from bayescale.ladder import Conventions, Ladder
@@ -23,14 +26,14 @@ from bayescale.links import LINKS, Link
 from bayescale.readers.tidy_csv import NAMES
 from bayescale.sampling import Sampler
 
-FORMAT = "bayescale-fit-2"
+FORMAT = "bayescale-fit-3"
 ENGINE = "h5netcdf"
 
 
 def save_fit(fit: Fit, path: str | Path) -> None:
     """Write `fit` to `path`, atomically: a file of that name is replaced only by a whole one."""
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("settings.json", json.dumps(_settings(fit), indent=1))
+        archive.writestr("settings.json", json.dumps(_settings(fit), indent=1, default=np.ndarray.tolist))
         archive.writestr("runs.csv", fit.ladder.frame.to_csv(index=False, float_format="%.17g"))
         archive.writestr("tasks.csv", fit.ladder.task_table.to_csv(float_format="%.17g"))
         for name, tree in (("losses", fit.losses), ("accuracies", fit.accuracies)):
@@ -131,6 +134,7 @@ def _settings(fit: Fit) -> dict[str, object]:
         "pooling": fit.pooling,
         "noise": fit.noise,
         "blocks": fit.blocks,
+        "discrepancy": asdict(fit.discrepancy),
         "sampler": asdict(fit.sampler),
     }
 
@@ -153,7 +157,16 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, l
         accuracies=trees.get("accuracies"),
         sampler=Sampler(**settings["sampler"]),
         blocks=settings["blocks"],
+        discrepancy=_discrepancy(settings["discrepancy"]),
     )
+
+
+def _discrepancy(saved: dict[str, Any]) -> Discrepancy:
+    def slopes(s: dict[str, Any]) -> Slopes:
+        arrays = {name: None if s[name] is None else np.array(s[name]) for name in ("past", "covariance")}
+        return Slopes(**{**s, "members": tuple(s["members"]), **arrays})
+
+    return Discrepancy(saved["kind"], tuple(map(slopes, saved["slopes"])), tuple(Check(**c) for c in saved["checks"]))
 
 
 def _table(text: bytes) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from rich.table import Table
 from bayescale.checks import Check
 from bayescale.errors import SettingError
 from bayescale.fitting import Fit
-from bayescale.forecasting import LAW_AS_TRUE, Forecast
+from bayescale.forecasting import Forecast
 from bayescale.layouts import AccuracyData, LossData, measured
 from bayescale.posteriors import provenance
 from bayescale.reproducing import Reproduction
@@ -42,7 +42,8 @@ def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
     return {
         "targets": targets,
         "prob": prob,
-        "note": LAW_AS_TRUE,
+        "note": forecast.note,
+        "discrepancy": json.loads(fit.discrepancy.to_frame().to_json(orient="records")),
         "diagnostics": diagnostics(fit),
         "sampler": sampler(fit),
         "versions": {k.removeprefix("version_"): v for k, v in provenance(fit.sampler).items() if k.startswith("version_")},
@@ -100,7 +101,7 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
     print_checks(console, fit.checks)
     mean_steps, spent = result["sampler"]["leapfrog_steps"], result["sampler"]["seconds"]
     console.print(f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all", highlight=False)
-    console.print(LAW_AS_TRUE, highlight=False)
+    console.print(forecast.note, highlight=False)
 
 
 def reproduction_json(made: Reproduction) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_default_is_the_papers_own_set() -> None:
     assert set(ladder.tasks) == set(ACTUAL)
     assert set(ladder.loss_names) == {*ACTUAL, "c4"}
     assert (gadre.tasks, gadre.loss_names) == (["average17", "average46"], ["c4"])
-    assert (ladder.law, ladder.link, gadre.law, gadre.link) == ("chinchilla", "logistic", "gadre", "exponential")
+    assert (ladder.law, ladder.link, gadre.law, gadre.link) == ("skaling", "logistic", "gadre", "exponential")
     assert ladder.conventions.tokenizer != gadre.conventions.tokenizer
     assert ladder.conventions.loss_units["c4"] == gadre.conventions.loss_units["c4"] == "nats/token"
 

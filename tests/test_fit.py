@@ -10,9 +10,9 @@ import xarray as xr
 
 from bayescale.checks import worst
 from bayescale.datasets import load_dataset
-from bayescale.diagnosing import sampler_checks
+from bayescale.diagnosing import design_checks, sampler_checks
 from bayescale.errors import BayescaleError, DataError, SettingError
-from bayescale.fitting import Fit, design_checks, fit
+from bayescale.fitting import Fit, fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Conventions, Ladder, Target
 from bayescale.laws import get_law
@@ -30,7 +30,7 @@ def small(frame: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame) -
 
 
 def quick(ladder: Ladder, seed: int = 0, draws: int = 50) -> Fit:
-    return fit(ladder, pooling="none", chains=2, draws=draws, seed=seed)
+    return fit(ladder, pooling="none", discrepancy="none", chains=2, draws=draws, seed=seed)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from bayescale.geometry import coordinates, inverse_cholesky
 from bayescale.laws import LAWS, Point
 from bayescale.links import LINKS, lo_prior
 from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
-from bayescale.modes import Quadratic, parameter_order, prior_moments, quadratic, tangent
+from bayescale.modes import Quadratic, noise_parameters, parameter_order, prior_moments, quadratic, tangent
 from bayescale.parameters import Parameter
 from bayescale.priors import Factors
 from bayescale.sampling import Program, Sampler
@@ -87,6 +87,10 @@ LOSS_CASES = {
     "Student-t": (ONE_FACTOR, "compute", {"noise": "student_t"}),
     "Student-t, complete pooling": (ONE_FACTOR, "compute", {"noise": "student_t", "pooling": "complete"}),
     "one-sided": (ONE_FACTOR, "compute", {"noise": "one_sided"}),
+    "noise that widens": (ONE_FACTOR, "compute", {"widening": True}),
+    "noise that widens, two kinds": (TWO_KINDS, "chinchilla", {"widening": True}),
+    "noise that widens, reruns": (ONE_FACTOR, "compute", {"widening": True, "grouped": True}),
+    "noise that widens, complete pooling": (ONE_FACTOR, "compute", {"widening": True, "pooling": "complete"}),
     "prior of one's own": (ONE_FACTOR, "compute", {"priors": {"gamma": dist.Gamma(4.0, 20.0), "sd_gamma_corpus": dist.Exponential(5.0)}}),
 }
 
@@ -98,7 +102,8 @@ def make_case(case: str) -> tuple[SeriesModel, Layout]:
     f, law, settings = LOSS_CASES[case]
     layout = loss_layout(f)
     first = np.tile([0, 0, 2, 2, 4, 5], (f.series, 1)) if "grouped" in settings else None
-    return loss_model(LAWS[law], f, **settings), layout._replace(first=first)
+    lag = jnp.maximum(0.0, jnp.max(layout.x.c) - layout.x.c) if "widening" in settings else None
+    return loss_model(LAWS[law], f, **settings), layout._replace(first=first, lag=lag)
 
 
 def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
@@ -113,7 +118,12 @@ def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
     at = loc + 0.3 * sd * rng.standard_normal((n, k))
     centre = jax.tree.map(lambda x: x.mean(1), layout.x)
     h = np.einsum("sij,sj->si", F, at)
-    figures = (F, h, rng.normal(-4.5, 0.3, n), rng.uniform(1, 5, n), rng.uniform(0.1, 2, (n, k)), rng.uniform(0, 1, n))
+    of_noise = len(noise_parameters(model))
+    noise_root = rng.standard_normal((n, of_noise, of_noise))
+    noise_F = noise_root @ noise_root.transpose(0, 2, 1)
+    log_scale = rng.normal(-4.5, 0.3, n)
+    noise_h = np.einsum("sij,sj->si", noise_F, np.concatenate([rng.normal(-1, 0.5, (n, of_noise - 1)), log_scale[:, None]], 1))
+    figures = (F, h, log_scale, noise_F, noise_h, rng.uniform(0.1, 2, (n, k)), rng.uniform(0, 1, n))
     return Quadratic(*map(jnp.asarray, figures), tangent(model, curve)(at, centre))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bayescale.errors import SettingError
 from bayescale.fitting import Fit
-from bayescale.forecasting import LAW_AS_TRUE, Forecast, forecast
+from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Target
 
 mpl.use("Agg")
@@ -117,7 +117,7 @@ def test_forecast_has_percent_targets_and_the_note(ladder_fit: Fit, ladder_forec
     assert ax.get_xlabel() == "accuracy (%)"
     assert [t.get_text() for t in ax.get_yticklabels()] == ladder_fit.ladder.tasks
     assert legend(ax) == ["7B-4T", "13B-5T", "median", "50 % interval", "80 % interval", "actual"]
-    assert LAW_AS_TRUE in texts(ax)
+    assert ladder_forecast.note in texts(ax)
     crosses = np.concatenate([line.get_xdata() for line in ax.lines if line.get_marker() == "x"])
     actual = ladder_fit.ladder.with_role("target").frame["accuracy"].dropna()
     np.testing.assert_allclose(np.sort(crosses), np.sort(actual))

@@ -179,7 +179,7 @@ class TestGadre:
 class TestCheckpoints:
     def test_has_all_runs_in_their_roles(self, checkpoints: Ladder) -> None:
         assert checkpoints.runs["role"].value_counts().to_dict() == {"fit": 16, "held_out": 14, "target": 2}
-        assert (len(checkpoints.tasks), checkpoints.loss_names[-1], checkpoints.law, checkpoints.link) == (10, "c4", "chinchilla", "logistic")
+        assert (len(checkpoints.tasks), checkpoints.loss_names[-1], checkpoints.law, checkpoints.link) == (10, "c4", "skaling", "logistic")
         assert checkpoints.loss_name_of["mmlu"] == "mmlu"
         assert checkpoints.compute_is_measured
 

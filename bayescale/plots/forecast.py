@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayescale.errors import SettingError
-from bayescale.forecasting import LAW_AS_TRUE, Forecast
+from bayescale.forecasting import Forecast
 from bayescale.ladder import Ladder
 from bayescale.layouts import measured
 from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, new_axes, percent, unit_of
@@ -65,7 +65,7 @@ def plot_forecast(forecast: Forecast, *, ladder: Ladder | None = None, quantity:
     _label(ax, tasks, [unit_of(units, n) for n in rows.drop_duplicates("task")["loss_name"]], quantity)
     ax.set_title(f"Forecast of {quantity}" + ("\nCHECKS OF THE FIT: FAIL" if forecast.status == "fail" else ""))
     _legend(ax, targets, prob, known=bool(rows["actual"].notna().any()))
-    note = textwrap.fill(LAW_AS_TRUE, NOTE_WIDTH)
+    note = textwrap.fill(forecast.note, NOTE_WIDTH)
     ax.annotate(note, (1, 0), (0, -40), "axes fraction", "offset points", ha="right", va="top", fontsize=8, color=GREY)
     return ax
 

@@ -101,7 +101,7 @@ def checkpoint_ladder(wide: pd.DataFrame, tasks: pd.DataFrame) -> Ladder:
         tidy(wide, tasks),
         tasks=tasks,
         conventions=CONVENTIONS,
-        law="chinchilla",
+        law="skaling",
         link="logistic",
         name="ladder2024",
         source="Bhagia et al. 2024, arXiv 2412.04403; repository allenai/OLMo-ladder (Apache-2.0)",

@@ -15,7 +15,7 @@ def read_csv(
     *,
     tasks: str | Path | None = None,
     conventions: Conventions | None = None,
-    law: str = "chinchilla",
+    law: str = "skaling",
     link: str = "logistic",
     name: str | None = None,
     source: str | None = None,

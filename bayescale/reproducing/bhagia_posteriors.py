@@ -23,16 +23,17 @@ from bayescale.layouts import accuracy_data, link_model, loss_data, point
 from bayescale.links import HI, LO, MIDDLE, Link
 from bayescale.models import Layout
 from bayescale.parameters import Parameter
-from bayescale.posteriors import accuracy_step, sample_posterior
+from bayescale.posteriors import accuracy_step, full_tree
 from bayescale.readers import read_checkpoints
 from bayescale.readers.wide import ACCURACY
 from bayescale.replicates import configurations, with_reruns
 from bayescale.reproducing.bhagia_points import Ladder2024
 from bayescale.reproducing.comparing import Analysis, table
-from bayescale.sampling import Sampler, random_key
+from bayescale.sampling import Program, Sampler, random_key
 from bayescale.scoring import score
 
 PROB = 0.9
+PAPER = {"law": "chinchilla", "discrepancy": "none"}  # the paper's law, taken as true
 BLOCKS = (1, 5, 20)
 GAIN = Parameter("gain", "positive", dist.LogNormal(0.0, 0.7), 0.5, "logits for the whole reducible part at the reference: a task gains 0.25 to 4 there")
 
@@ -86,7 +87,7 @@ def alternative_cases(seed: int) -> pd.DataFrame:
     actual = 100 * ladder.frame.set_index(["task", "run"])["accuracy"]
     parts = []
     for route, settings in {"own loss": {}, "C4 loss": {"via": "c4"}, "compute only": {"law": "compute"}}.items():
-        fitted = fit(ladder, seed=seed, **settings)  # type: ignore[arg-type]
+        fitted = fit(ladder, seed=seed, **{**PAPER, **settings})  # type: ignore[arg-type]
         made = forecast(fitted, targets, seed=seed)
         found = made.draws["accuracy"].stack(sample=("chain", "draw"))
         parts += [(route, t.label, task, found.sel(target=t.label, task=task).to_numpy(), fitted.status) for t in targets for task in ladder.tasks]
@@ -106,7 +107,7 @@ def single_step_draws(ladder: Ladder, seed: int) -> tuple[np.ndarray, Status]:
     params, tokens = (runs[k].to_numpy().reshape(data.runs.shape) for k in ("params", "tokens"))
     step = accuracy_step(SINGLE_STEP, data, link_model(SINGLE_STEP, data, "partial", {}))
     step = replace(step, layout=data.layout._replace(x=point(params, tokens, 6.0 * params * tokens, reference)))
-    tree = sample_posterior(step, Sampler(seed=seed))
+    tree = full_tree(step, Program(step.model)(step.layout, Sampler(seed=seed), stream=step.name))
     posterior = tree["posterior"].to_dataset().isel(corpus=0).stack(sample=("chain", "draw")).transpose("sample", "task")
     real = {p.name: p.transform.inv(jnp.asarray(posterior[p.name].to_numpy())) for p in step.model.pooling.parameters}
     N, D, C = (np.array([getattr(t, k) for t in targets]) for k in ("params", "tokens", "compute_6nd"))
@@ -126,7 +127,7 @@ def checkpoints(at: Ladder2024, seed: int) -> Analysis:
     every = read_checkpoints(at.data / "ladder2024" / "raw", every=True).where(task=[*load_dataset("ladder2024").tasks, "c4"])
     rows = []
     for blocks in (None, *BLOCKS):
-        fitted = fit(every, blocks=blocks, seed=seed)
+        fitted = fit(every, blocks=blocks, seed=seed, **PAPER)  # type: ignore[arg-type]
         made = forecast(fitted, every.targets("target"), seed=seed)
         actual = at.final
         for task in fitted.ladder.tasks:
@@ -151,7 +152,7 @@ def checkpoints(at: Ladder2024, seed: int) -> Analysis:
 def reruns(seed: int) -> Analysis:
     """Noise between seeds: of each loss series, estimated with the reruns in the fit, beside the scatter of the pairs themselves."""
     ladder = with_reruns(load_dataset("ladder2024"))
-    fitted = fit(ladder, seed=seed)
+    fitted = fit(ladder, seed=seed, **PAPER)  # type: ignore[arg-type]
     posterior = fitted.losses["posterior"].to_dataset().isel(corpus=0).stack(sample=("chain", "draw"))
     between_seeds = 100 * posterior["sigma"] * np.sqrt(1 - posterior["common"])
     rows = []

@@ -1,0 +1,185 @@
+"""What the law and the link do not know: errors that grow with every e-fold of compute beyond the ladder, learned from its own past and a prior.
+
+ln L* = ln f - l slope + noise, l = max(0, ln(C* / Cmax)). For the series s of one kind of loss, and a scale r common to them,
+
+    slope_s = r (common Z + own z_s),   Z, z_s ~ Normal(0, 1),   ln r ~ Normal(0, 0.5),
+
+and the slopes of the ladder's past errors, one an earlier cut, are of the same law, correlated with those of the future by `persistence`. The link's error
+has the same form in logits, with nothing in common between tasks. Where the numbers come from: docs, the page on discrepancy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy.stats import multivariate_normal
+
+from bayescale.checks import Check
+from bayescale.priors import Factors
+
+DiscrepancyKind = Literal["calibrated", "prior", "none"]
+DISCREPANCIES: tuple[DiscrepancyKind, ...] = get_args(DiscrepancyKind)
+FEWEST_RUNS, FEWEST_DECADES = 12, 1.5  # of a series, and of its kind: below, the prior of small ladders alone speaks
+SMALL_LADDER = 0.005  # drift of any law there, twice what small parts of public sweeps ask for: the law's own posterior is wide
+FEWEST_CUTS = 2
+FOLD_RHAT, FOLD_DIVERGENT = 1.05, 0.01  # a calibration wants the mean of a slope, not its tails
+OWN = 0.25  # sd between validation losses, in units of what they have in common
+TASK_OWN = 0.012  # sd between task losses, an e-fold
+PERSISTENCE = 0.3  # correlation of past with future slopes
+SCALE_SD = 0.5  # of ln r
+LINK_SCALE = 0.08  # half-normal scale of the link's error, logits an e-fold
+_Z = np.linspace(-3.0, 3.0, 31)
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """The error an e-fold of a group of series: prior, and what their past told of it.
+
+    Parameters
+    ----------
+    step, kind
+        ``loss`` or ``accuracy``; ``validation`` or ``task``.
+    members
+        Index of each series among those of the step.
+    common, own
+        Prior sd of what the series share and of what each has by itself, at r = 1.
+    persistence
+        Correlation of past and future slopes.
+    half_normal
+        Whether r ~ HalfNormal(1) rather than log-normal: an error that may well be nil.
+    basis
+        What it rests on, in words.
+    past, covariance
+        Mean slope of the past errors, shape (members,), and how well it is known, shape (members, members); None where only the prior speaks.
+    """
+
+    step: Literal["loss", "accuracy"]
+    kind: str
+    members: tuple[int, ...]
+    common: float
+    own: float
+    persistence: float
+    half_normal: bool
+    basis: str
+    past: np.ndarray | None = None
+    covariance: np.ndarray | None = None
+
+    def scales(self) -> tuple[np.ndarray, np.ndarray]:
+        """A grid of r and its posterior probabilities."""
+        r, log_p = np.exp(SCALE_SD * _Z), -0.5 * _Z**2
+        if self.half_normal:
+            r = np.linspace(0.05, 3.0, 60)
+            log_p = -0.5 * r**2
+        if self.past is not None and self.covariance is not None:
+            middle = np.zeros(len(self.members))
+            log_p = log_p + [multivariate_normal.logpdf(self.past, middle, s**2 * self._prior() + self.covariance) for s in r]
+        p = np.exp(log_p - log_p.max())
+        return r, p / p.sum()
+
+    def draw(self, rng: np.random.Generator, draws: int) -> np.ndarray:
+        """Future slopes, shape (draws, members)."""
+        r, p = self.scales()
+        at = rng.choice(len(r), draws, p=p)
+        u = rng.standard_normal((draws, len(self.members)))
+        slopes = np.empty_like(u)
+        for i in np.unique(at):
+            mean, root = self._given(r[i])
+            slopes[at == i] = mean + u[at == i] @ root.T
+        return slopes
+
+    def _prior(self) -> np.ndarray:
+        n = len(self.members)
+        return self.common**2 * np.ones((n, n)) + self.own**2 * np.eye(n)
+
+    def _given(self, r: float) -> tuple[np.ndarray, np.ndarray]:
+        """Mean of the future slopes and a root of their covariance, given r and the past."""
+        prior = r**2 * self._prior()
+        mean = np.zeros(len(prior))
+        if self.past is not None and self.covariance is not None:
+            gain = np.linalg.solve(prior + self.covariance, self.persistence * prior).T
+            mean, prior = gain @ self.past, prior - gain @ (self.persistence * prior)
+        values, vectors = np.linalg.eigh(prior)
+        return mean, vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """The errors of law and link beyond the ladder, as a forecast draws them.
+
+    Parameters
+    ----------
+    kind
+        ``calibrated``, ``prior`` or ``none``, as asked for.
+    slopes
+        One entry a kind of loss, and one for the link.
+    checks
+        Of the folds that it was calibrated on.
+    """
+
+    kind: DiscrepancyKind
+    slopes: tuple[Slopes, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    def draw(self, step: str, series: int, rng: np.random.Generator, draws: int) -> np.ndarray:
+        """Error an e-fold of every series of a step, shape (draws, series); nil where there is none."""
+        found = np.zeros((draws, series))
+        for group in self.slopes:
+            if group.step == step:
+                found[:, list(group.members)] = group.draw(rng, draws)
+        return found
+
+    @property
+    def note(self) -> str:
+        """What the intervals hold, in one sentence."""
+        if self.kind == "none":
+            return "Intervals take the law and the link as true: they will be too narrow far from the ladder's own compute."
+        of: dict[str, list[str]] = {}
+        for group in self.slopes:
+            of.setdefault(group.basis, []).append("link" if group.step == "accuracy" else f"{group.kind} losses")
+        said = "; ".join(f"{', '.join(names)}: {basis}" for basis, names in of.items())
+        return f"Intervals allow for errors of law and link that grow with compute beyond the ladder ({said})."
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a group of series: step, kind, series, prior_sd and sd (of one series' slope an e-fold), past (its mean over the series), basis."""
+        rows = []
+        for g in self.slopes:
+            r, p = g.scales()
+            prior = float(np.hypot(g.common, g.own))
+            rng = np.random.default_rng(0)
+            drawn = g.draw(rng, 4000)
+            past = float("nan") if g.past is None else float(np.mean(g.past))
+            row = {"step": g.step, "kind": g.kind, "series": len(g.members), "prior_sd": prior, "scale": float(r @ p), "past": past}
+            rows.append(row | {"mean": float(drawn.mean()), "sd": float(drawn.std(0).mean()), "basis": g.basis})
+        return pd.DataFrame(rows)
+
+
+def loss_slopes(factors: Factors, drift: float) -> list[Slopes]:
+    """The prior of every kind of loss, for a law of that drift."""
+    found = []
+    for g, kind in enumerate(factors.kinds):
+        members = tuple(int(i) for i in np.flatnonzero(np.array(factors.kind) == g))
+        found.append(Slopes("loss", kind, members, drift, TASK_OWN if kind == "task" else OWN * drift, PERSISTENCE, False, "prior"))
+    return found
+
+
+def link_slopes(factors: Factors) -> Slopes:
+    """The prior of the link's error."""
+    return Slopes("accuracy", "task", tuple(range(factors.series)), 0.0, LINK_SCALE, 0.0, True, "prior")
+
+
+def small_ladder(prior: Slopes, reason: str) -> Slopes:
+    """The prior for a ladder that is too small to learn from its past."""
+    basis = f"the prior of small ladders, since {reason}"
+    if prior.step == "accuracy":
+        return replace(prior, basis=basis)
+    own = prior.own if prior.kind == "task" else OWN * SMALL_LADDER
+    return replace(prior, common=SMALL_LADDER, own=own, basis=basis)
+
+
+def past_slope(errors: Sequence[np.ndarray], efolds: Sequence[np.ndarray]) -> np.ndarray:
+    """The b = sum(l e) / sum(l^2) of each series, shape (draws, series), from errors (draws, runs) at l (runs,) or (draws, runs)."""
+    return np.stack([(e * at).sum(1) / (at**2).sum(-1) for e, at in zip(errors, efolds, strict=True)], 1)

@@ -1,0 +1,121 @@
+"""The parts of a forecast, from a fit and its targets: each is drawn by itself, so that any of them can be drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bayescale.errors import DataError
+from bayescale.fitting import Fit
+from bayescale.ladder import Target
+from bayescale.laws import Point
+from bayescale.layouts import AccuracyData, LossData, point
+from bayescale.models import accuracy_model, loss_model
+from bayescale.placing import compute_of, factor
+from bayescale.posteriors import real_draws
+from bayescale.predicting import PARTS, AccuracyParts, LossParts, expected
+from bayescale.sampling import STREAMS, random_key
+
+REDRAWN = 8  # times that the other parts are drawn anew for a share of the variance
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a forecast is put together from.
+
+    Parameters
+    ----------
+    losses, accuracies
+        The parts of each; `accuracies` is None where there is no link.
+    loss_at, accuracy_at
+        (series, target) of each (target's name, loss name or task).
+    """
+
+    losses: LossParts
+    accuracies: AccuracyParts | None
+    loss_at: dict[tuple[str, str], tuple[int, int]]
+    accuracy_at: dict[tuple[str, str], tuple[int, int]]
+
+    def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[tuple[str, str, str], np.ndarray]:
+        """Draws of each (quantity, target, name), shape (draws,); `order` says which draw of each part goes with which."""
+        log_loss = self.losses.log_loss(order)
+        found = {("loss", *key): np.exp(log_loss[:, s, i]) for key, (s, i) in self.loss_at.items()}
+        if self.accuracies is not None:
+            accuracy = self.accuracies.accuracy(log_loss, order)
+            found |= {("accuracy", *key): accuracy[:, s, i] for key, (s, i) in self.accuracy_at.items()}
+        return found
+
+
+def shared_variance(parts: Parts, whole: Mapping[tuple[str, str, str], np.ndarray], kept: Sequence[str], rng: np.random.Generator) -> dict[Any, float]:
+    """Covariance of every cell with itself when all parts but the `kept` ones are drawn anew, which is Var E[y | kept]."""
+    n = len(next(iter(whole.values())))
+    total: dict[Any, float] = dict.fromkeys(whole, 0.0)
+    for _ in range(REDRAWN):
+        order = {part: np.arange(n) if part in kept else rng.permutation(n) for part in PARTS}
+        for key, again in parts.cells(order).items():
+            total[key] += float(np.mean((whole[key] - whole[key].mean()) * (again - again.mean()))) / REDRAWN
+    return total
+
+
+def make_parts(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts:
+    """Draws of every part for these targets, each trained on its corpus."""
+    losses, accuracies = fit.loss_data, fit.accuracy_data
+    keys = jax.random.split(random_key(seed, "forecast"), 3)
+    rng = np.random.default_rng([seed, STREAMS.index("discrepancy")])
+    labels = [t.label for t in targets]
+    model = loss_model(fit.law, losses.factors, pooling=fit.pooling, noise=fit.noise, widening=losses.layout.lag is not None)
+    real, shape = real_draws(fit.losses, model, losses.factors.names, "loss_name")
+    draws, f = shape[0] * shape[1], losses.factors
+    at = jax.tree.map(lambda v: np.broadcast_to(v, (f.series, len(targets))), _points(losses, fit.law.name, targets))
+    law, sd = expected(model, real, at, np.ones((f.series, len(targets))))
+    shift = np.array([t.shift or 0.0 for t in targets]) * np.asarray(jax.random.normal(keys[1], (draws, len(targets))))
+    drift = fit.discrepancy.draw("loss", f.series, rng, draws)
+    noise = _standard_noise(keys[0], fit, real.get("tail"), law.shape)
+    parts = LossParts(law, sd, drift, _efolds(fit, losses, targets), noise, shift)
+    loss_at = {(labels[i], f.names[f.name[s]]): (s, i) for s in range(f.series) for i, c in enumerate(corpora) if f.corpora[f.corpus[s]] == c}
+    if accuracies is None or fit.accuracies is None or fit.link is None:
+        return Parts(parts, None, loss_at, {})
+    g = accuracies.factors
+    linked = accuracy_model(fit.link, g, pooling=fit.pooling)
+    link_real, _ = real_draws(fit.accuracies, linked, g.names, "task")
+    series = {(f.corpora[c], f.names[j]): s for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))}
+    via = np.array([series.get((g.corpora[c], v), -1) for c, v in zip(g.corpus, accuracies.via, strict=True)])
+    bend = fit.discrepancy.draw("accuracy", g.series, rng, draws)
+    score_noise = np.asarray(jax.random.normal(keys[2], (draws, g.series, len(targets))))
+    second = AccuracyParts(linked, link_real, accuracies, via, bend, _efolds(fit, accuracies, targets), score_noise)
+    accuracy_at = {
+        (labels[i], g.names[g.name[s]]): (s, i) for s in range(g.series) for i, c in enumerate(corpora) if g.corpora[g.corpus[s]] == c and via[s] >= 0
+    }
+    return Parts(parts, second, loss_at, accuracy_at)
+
+
+def _efolds(fit: Fit, data: LossData | AccuracyData, targets: Sequence[Target]) -> np.ndarray:
+    """The l = max(0, ln(C* / Cmax)) of each target, Cmax that of the runs which the step has seen."""
+    runs = fit.ladder.runs.loc[np.unique(data.runs[np.asarray(data.layout.seen)])]
+    return np.maximum(np.log([factor(t, runs, fit.loss_data.compute_is_measured) for t in targets]), 0.0)
+
+
+def _standard_noise(key: jax.Array, fit: Fit, tail: jax.Array | None, shape: tuple[int, ...]) -> np.ndarray:
+    """The noise of a loss in units of its scale, each draw by its own degrees of freedom where there are such."""
+    model = loss_model(fit.law, fit.loss_data.factors, pooling=fit.pooling, noise=fit.noise)
+    log_df = None if tail is None else tail[:, None, None]
+    return np.asarray(model.scatter(jnp.zeros(shape), jnp.ones(shape), log_df).sample(key))
+
+
+def _points(data: LossData, law: str, targets: Sequence[Target]) -> Point:
+    unmeasured = [t.label for t in targets if t.flops is None]
+    if law == "compute" and data.compute_is_measured and unmeasured:
+        raise DataError(
+            f"flops of target {unmeasured[0]!r}",
+            rule="must be given where law compute was fitted on measured FLOPs",
+            got="none",
+            way_out="give flops=, or fit a ladder without a flops column",
+        )
+    params, tokens = (np.array([getattr(t, k) for t in targets]) for k in ("params", "tokens"))
+    flops = np.array([compute_of(t, data.compute_is_measured) for t in targets])
+    return point(params, tokens, flops, data.reference, np.array([t.unique_tokens or t.tokens for t in targets]))

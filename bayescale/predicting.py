@@ -1,0 +1,137 @@
+"""From draws of a posterior to draws of a loss and of an accuracy, put together from parts that know nothing of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bayescale.layouts import AccuracyData
+from bayescale.models import Layout, SeriesModel
+
+type Order = Mapping[str, np.ndarray]
+type Real = Mapping[str, jax.Array]
+LOSS_PARTS = ("law parameters", "discrepancy", "run-to-run noise")
+PARTS = (*LOSS_PARTS, "link parameters", "link discrepancy", "scoring noise")
+EDGE = 1e-12  # shares of 0 and 1 have no logit
+
+
+def expected(model: SeriesModel, real: Real, x: Any, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd of y at the dearest run's noise, (draws, series, points) each; x holds arrays of shape (series, points)."""
+    return jax.tree.map(np.asarray, _expected(model, dict(real), jax.tree.map(jnp.asarray, x), jnp.asarray(items)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _expected(model: SeriesModel, real: Real, x: Any, items: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jax.vmap(lambda one: model.expectation(one, unobserved(x, items)))(real)
+
+
+def unobserved(x: Any, items: jax.Array) -> Layout:
+    """Cells whose outcome nobody knows yet; their noise is that of the dearest run."""
+    return Layout(jnp.zeros(items.shape), jnp.zeros(items.shape, bool), x, items)
+
+
+@dataclass(frozen=True)
+class LossParts:
+    """ln L* = law - efolds drift + sd noise + shift, for every draw, series and target.
+
+    Parameters
+    ----------
+    law, sd
+        ln f and the noise scale, shape (draws, series, targets).
+    drift
+        The law's error an e-fold of compute, shape (draws, series).
+    efolds
+        max(0, ln(C* / Cmax)) of each target.
+    noise
+        Of each run in units of sd, shape (draws, series, targets).
+    shift
+        What a target asks for besides, shape (draws, targets): common to its losses.
+    """
+
+    law: np.ndarray
+    sd: np.ndarray
+    drift: np.ndarray
+    efolds: np.ndarray
+    noise: np.ndarray
+    shift: np.ndarray
+
+    def log_loss(self, order: Order | None = None) -> np.ndarray:
+        """(draws, series, targets); `order` says which draw of each part goes with which, the same for all where it is None."""
+        law, drift, noise = (slice(None) if order is None else order[part] for part in LOSS_PARTS)
+        error = self.efolds * self.drift[drift][:, :, None] - self.shift[drift][:, None, :]
+        return self.law[law] - error + self.sd[law] * self.noise[noise]
+
+
+@dataclass(frozen=True)
+class AccuracyParts:
+    """logit((link(L*) - lo) / (hi - lo)) + efolds bend, back to an accuracy, + noise of the score, cut off at 0 and 1.
+
+    Parameters
+    ----------
+    model
+        The link's.
+    real
+        Its parameters on the real line, shape (draws, series).
+    data
+        What it was fitted on.
+    via
+        Series of the losses that each series goes through; -1 where the law has no such loss.
+    bend
+        The link's error an e-fold of compute, in logits, shape (draws, series).
+    efolds
+        max(0, ln(C* / Cmax)) of each target, Cmax the link's.
+    noise
+        Of each score in units of its sd, shape (draws, series, targets).
+    """
+
+    model: SeriesModel
+    real: Real
+    data: AccuracyData
+    via: np.ndarray
+    bend: np.ndarray
+    efolds: np.ndarray
+    noise: np.ndarray
+
+    @cached_property
+    def items(self) -> np.ndarray:
+        """Questions of each (series, target)."""
+        return np.broadcast_to(self.data.items[:, None], self.noise.shape[1:])
+
+    def accuracy(self, log_loss: np.ndarray, order: Order | None = None) -> np.ndarray:
+        """(draws, series, targets) from the losses of the same draws; nan where there is no loss to go through."""
+        link, bend, noise = (slice(None) if order is None else order[part] for part in PARTS[len(LOSS_PARTS) :])
+        z = (np.exp(log_loss[:, self.via]) - self.data.centre[:, None]) / self.data.scale[:, None]
+        real = {name: v[link] for name, v in self.real.items()}
+        drawn = _accuracy(self.model, real, z, self.efolds * self.bend[bend][:, :, None], self.noise[noise], self.items)
+        return np.where(self.via[:, None] >= 0, np.asarray(drawn), np.nan)
+
+
+@partial(jax.jit, static_argnums=0)
+def _accuracy(model: SeriesModel, real: Real, z: jax.Array, bend: jax.Array, noise: jax.Array, items: jax.Array) -> jax.Array:
+    def one(real: Real, z: jax.Array, bend: jax.Array, noise: jax.Array) -> jax.Array:
+        mean, _ = model.expectation(real, unobserved(z, items))
+        lo, hi = asymptotes(model, real)
+        bent = bent_accuracy(mean, lo, hi, bend)
+        scale = {p.name: p.transform(real[p.name]) for p in model.pooling.parameters}[model.scale_name][:, None]
+        return jnp.clip(bent + scale * model.unit_sd(bent, items) * noise, 0.0, 1.0)
+
+    return jax.vmap(one)(real, z, bend, noise)
+
+
+def asymptotes(model: SeriesModel, real: Real) -> tuple[jax.Array, jax.Array]:
+    """`lo` and `hi` of every series, shape (series, 1): the link's parameters of those names, 0 and 1 where it has none."""
+    values = {p.name: p.transform(real[p.name])[:, None] for p in model.pooling.parameters if p.name in ("lo", "hi")}
+    nothing = jnp.zeros_like(next(iter(real.values())))[:, None]
+    return values.get("lo", nothing), values.get("hi", nothing + 1.0)
+
+
+def bent_accuracy(accuracy: jax.Array, lo: jax.Array, hi: jax.Array, bend: jax.Array) -> jax.Array:
+    """The accuracy whose logit between its asymptotes is larger by `bend`."""
+    share = jnp.clip((accuracy - lo) / (hi - lo), EDGE, 1 - EDGE)
+    return jnp.where(bend == 0, jnp.clip(accuracy, 0.0, 1.0), lo + (hi - lo) * jax.nn.sigmoid(jnp.log(share) - jnp.log1p(-share) + bend))

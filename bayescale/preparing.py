@@ -1,0 +1,77 @@
+"""What a fit was asked for, and a ladder made ready for it: data, models, steps to sample, and what its past says of errors to come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from numpyro.distributions import Distribution
+
+from bayescale.discrepancy import Discrepancy, DiscrepancyKind, link_slopes, loss_slopes, small_ladder
+from bayescale.ladder import Ladder
+from bayescale.laws import Law
+from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
+from bayescale.links import Link
+from bayescale.models import Noise, every_prior_used, loss_model
+from bayescale.posteriors import Step, accuracy_step, loss_step
+from bayescale.priors import PoolingKind
+from bayescale.rolling import Fold, fold_checks, learned, too_small
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A ladder's data and steps by name, ``loss`` and, where it has accuracies, ``accuracy``."""
+
+    data: Mapping[str, LossData | AccuracyData]
+    steps: Mapping[str, Step]
+
+    @property
+    def widening(self) -> bool:
+        """Whether the noise of the losses grows towards small runs."""
+        return self.steps["loss"].layout.lag is not None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fit was asked for; turns a ladder into steps to sample, and the ladder's past into a discrepancy."""
+
+    law: Law
+    link: Link
+    via: str | None
+    pooling: PoolingKind
+    discrepancy: DiscrepancyKind
+    noise: Noise
+    blocks: int | None
+    priors: Mapping[str, Distribution]
+
+    def widens(self, ladder: Ladder) -> bool:
+        """Whether small runs may lose weight: where law and noise are not taken as true, and there are runs enough to tell."""
+        losses = loss_data(ladder)
+        return self.discrepancy != "none" and not too_small(losses, range(losses.factors.series))
+
+    def prepare(self, ladder: Ladder, *, widening: bool) -> Prepared:
+        """Data, models and steps; every prior must be one of theirs."""
+        losses = loss_data(ladder, widening=widening)
+        grouped = losses.layout.first is not None
+        model = loss_model(self.law, losses.factors, pooling=self.pooling, noise=self.noise, priors=self.priors, grouped=grouped, widening=widening)
+        data: dict[str, LossData | AccuracyData] = {"loss": losses}
+        steps = {"loss": loss_step(self.law, losses, model)}
+        accuracies = accuracy_data(ladder, self.via, self.blocks)
+        if accuracies is not None:
+            data["accuracy"] = accuracies
+            steps["accuracy"] = accuracy_step(self.link, accuracies, link_model(self.link, accuracies, self.pooling, self.priors))
+        every_prior_used(self.priors, [step.model for step in steps.values()])
+        return Prepared(data, steps)
+
+    def find_discrepancy(self, whole: Prepared, folds: Mapping[str, Sequence[Fold]]) -> Discrepancy:
+        """The discrepancy asked for, from the folds of the ladder's past by step."""
+        if self.discrepancy == "none":
+            return Discrepancy("none")
+        priors = [(p, "loss") for p in loss_slopes(whole.data["loss"].factors, self.law.drift)]
+        priors += [(link_slopes(d.factors), "accuracy") for name, d in whole.data.items() if name == "accuracy"]
+        if self.discrepancy == "prior":
+            small = [too_small(whole.data[name], prior.members) for prior, name in priors]
+            return Discrepancy("prior", tuple(small_ladder(prior, why) if why else prior for (prior, _), why in zip(priors, small, strict=True)))
+        slopes = tuple(learned(prior, whole.data[name], folds[name]) for prior, name in priors)
+        checks = [c for name, mine in folds.items() if mine for c in fold_checks(mine, whole.data[name], name)]
+        return Discrepancy("calibrated", slopes, tuple(checks))

@@ -1,0 +1,133 @@
+"""The ladder's own past: fits of its cheaper runs, the errors of their forecasts of its dearer ones, and what they say of errors to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bayescale.checks import Check
+from bayescale.discrepancy import FEWEST_CUTS, FEWEST_DECADES, FEWEST_RUNS, FOLD_DIVERGENT, FOLD_RHAT, Slopes, past_slope, small_ladder
+from bayescale.folds import SAME_COST, below, cuts, enough_runs
+from bayescale.ladder import Ladder
+from bayescale.layouts import AccuracyData, LossData, point
+from bayescale.models import score_sd
+from bayescale.posteriors import Step
+from bayescale.predicting import asymptotes, expected
+from bayescale.sampling import Sample
+
+FIRST_RUNS = 8  # runs of every series below the first cut, and a decade of compute
+RATIO = 2.5  # between cuts
+MOST_CUTS = 6  # the latest
+LEVER = 0.5  # e-folds of compute that the future of a cut must reach
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One step as it was fitted on the runs below a cut."""
+
+    data: LossData | AccuracyData
+    step: Step
+    sample: Sample
+
+    @property
+    def real(self) -> dict[str, jax.Array]:
+        """Draws of its parameters on the real line, (draws, series)."""
+        sites = {name: jnp.asarray(v.reshape(-1, *v.shape[2:])) for name, v in self.sample.sites.items()}
+        return self.step.model.pooling.by_series(sites)
+
+
+def past_ladders(ladder: Ladder) -> list[Ladder]:
+    """The ladder as it stood at earlier cuts: each has 8 runs of every series and a decade of compute at least; none where no cut has."""
+    seen = ladder.with_role("fit")
+    compute = seen.compute()
+    first = max(enough_runs(seen, FIRST_RUNS), 10 * float(compute.min()))
+    everyone = ladder.with_role("fit", "link")
+    return [below(everyone, cut) for cut in cuts(compute, first=first, ratio=RATIO)[-MOST_CUTS:]]
+
+
+def learned(prior: Slopes, data: LossData | AccuracyData, folds: Sequence[Fold]) -> Slopes:
+    """The slopes of one group of series, given what its past says, or the prior of small ladders where the ladder is too small to have one."""
+    members = list(prior.members)
+    thin = too_small(data, members)
+    if thin:
+        return small_ladder(prior, thin)
+    found = [past for fold in folds if (past := _past(fold, data, members)) is not None]
+    if len(found) < FEWEST_CUTS:
+        return replace(prior, basis="prior: the ladder has too few earlier cuts to learn from")
+    mean = np.mean([b.mean(0) for b in found], 0)
+    covariance = np.mean([np.atleast_2d(np.cov(b.T)) for b in found], 0)  # the cuts overlap, so together they count as one
+    return replace(prior, past=mean, covariance=covariance, basis=f"calibrated on {len(found)} earlier cuts")
+
+
+def fold_checks(folds: Sequence[Fold], data: LossData | AccuracyData, step: str) -> list[Check]:
+    """Whether the fits of the past can be trusted with the mean of a slope."""
+    import arviz_stats as stats
+
+    rhat, divergent = 0.0, 0.0
+    for fold in folds:
+        b = _past(fold, data, list(range(data.factors.series)))
+        divergent = max(divergent, float(fold.sample.statistics["diverging"].mean()))
+        if b is not None and fold.sample.sampler.chains > 1:
+            chains = b.reshape(fold.sample.sampler.chains, -1, b.shape[1])
+            rhat = max([rhat, *(float(stats.rhat(chains[:, :, s])) for s in range(b.shape[1]))])
+    advice = "a fit of the ladder's past did not mix: discrepancy='prior' does without them"
+    rows = (("R-hat of past slopes", rhat, FOLD_RHAT), ("share of divergent draws in past fits", divergent, FOLD_DIVERGENT))
+    return [Check(f"{step}: {name}", "pass" if value <= limit else "warn", value, limit, "" if value <= limit else advice) for name, value, limit in rows]
+
+
+def too_small(data: LossData | AccuracyData, members: Sequence[int]) -> str:
+    """Why the ladder is too small to learn from its past; empty where it is not."""
+    seen = np.asarray(data.layout.seen)[members]
+    groups = data.layout.groups[members]
+    runs = min(len(set(row[there])) for row, there in zip(groups, seen, strict=True))
+    c = np.log(data.flops)[members][seen]
+    decades = float(c.max() - c.min()) / np.log(10)
+    if runs < FEWEST_RUNS:
+        return f"a series has {runs} runs, fewer than {FEWEST_RUNS}"
+    return f"the runs span {decades:.2g} decades of compute, less than {FEWEST_DECADES}" if decades < FEWEST_DECADES else ""
+
+
+def _past(fold: Fold, data: LossData | AccuracyData, members: Sequence[int]) -> np.ndarray | None:
+    """Slopes of the errors of a fold on the runs beyond its cut, (draws, members); None where they do not reach far enough, or the series differ."""
+    if fold.step.factors != data.factors:
+        return None
+    cut = fold.data.largest_flops
+    efolds = np.maximum(np.log(data.flops / cut), 0.0)
+    future = np.asarray(data.layout.seen) & (data.flops > cut * SAME_COST)
+    if (np.where(future, efolds, 0.0)[members].max(1) < LEVER).any():
+        return None
+    look: Callable[..., tuple[np.ndarray, np.ndarray]] = _loss_errors if isinstance(data, LossData) else _link_errors
+    errors, weight = look(fold, data)
+    at = efolds * weight
+    return past_slope([errors[:, s][:, future[s]] for s in members], [at[..., s, :][..., future[s]] for s in members])
+
+
+def _loss_errors(fold: Fold, data: LossData) -> tuple[np.ndarray, np.ndarray]:
+    """The error ln f - ln L of every cell of the whole ladder, with a draw of the noise: (draws, series, runs)."""
+    assert isinstance(fold.data, LossData)
+    x = point(data.params, data.tokens, data.flops, fold.data.reference, data.unique)
+    mean, sd = expected(fold.step.model, fold.real, x, np.ones_like(data.flops))
+    return mean - np.asarray(data.layout.y) + sd * _noise(mean.shape), np.ones_like(data.flops)
+
+
+def _link_errors(fold: Fold, data: AccuracyData) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy less the link's at the loss that was measured, and what a logit is worth there: (draws, series, runs)."""
+    assert isinstance(fold.data, AccuracyData)
+    z = (data.through - fold.data.centre[:, None]) / fold.data.scale[:, None]
+    x = z if fold.data.layout.first is None else fold.data.layout.x._replace(z=z, deviation=data.layout.x.deviation)
+    model, real = fold.step.model, fold.real
+    mean, _ = expected(model, real, x, np.asarray(data.layout.items))
+    lo, hi = jax.vmap(lambda one: asymptotes(model, one))(real)
+    share = np.clip((mean - np.asarray(lo)) / np.asarray(hi - lo), 0.01, 0.99)
+    scale = np.exp(np.asarray(real[model.scale_name]))[:, :, None]
+    sd = scale * np.asarray(score_sd(jnp.asarray(mean), jnp.asarray(data.layout.items)))
+    return np.asarray(data.layout.y) - mean + sd * _noise(mean.shape), np.asarray(hi - lo) * share * (1 - share)
+
+
+def _noise(shape: tuple[int, ...]) -> np.ndarray:
+    """Its mean over the draws is what counts, so one seed does for all."""
+    return np.random.default_rng(0).standard_normal(shape)

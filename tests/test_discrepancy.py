@@ -1,0 +1,180 @@
+"""Errors of law and link beyond the ladder: how they are drawn, what the ladder's past says of them, and what they do to a forecast."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bayescale.datasets import load_dataset
+from bayescale.discrepancy import FEWEST_RUNS, SCALE_SD, SMALL_LADDER, Slopes, link_slopes, loss_slopes, past_slope
+from bayescale.errors import SettingError
+from bayescale.fitting import Fit, fit
+from bayescale.folds import below, cuts
+from bayescale.forecasting import Forecast, forecast
+from bayescale.ladder import Ladder, Target
+from bayescale.laws import LAWS
+from bayescale.parts import Parts, shared_variance
+from bayescale.predicting import LOSS_PARTS, PARTS, LossParts
+from bayescale.rolling import past_ladders
+from bayescale.saving import load_fit
+
+MANY = 40_000
+
+
+def slopes(members: int = 3, **changed: object) -> Slopes:
+    return dataclasses.replace(Slopes("loss", "validation", tuple(range(members)), 0.01, 0.005, 0.3, False, "prior"), **changed)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+class TestSlopes:
+    def test_prior_has_a_common_part_and_one_of_each_series(self) -> None:
+        b = slopes().draw(rng(), MANY)
+        scale2 = np.exp(2 * SCALE_SD**2)  # E r^2 of the log-normal; the grid ends at three sds
+        covariance = np.cov(b.T)
+        assert covariance[0, 0] == pytest.approx(scale2 * (0.01**2 + 0.005**2), rel=0.08)
+        assert covariance[0, 1] == pytest.approx(scale2 * 0.01**2, rel=0.1)
+        assert np.abs(b.mean(0)).max() < 4 * b.std() / np.sqrt(MANY)
+
+    def test_given_the_past_as_by_weighting_prior_draws(self) -> None:
+        """An independent implementation: draw r, past and future slopes, weigh by the likelihood of the past that was seen."""
+        past, covariance = np.array([0.02, 0.005]), np.array([[4e-5, 1e-5], [1e-5, 3e-5]])
+        b = slopes(2, past=past, covariance=covariance).draw(rng(), MANY)
+        g, n = np.random.default_rng(1), 400_000
+        r = np.exp(SCALE_SD * g.standard_normal(n))[:, None]
+        old, new = (r * (0.01 * g.standard_normal((n, 1)) + 0.005 * g.standard_normal((n, 2))) for _ in range(2))
+        future = 0.3 * old + np.sqrt(1 - 0.3**2) * new
+        gap = past - old
+        w = np.exp(-0.5 * np.einsum("ni,ij,nj->n", gap, np.linalg.inv(covariance), gap))
+        mean = (w[:, None] * future).sum(0) / w.sum()
+        sd = np.sqrt((w[:, None] * (future - mean) ** 2).sum(0) / w.sum())
+        np.testing.assert_allclose(b.mean(0), mean, atol=4e-4)
+        np.testing.assert_allclose(b.std(0), sd, rtol=0.05)
+
+    def test_large_past_errors_widen_and_small_ones_narrow(self) -> None:
+        known = 1e-8 * np.eye(3)
+        spread = {past: slopes(past=np.full(3, past), covariance=known).draw(rng(), MANY).std() for past in (0.0, 0.05)}
+        assert spread[0.0] < slopes().draw(rng(), MANY).std() < spread[0.05]
+
+    def test_link_has_nothing_in_common_between_tasks(self, ladder_fit: Fit) -> None:
+        assert ladder_fit.accuracy_data is not None
+        b = link_slopes(ladder_fit.accuracy_data.factors).draw(rng(), MANY)
+        assert np.abs(np.corrcoef(np.sign(b[:, :2]).T)[0, 1]) < 0.02
+        assert np.corrcoef(np.abs(b[:, :2]).T)[0, 1] > 0.1, "but their scale"
+
+    def test_past_slope_is_least_squares_through_the_frontier(self) -> None:
+        at = np.array([0.5, 1.0, 2.0])
+        b = past_slope([0.03 * at[None], (0.01 * at + np.array([0.1, 0.0, 0.0]))[None]], [at, at])
+        assert b[0, 0] == pytest.approx(0.03)
+        assert b[0, 1] == pytest.approx(np.linalg.lstsq(at[:, None], 0.01 * at + np.array([0.1, 0.0, 0.0]))[0][0])
+
+
+class TestCuts:
+    def test_cuts_of_a_ladder_cut_short_are_those_of_the_whole(self) -> None:
+        ladder = load_dataset("ladder2024")
+        compute = ladder.with_role("fit").compute()
+        whole = cuts(compute, first=float(compute.min()), ratio=1.5)
+        assert len(whole) > 5
+        for cut in whole[2:]:
+            assert cuts(compute[compute <= cut], first=float(compute.min()), ratio=1.5) == [c for c in whole if c < cut]
+
+    def test_the_past_knows_no_dearer_run(self) -> None:
+        """What stands beyond a cut, however it came out, changes nothing below it."""
+        ladder = load_dataset("ladder2024")
+        frame, compute = ladder.frame, ladder.compute()
+        past = past_ladders(ladder)
+        cut = float(past[0].compute().max())
+        beyond = frame["run"].map(compute) > cut * 1.02
+        planted = Ladder.from_frame(frame.assign(loss=frame["loss"].where(~beyond, 3 * frame["loss"])), tasks=ladder.task_table.reset_index())
+        assert len(past) == 3
+        np.testing.assert_array_equal(past_ladders(planted)[0].frame["loss"], past[0].frame["loss"])
+        assert below(ladder.with_role("fit"), cut).compute().max() <= cut * 1.02
+
+
+class TestFit:
+    def test_the_ladder_learns_from_three_cuts(self, default_fit: Fit) -> None:
+        frame = default_fit.discrepancy.to_frame()
+        assert frame["basis"].tolist() == ["calibrated on 3 earlier cuts"] * 3
+        assert frame[["step", "kind"]].to_numpy().tolist() == [["loss", "task"], ["loss", "validation"], ["accuracy", "task"]]
+        checks = default_fit.diagnostics().set_index("check")["status"]
+        assert {"loss: R-hat of past slopes", "accuracy: share of divergent draws in past fits"} <= set(checks.index)
+
+    def test_a_small_ladder_has_the_prior_of_small_ladders_and_says_so(self) -> None:
+        ladder = load_dataset("gadre2024").where(task=["average17"])
+        fitted = fit(ladder, chains=2, draws=50)
+        assert {s.common for s in fitted.discrepancy.slopes if s.step == "loss"} == {SMALL_LADDER}
+        assert f"fewer than {FEWEST_RUNS}" in fitted.discrepancy.note
+        assert "widening" not in fitted.losses["posterior"]
+
+    def test_rivals_are_refused(self) -> None:
+        with pytest.raises(SettingError, match="calibrated, prior, none"):
+            fit(load_dataset("ladder2024"), discrepancy="some")  # type: ignore[arg-type]
+
+    def test_a_saved_fit_keeps_it(self, default_fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> None:
+        path = tmp_path_factory.mktemp("fits") / "default.fit"
+        default_fit.save(path)
+        again = load_fit(path)
+        assert again.discrepancy.note == default_fit.discrepancy.note
+        target = default_fit.ladder.targets("target")
+        assert forecast(again, target).draws.equals(forecast(default_fit, target).draws)
+
+
+@pytest.fixture(scope="module")
+def far(default_fit: Fit) -> Forecast:
+    return forecast(default_fit, default_fit.ladder.targets("target"))
+
+
+class TestForecast:
+    def test_nothing_changes_inside_the_ladder(self, default_fit: Fit) -> None:
+        inside = Target(7e8, 2e10, flops=1e20, name="inside")
+        plain = dataclasses.replace(default_fit, discrepancy=dataclasses.replace(default_fit.discrepancy, kind="none", slopes=()))
+        np.testing.assert_array_equal(*(forecast(f, inside).draws["loss"].to_numpy() for f in (default_fit, plain)))
+
+    def test_error_grows_with_every_efold(self, default_fit: Fit) -> None:
+        """With law and noise the same, what the discrepancy adds to ln L is l times a slope."""
+        biggest = default_fit.ladder.with_role("fit").compute().max()
+        targets = [Target(1e10, 1e12, flops=float(biggest * np.exp(at)), name=str(at)) for at in (1, 2, 4)]
+        plain = dataclasses.replace(default_fit, discrepancy=dataclasses.replace(default_fit.discrepancy, kind="none", slopes=()))
+        with_it, without = (np.log(forecast(f, targets).draws["loss"]) for f in (default_fit, plain))
+        added = (with_it - without).sel(task="c4").to_numpy()
+        np.testing.assert_allclose(added[..., 2], 4 * added[..., 0], rtol=1e-6)
+        np.testing.assert_allclose(added[..., 1], 2 * added[..., 0], rtol=1e-6)
+
+    def test_shares_of_the_variance_sum_to_1(self, far: Forecast) -> None:
+        shares = far.variance()
+        np.testing.assert_allclose(shares[list(PARTS)].sum(axis=1), 1.0)
+        assert (shares[list(PARTS)] >= 0).all(axis=None)
+        losses = shares[shares["quantity"] == "loss"]
+        assert (losses[list(PARTS[len(LOSS_PARTS) :])] == 0).all(axis=None)
+        assert losses["discrepancy"].gt(0.2).mean() > 0.5, "at 75 and 177 times the compute the law's error is a large part"
+
+    def test_shares_are_those_of_independent_normals(self) -> None:
+        g, n = rng(), 4000
+        law, noise = 0.01 * g.standard_normal((n, 1, 1)), g.standard_normal((n, 1, 1))
+        losses = LossParts(law, np.full((n, 1, 1), 0.005), 0.004 * g.standard_normal((n, 1)), np.array([3.0]), noise, np.zeros((n, 1)))
+        parts = Parts(losses, None, {("t", "c4"): (0, 0)}, {})
+        whole = parts.cells(None)
+        total = 0.01**2 + 0.012**2 + 0.005**2
+        for kept, share in ((1, 0.01**2), (2, 0.01**2 + 0.012**2)):
+            found = shared_variance(parts, whole, LOSS_PARTS[:kept], g)[("loss", "t", "c4")]
+            assert found / total == pytest.approx(share / total, abs=0.06)
+
+    def test_corpora_are_compared_far_better_than_either_is_known(self, gadre_fit: Fit) -> None:
+        """The error of a law is common to corpora: their difference at the target is known better than from two forecasts apart."""
+        slope = dataclasses.replace(loss_slopes(gadre_fit.loss_data.factors, LAWS["gadre"].drift)[0], basis="prior")
+        fitted = dataclasses.replace(gadre_fit, discrepancy=dataclasses.replace(gadre_fit.discrepancy, kind="prior", slopes=(slope,)))
+        made = forecast(fitted, [Target(6.9e9, 1.4e11, corpus=c, name=c) for c in ("c4", "redpajama", "refinedweb")])
+        compared = made.compare("c4", "redpajama").set_index(["task", "quantity"])["sd"]["average46", "loss"]
+        levels = made.to_frame().set_index(["target", "task", "quantity"])["sd"]
+        apart = np.hypot(*(levels[corpus, "average46", "loss"] for corpus in ("c4", "redpajama")))
+        assert compared < 0.6 * apart
+
+    def test_comparing_is_antisymmetric(self, far: Forecast) -> None:
+        ab, ba = far.compare("7B-4T", "13B-5T"), far.compare("13B-5T", "7B-4T")
+        np.testing.assert_allclose(ab["prob_a_better"] + ba["prob_a_better"], 1.0)
+        np.testing.assert_allclose(ab["mean"], -ba["mean"])
+        assert (ab["prob_a_better"] < 0.5).mean() > 0.8, "the larger one is better"
+        with pytest.raises(SettingError, match="'8B'"):
+            far.compare("8B", "7B-4T")

@@ -6,7 +6,10 @@
 
 from importlib.metadata import version as _version
 
+from bayescale.backtesting import backtest
+from bayescale.backtests import Backtest
 from bayescale.datasets import DATASETS, load_dataset
+from bayescale.discrepancy import Discrepancy
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import Forecast, forecast
@@ -27,9 +30,11 @@ __all__ = [
     "LAWS",
     "LINKS",
     "Analysis",
+    "Backtest",
     "BayescaleError",
     "Conventions",
     "DataError",
+    "Discrepancy",
     "FileError",
     "Fit",
     "FitError",
@@ -42,6 +47,7 @@ __all__ = [
     "SettingError",
     "Simulation",
     "Target",
+    "backtest",
     "fit",
     "forecast",
     "load_dataset",

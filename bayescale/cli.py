@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 import bayescale
 from bayescale import showing
+from bayescale.backtesting import backtest as make_backtest
 from bayescale.datasets import load_dataset
 from bayescale.errors import BayescaleError, DataError, SettingError
 from bayescale.fitting import Fit, fit
@@ -143,6 +144,61 @@ def forecast(
 
 
 @app.command()
+def backtest(
+    runs: Annotated[Path | None, typer.Argument(help="Run table, CSV; without one, --dataset.")] = None,
+    dataset: Annotated[str, typer.Option(help="Embedded data set: ladder2024 or gadre2024.")] = "ladder2024",
+    tasks: Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")] = None,
+    by: Annotated[str, typer.Option(help="What the cuts are of: flops, params or tokens.")] = "flops",
+    cuts: Annotated[str | None, typer.Option(help="Cuts, with commas; without it, up to 8 from 8 runs of every series upwards.")] = None,
+    law: Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}.")] = None,
+    link: Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")] = None,
+    via: Annotated[str | None, typer.Option(help="Loss that every task is linked through; without it, each task's own.")] = None,
+    pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
+    discrepancy: Annotated[str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")] = "calibrated",
+    baselines: Annotated[bool, typer.Option(help="Forecast the same splits by the rivals too.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    chains: Annotated[int, typer.Option(help="Chains of the sampler.")] = 4,
+    draws: Annotated[int, typer.Option(help="Draws kept of each chain.")] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write every case to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw how the intervals held to this file (.png, .svg or .pdf).")] = None,
+) -> None:
+    """Fit the cheap runs, forecast the dear ones, again and again: coverage, and scores beside the rivals'. Interrupted, it resumes where it was."""
+    for path in (csv, plot):
+        if path is not None:
+            check_folder(path)
+    if plot is not None:
+        showing.check_picture(plot)
+    ladder = load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
+    chosen = None if cuts is None else _numbers(cuts)
+    setup(chains)
+    settings: dict[str, Any] = {"law": law, "link": link, "via": via, "pooling": pooling, "discrepancy": discrepancy}
+    with Progress(console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=1.0)
+        made = make_backtest(
+            ladder,
+            by=by,  # type: ignore[arg-type]
+            cuts=chosen,
+            **settings,
+            baselines=baselines,
+            chains=chains,
+            draws=draws,
+            seed=seed,
+            progress=lambda what, share: bar.update(task, completed=share, description=what),
+        )
+    if csv is not None:
+        with atomic(csv) as temporary:
+            made.cases.to_csv(temporary, index=False)
+    if plot is not None:
+        showing.draw_backtest(made, plot)
+    if as_json:
+        print(json.dumps(showing.backtest_json(made) | _cost(), allow_nan=False))
+    else:
+        showing.print_backtest(Console(width=showing.width()), made, _cost()["seconds"])
+    raise typer.Exit(1 if made.status == "fail" else 0)
+
+
+@app.command()
 def reproduce(
     paper: Annotated[str, typer.Argument(help=f"One of {', '.join(PAPERS)}.")],
     analysis: Annotated[str | None, typer.Option(help="One analysis by name; without it, all but the check of other starts.")] = None,
@@ -186,6 +242,13 @@ def _targets(ladder: Ladder, asked: str | None, params: float | None, tokens: fl
     if not found:
         raise DataError("the targets", rule="must be given", got="none in the table", way_out="give --params and --tokens, or rows with role target")
     return found
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise SettingError("--cuts", rule="must be numbers with commas", got=repr(text), way_out="such as 1e20,1e21") from None
 
 
 def _write(fitted: Fit, made: Forecast, csv: Path | None, plot: Path | None, save: Path | None, prob: float) -> None:

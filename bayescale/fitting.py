@@ -171,22 +171,11 @@ def fit(
         Where a series has fewer than 3 fitted runs.
     """
     require_64bit()
-    if discrepancy not in DISCREPANCIES:
-        raise SettingError("discrepancy", rule=f"must be one of {', '.join(DISCREPANCIES)}", got=repr(discrepancy), way_out="mend the name")
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
-    short = Sampler(chains=chains, draws=min(draws, PAST_DRAWS), warmup=PAST_WARMUP, seed=seed)
-    settings = Settings(
-        get_law(ladder.law if law is None else law),
-        get_link(ladder.link if link is None else link),
-        via,
-        pooling,
-        discrepancy,
-        noise,
-        blocks,
-        dict(priors or {}),
-    )
+    settings = make_settings(ladder, law=law, link=link, via=via, pooling=pooling, discrepancy=discrepancy, noise=noise, blocks=blocks, priors=priors)
     whole = settings.prepare(ladder, widening=settings.widens(ladder))
     past = [settings.prepare(earlier, widening=whole.widening) for earlier in past_ladders(ladder)] if discrepancy == "calibrated" else []
+    short = short_sampler(sampler)
     names = list(whole.steps)
     steps = {name: alike([whole.steps[name], *(p.steps[name] for p in past if name in p.steps)]) for name in names}
     jobs = {name: [Job(step, short if i else sampler) for i, step in enumerate(steps[name])] for name in names}
@@ -194,6 +183,30 @@ def fit(
     folds = {name: [Fold(*f) for f in zip([p.data[name] for p in past if name in p.data], steps[name][1:], samples[name][1:], strict=True)] for name in names}
     trees = {name: full_tree(steps[name][0], samples[name][0]) for name in names}
     return make_fit(ladder, settings, whole, trees, folds, sampler, seconds)
+
+
+def make_settings(
+    ladder: Ladder,
+    *,
+    law: str | Law | None,
+    link: str | Link | None,
+    via: str | None,
+    pooling: PoolingKind,
+    discrepancy: DiscrepancyKind,
+    noise: Noise,
+    blocks: int | None,
+    priors: Mapping[str, Distribution] | None,
+) -> Settings:
+    """The settings by name or by value, the ladder's own where there are none; a SettingError for an unknown one."""
+    if discrepancy not in DISCREPANCIES:
+        raise SettingError("discrepancy", rule=f"must be one of {', '.join(DISCREPANCIES)}", got=repr(discrepancy), way_out="mend the name")
+    chosen, linked = get_law(ladder.law if law is None else law), get_link(ladder.link if link is None else link)
+    return Settings(chosen, linked, via, pooling, discrepancy, noise, blocks, dict(priors or {}))
+
+
+def short_sampler(sampler: Sampler) -> Sampler:
+    """That of a fit of the past, of which only mean slopes are wanted."""
+    return Sampler(chains=sampler.chains, draws=min(sampler.draws, PAST_DRAWS), warmup=PAST_WARMUP, seed=sampler.seed)
 
 
 def make_fit(

@@ -41,11 +41,10 @@ def cuts(compute: pd.Series, *, first: float, ratio: float) -> list[float]:
     return ends
 
 
-def enough_runs(ladder: Ladder, runs: int) -> float:
-    """The compute up to which every series of the ladder has that many runs; infinite where one never has."""
-    frame, compute = ladder.frame, ladder.compute()
-    cells = frame.drop_duplicates(["run", "loss_name"])
-    reached = [np.sort(compute[cell["run"]].to_numpy()) for _, cell in cells.groupby(["corpus", "loss_name"])]
+def enough_runs(ladder: Ladder, runs: int, places: pd.Series) -> float:
+    """The compute (or whatever `places` says of each run) up to which every series of the ladder has that many runs; infinite where one never has."""
+    cells = ladder.frame.drop_duplicates(["run", "loss_name"])
+    reached = [np.sort(places[cell["run"]].to_numpy()) for _, cell in cells.groupby(["corpus", "loss_name"])]
     return max(float(c[runs - 1]) if len(c) >= runs else float("inf") for c in reached)
 
 
@@ -72,12 +71,17 @@ def _wider(step: Step, width: int) -> Step:
     return replace(step, layout=step.layout.wider(width), runs=np.pad(step.runs, ((0, 0), (0, width - step.runs.shape[1])), constant_values=""))
 
 
-def sample_jobs(jobs: Mapping[str, Sequence[Job]], progress: Callable[[str, float], None] | None = None) -> tuple[dict[str, list[Sample]], float]:
+def sample_jobs(
+    jobs: Mapping[str, Sequence[Job]],
+    progress: Callable[[str, float], None] | None = None,
+    programs: dict[SeriesModel, Program] | None = None,
+) -> tuple[dict[str, list[Sample]], float]:
     """The draws of each list of jobs by its name, and the seconds that they took together.
 
     Lists are independent, so each has its own thread: one is traced and compiled while another samples. An interrupt, or an error of one, stops all
-    of them at their next block of iterations. Jobs of one model share a program.
+    of them at their next block of iterations. Jobs of one model share a program, from call to call where `programs` is given.
     """
+    known = {} if programs is None else programs
     stop, began = threading.Event(), time.perf_counter()
 
     def told(name: str, share: float) -> None:
@@ -87,7 +91,7 @@ def sample_jobs(jobs: Mapping[str, Sequence[Job]], progress: Callable[[str, floa
             progress(name, share)
 
     with ThreadPoolExecutor(len(jobs)) as pool:
-        running = {name: pool.submit(_sample_list, mine, partial(told, name)) for name, mine in jobs.items()}
+        running = {name: pool.submit(_sample_list, mine, known, partial(told, name)) for name, mine in jobs.items()}
         try:
             import arviz_stats  # noqa: F401 (the checks will need it; here its second of loading costs nothing)
 
@@ -99,8 +103,7 @@ def sample_jobs(jobs: Mapping[str, Sequence[Job]], progress: Callable[[str, floa
         return {name: future.result() for name, future in running.items()}, time.perf_counter() - began
 
 
-def _sample_list(jobs: Sequence[Job], progress: Callable[[float], None]) -> list[Sample]:
-    programs: dict[SeriesModel, Program] = {}
+def _sample_list(jobs: Sequence[Job], programs: dict[SeriesModel, Program], progress: Callable[[float], None]) -> list[Sample]:
     work = np.array([job.sampler.warmup + job.sampler.draws for job in jobs], float)
     before = np.concatenate([[0.0], np.cumsum(work)]) / work.sum()
     samples = []

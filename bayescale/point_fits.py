@@ -89,6 +89,39 @@ def solve(problem: Problem) -> PointFit:
     return min(found, key=lambda fit: fit.objective)
 
 
+def bootstrap(fit: PointFit, x: object, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Predictions at x (draws, points), each from a fit of the curve with its residuals drawn anew, and one more residual: the residual bootstrap.
+
+    Residuals are of ln y where the objective is Huber's loss; an x of shape (draws, points) goes with the draws. Each refit starts at the optimum and
+    is taken where its optimiser ends.
+    """
+    problem, centre = fit.problem, np.array(list(fit.values.values()))
+    in_logs = problem.objective == "huber"
+    fitted = fit(problem.x)
+    residual = np.log(problem.y / fitted) if in_logs else problem.y - fitted
+    inside = np.clip(centre, *(np.array(problem.bounds).T + np.array([[1e-12], [-1e-12]])))
+    at, known = _as_arrays(x), _as_arrays(problem.x)
+    curve, residuals, jacobian = _compiled(problem.curve), *_residual_functions(problem.curve, in_logs)
+    rows = []
+    for b in range(draws):
+        drawn = rng.choice(residual, len(residual))
+        y = np.log(fitted) + drawn if in_logs else fitted + drawn
+        end = opt.least_squares(
+            lambda p, y=y: np.asarray(residuals(p, known, y)),
+            inside,
+            jac=lambda p, y=y: np.asarray(jacobian(p, known, y)),
+            bounds=np.array(problem.bounds).T,
+            loss="huber" if in_logs else "linear",
+            f_scale=HUBER if in_logs else 1.0,
+            x_scale="jac",
+            max_nfev=100,
+        )
+        here = np.asarray(curve(end.x, at[b] if isinstance(at, np.ndarray) and at.ndim == 2 else at))
+        more = rng.choice(residual, here.shape)
+        rows.append(here * np.exp(more) if in_logs else here + more)
+    return np.array(rows)
+
+
 def optima(problem: Problem, starts: int, seed: int = 0) -> pd.DataFrame:
     """One row a start, the released one first: objective, values, message (empty where it is an optimum).
 
@@ -177,14 +210,22 @@ def _compiled(curve: Curve) -> Callable[..., Any]:
 
 
 @cache
+def _residual_functions(curve: Curve, in_logs: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Residuals of y, or of ln y, and their Jacobian: each of (p, x, y)."""
+
+    def residuals(p: jax.Array, x: object, y: jax.Array) -> jax.Array:
+        return (jnp.log(curve(p, x)) if in_logs else curve(p, x)) - y
+
+    return jax.jit(residuals), jax.jit(jax.jacfwd(residuals))
+
+
+@cache
 def _huber_functions(curve: Curve) -> tuple[Callable[..., Any], ...]:
     """Objective with its gradient, residuals, their Jacobian: each of (p, x, ln y)."""
-
-    def residuals(p: jax.Array, x: object, log_y: jax.Array) -> jax.Array:
-        return jnp.log(curve(p, x)) - log_y
+    residuals, jacobian = _residual_functions(curve, True)
 
     def objective(p: jax.Array, x: object, log_y: jax.Array) -> jax.Array:
         r = jnp.abs(residuals(p, x, log_y))
         return jnp.sum(jnp.where(r < HUBER, 0.5 * r**2, HUBER * (r - 0.5 * HUBER)))
 
-    return jax.jit(jax.value_and_grad(objective)), jax.jit(residuals), jax.jit(jax.jacfwd(residuals))
+    return jax.jit(jax.value_and_grad(objective)), residuals, jacobian

@@ -44,7 +44,7 @@ def past_ladders(ladder: Ladder) -> list[Ladder]:
     """The ladder as it stood at earlier cuts: each has 8 runs of every series and a decade of compute at least; none where no cut has."""
     seen = ladder.with_role("fit")
     compute = seen.compute()
-    first = max(enough_runs(seen, FIRST_RUNS), 10 * float(compute.min()))
+    first = max(enough_runs(seen, FIRST_RUNS, compute), 10 * float(compute.min()))
     everyone = ladder.with_role("fit", "link")
     return [below(everyone, cut) for cut in cuts(compute, first=first, ratio=RATIO)[-MOST_CUTS:]]
 

@@ -15,6 +15,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from bayescale.backtests import Backtest
 from bayescale.checks import Check
 from bayescale.errors import SettingError
 from bayescale.fitting import Fit
@@ -102,6 +103,52 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
     mean_steps, spent = result["sampler"]["leapfrog_steps"], result["sampler"]["seconds"]
     console.print(f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all", highlight=False)
     console.print(forecast.note, highlight=False)
+
+
+def backtest_json(made: Backtest) -> dict[str, Any]:
+    """The JSON of `backtest --json`: status, coverage, scores, folds and every case."""
+    tables = {"coverage": made.coverage(), "scores": made.scores(), "folds": made.folds, "cases": made.cases}
+    return {"by": made.by, "status": made.status, **{name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}}
+
+
+def print_backtest(console: Console, made: Backtest, seconds: float) -> None:
+    """Scores, coverage of the model asked for, and the fits whose checks failed."""
+    console.print(f"{made!r}", highlight=False)
+    console.print("scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9", highlight=False)
+    _print_frame(console, made.scores())
+    console.print("coverage by extrapolation factor, with the 90 % interval of a bootstrap over (series, cut)", highlight=False)
+    _print_frame(console, made.coverage())
+    failed = made.folds[made.folds["failed"] != ""]
+    if len(failed):
+        console.print("fits with a check that failed", highlight=False)
+        _print_frame(console, failed)
+    console.print(f"{seconds:.1f} s in all", highlight=False)
+
+
+def _print_frame(console: Console, frame: pd.DataFrame) -> None:
+    table = Table(*map(str, frame.columns))
+    for values in frame.itertuples(index=False):
+        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in values))
+    console.print(table)
+
+
+def draw_backtest(made: Backtest, path: Path) -> None:
+    """Three pictures side by side: errors by extrapolation factor, calibration, intervals against what came out."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from bayescale.plots import plot_calibration, plot_error, plot_truth
+
+    quantities = [q for q in ("accuracy", "loss") if (made.cases["quantity"] == q).any()]
+    figure, axes = plt.subplots(len(quantities), 3, figsize=(15, 4.6 * len(quantities)), layout="constrained", squeeze=False)
+    for row, quantity in zip(axes, quantities, strict=True):
+        plot_error(made, quantity=quantity, ax=row[0])
+        plot_calibration(made, quantity=quantity, ax=row[1])
+        plot_truth(made, quantity=quantity, ax=row[2])
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
 
 
 def reproduction_json(made: Reproduction) -> dict[str, Any]:

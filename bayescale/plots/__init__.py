@@ -1,9 +1,12 @@
 """Figures, one function each: ``f(record, *, ax=None) -> Axes``. Importing this package, and nothing else, imports matplotlib."""
 
+from bayescale.plots.calibration import plot_calibration
 from bayescale.plots.chain import plot_chain
+from bayescale.plots.error import plot_error
 from bayescale.plots.forecast import plot_forecast
 from bayescale.plots.forest import plot_forest
 from bayescale.plots.law import plot_law
 from bayescale.plots.link import plot_link
+from bayescale.plots.truth import plot_truth
 
-__all__ = ["plot_chain", "plot_forecast", "plot_forest", "plot_law", "plot_link"]
+__all__ = ["plot_calibration", "plot_chain", "plot_error", "plot_forecast", "plot_forest", "plot_law", "plot_link", "plot_truth"]

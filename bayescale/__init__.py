@@ -11,7 +11,8 @@ from bayescale.backtests import Backtest
 from bayescale.datasets import DATASETS, load_dataset
 from bayescale.discrepancy import Discrepancy
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
-from bayescale.fitting import Fit, fit
+from bayescale.fits import Fit
+from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Conventions, Ladder, Target
 from bayescale.laws import LAWS, Law

@@ -13,18 +13,18 @@ from numpyro.distributions import Distribution
 from bayescale.backtests import LARGEST_RUN, LEVELS, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest
 from bayescale.discrepancy import DiscrepancyKind
 from bayescale.errors import DataError, SettingError
-from bayescale.fitting import Fit, make_settings
+from bayescale.fits import Fit
+from bayescale.fitting import Fitter, make_settings
 from bayescale.folds import SAME_COST, enough_runs
 from bayescale.folds import cuts as cuts_of
 from bayescale.forecasting import forecast
 from bayescale.keeping import Keep
 from bayescale.ladder import Ladder, Target
 from bayescale.laws import Law
-from bayescale.layouts import measured
+from bayescale.layouts import AUTO, measured
 from bayescale.links import Link
 from bayescale.models import Noise
 from bayescale.priors import PoolingKind
-from bayescale.refitting import Refitter
 from bayescale.rivals import largest_run, point_fits
 from bayescale.sampling import Sampler, require_64bit
 from bayescale.schema import ROLES
@@ -41,7 +41,7 @@ def backtest(
     cuts: Sequence[float] | None = None,
     law: str | Law | None = None,
     link: str | Link | None = None,
-    via: str | None = None,
+    via: str | None = AUTO,
     pooling: PoolingKind = "partial",
     discrepancy: DiscrepancyKind = "calibrated",
     noise: Noise = "normal",
@@ -92,15 +92,15 @@ def backtest(
         models |= {NO_DISCREPANCY: replace(settings, discrepancy="none"), UNPOOLED: replace(settings, pooling="none")}
     cases, folds = [], []
     for i, (model, mine) in enumerate(models.items()):
-        refitter = Refitter(ladder, mine, sampler, [_up_to(ladder, by, cut) for cut in chosen])
+        fitter = Fitter(mine, sampler, [_up_to(ladder, by, cut) for cut in chosen])
         for j, cut in enumerate(chosen):
             if progress is not None:
                 progress(f"{model}, {by} up to {cut:.3g}", (i + j / len(chosen)) / len(models))
             found = keep.load(model, cut)
             if found is None:
-                found = _fold(ladder, refitter.fit(j), model, cut, places, seed)
+                found = _fold(ladder, fitter.fit(j), model, cut, places, seed)
                 if model == OURS and baselines:
-                    found = _with_rivals(found, ladder, refitter.fit(j), cut, places, seed)
+                    found = _with_rivals(found, ladder, fitter.fit(j), cut, places, seed)
                 keep.save(model, cut, *found)
             cases.append(found[0])
             folds.append(found[1])

@@ -18,11 +18,13 @@ from bayescale import showing
 from bayescale.backtesting import backtest as make_backtest
 from bayescale.datasets import load_dataset
 from bayescale.errors import BayescaleError, DataError, SettingError
-from bayescale.fitting import Fit, fit
+from bayescale.fits import Fit
+from bayescale.fitting import fit
 from bayescale.forecasting import Forecast
 from bayescale.forecasting import forecast as make_forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
+from bayescale.layouts import AUTO
 from bayescale.links import LINKS
 from bayescale.readers import read_csv
 from bayescale.replicates import with_reruns
@@ -33,6 +35,7 @@ from bayescale.saving import atomic, check_folder
 from bayescale.schema import ROLES
 from bayescale.scoring import check_prob
 
+OWN = "own"
 INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
 _STARTED = time.perf_counter() - time.process_time()  # seconds before this file was loaded are the processor's: a shell may have had the process before
 app = typer.Typer(
@@ -100,7 +103,7 @@ def forecast(
     targets: Annotated[str | None, typer.Option(help="Runs of the table to forecast: roles (target, link, held_out) or run names, with commas.")] = None,
     law: Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}.")] = None,
     link: Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")] = None,
-    via: Annotated[str | None, typer.Option(help="Loss that every task is linked through; without it, each task's own.")] = None,
+    via: Annotated[str, typer.Option(help="Loss that every task is linked through; own: each task's own; auto: both, weighed by their past.")] = AUTO,
     pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
     discrepancy: Annotated[str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")] = "calibrated",
     reruns: Annotated[bool, typer.Option("--with-reruns", help="Fit held-out reruns of fitted runs too, as replicates.")] = False,
@@ -132,7 +135,7 @@ def forecast(
             share[step] = done
             bar.update(task, completed=sum(share.values()))
 
-        settings: dict[str, Any] = {"law": law, "link": link, "via": via, "pooling": pooling, "discrepancy": discrepancy}
+        settings: dict[str, Any] = {"law": law, "link": link, "via": None if via == OWN else via, "pooling": pooling, "discrepancy": discrepancy}
         fitted = fit(ladder, **settings, chains=chains, draws=draws, seed=seed, progress=progress)
     made = make_forecast(fitted, wanted, seed=seed)
     _write(fitted, made, csv, plot, save, prob)
@@ -152,7 +155,7 @@ def backtest(
     cuts: Annotated[str | None, typer.Option(help="Cuts, with commas; without it, up to 8 from 8 runs of every series upwards.")] = None,
     law: Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}.")] = None,
     link: Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")] = None,
-    via: Annotated[str | None, typer.Option(help="Loss that every task is linked through; without it, each task's own.")] = None,
+    via: Annotated[str, typer.Option(help="Loss that every task is linked through; own: each task's own; auto: both, weighed by their past.")] = AUTO,
     pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
     discrepancy: Annotated[str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")] = "calibrated",
     baselines: Annotated[bool, typer.Option(help="Forecast the same splits by the rivals too.")] = True,
@@ -172,7 +175,7 @@ def backtest(
     ladder = load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
     chosen = None if cuts is None else _numbers(cuts)
     setup(chains)
-    settings: dict[str, Any] = {"law": law, "link": link, "via": via, "pooling": pooling, "discrepancy": discrepancy}
+    settings: dict[str, Any] = {"law": law, "link": link, "via": None if via == OWN else via, "pooling": pooling, "discrepancy": discrepancy}
     with Progress(console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=1.0)
         made = make_backtest(

@@ -1,123 +1,30 @@
-"""fit(ladder, ...) -> Fit: the two posteriors, the discrepancy, what they were fitted on, and how; save and load."""
+"""fit(ladder, ...) -> Fit, and many fits of one kind that share their compiled programs and their past."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 from numpyro.distributions import Distribution
 
-from bayescale import checks
-from bayescale.checks import Check, Status
-from bayescale.diagnosing import design_checks, sampler_checks
-from bayescale.discrepancy import DISCREPANCIES, Discrepancy, DiscrepancyKind
+from bayescale.discrepancy import DISCREPANCIES, DiscrepancyKind
 from bayescale.errors import SettingError
+from bayescale.fits import Fit, make_fit, stacked
 from bayescale.folds import Job, alike, sample_jobs
 from bayescale.ladder import Ladder
 from bayescale.laws import Law, get_law
-from bayescale.layouts import AccuracyData, LossData, accuracy_data, loss_data
+from bayescale.layouts import AUTO, AccuracyData, LossData, routes
 from bayescale.links import Link, get_link
-from bayescale.models import WIDENING, Noise
-from bayescale.posteriors import full_tree
-from bayescale.preparing import Prepared, Settings
+from bayescale.models import Noise, SeriesModel
+from bayescale.posteriors import Step, full_tree, short_tree
+from bayescale.preparing import Settings
 from bayescale.priors import PoolingKind
 from bayescale.rolling import Fold, past_ladders
-from bayescale.sampling import Sampler, require_64bit
-from bayescale.verdicts import verdicts
+from bayescale.sampling import Program, Sample, Sampler, require_64bit
+from bayescale.stacking import accuracy_densities
 
 PAST_WARMUP, PAST_DRAWS = 200, 100  # of each chain in a fit of the ladder's past, of which only mean slopes are wanted
-
-
-@dataclass(frozen=True, repr=False)
-class Fit:
-    """The posterior of a law on the losses and of a link on the accuracies of one ladder.
-
-    Parameters
-    ----------
-    ladder
-        As given; a fit sees only the runs whose role is ``fit`` (and ``link``, for the link).
-    law, link, via, pooling, noise
-        As chosen; `link` is None where the ladder has no accuracies.
-    losses, accuracies
-        ArviZ DataTrees: see `bayescale.posteriors.sample_posterior`. `accuracies` is None where the ladder has none.
-    sampler
-        Chains, draws, warm-up, seed.
-    blocks
-        Blocks of each run's checkpoints that the link saw; None where it saw the last one only.
-    discrepancy
-        The errors of law and link beyond the ladder, as a forecast draws them.
-    """
-
-    ladder: Ladder
-    law: Law
-    link: Link | None
-    via: str | None
-    pooling: PoolingKind
-    noise: Noise
-    losses: xr.DataTree
-    accuracies: xr.DataTree | None
-    sampler: Sampler
-    blocks: int | None
-    discrepancy: Discrepancy
-
-    @cached_property
-    def loss_data(self) -> LossData:
-        """What the law was fitted on."""
-        return loss_data(self.ladder, widening=WIDENING.name in self.losses["posterior"])
-
-    @cached_property
-    def accuracy_data(self) -> AccuracyData | None:
-        """What the link was fitted on."""
-        return accuracy_data(self.ladder, self.via, self.blocks)
-
-    @cached_property
-    def checks(self) -> list[Check]:
-        """The sampler's checks of both steps, then warnings about the data and the design."""
-        found = sampler_checks(self.losses, "loss")
-        if self.accuracies is not None:
-            found += sampler_checks(self.accuracies, "accuracy")
-        found += self.discrepancy.checks
-        return found + design_checks(self.loss_data, self.law, self.accuracy_data, self.link) + self.ladder.with_role("fit", "link").checks()
-
-    def diagnostics(self) -> pd.DataFrame:
-        """One row a check: check, status, value, limit, advice."""
-        return checks.to_frame(self.checks)
-
-    def verdicts(self) -> pd.DataFrame:
-        """One row a task: whether it can be forecast through this loss at all (see `bayescale.verdicts`); empty where there is no link."""
-        finished = accuracy_data(self.ladder, self.via)  # a run counts once, however many blocks of its checkpoints the link saw
-        return pd.DataFrame(columns=["verdict"]) if finished is None else verdicts(finished, self.ladder.compute())
-
-    @property
-    def status(self) -> Status:
-        """``pass``, ``warn`` or ``fail``: the gravest of its checks."""
-        return checks.worst(self.checks)
-
-    def summary(self) -> pd.DataFrame:
-        """Posterior beside prior for every parameter: mean, sd, 5 % and 95 % quantiles, of the population and of each series."""
-        trees = {"loss": self.losses, "accuracy": self.accuracies}
-        return pd.concat([_summary(tree, step) for step, tree in trees.items() if tree is not None], ignore_index=True)
-
-    def save(self, path: str | Path) -> None:
-        """Write the fit to one file, whole or not at all; `load_fit` reads it back."""
-        from bayescale.saving import save_fit
-
-        save_fit(self, path)
-
-    def __repr__(self) -> str:
-        link = f", link {self.link.name} via {self.via or 'own loss'}" if self.link else ""
-        size = f"{self.sampler.chains} x {self.sampler.draws} draws"
-        rest = f"pooling {self.pooling}, discrepancy {self.discrepancy.kind}, {size}, checks: {self.status}"
-        return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, {rest})"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.diagnostics().to_html(index=False)
 
 
 def fit(
@@ -125,7 +32,7 @@ def fit(
     *,
     law: str | Law | None = None,
     link: str | Link | None = None,
-    via: str | None = None,
+    via: str | None = AUTO,
     pooling: PoolingKind = "partial",
     discrepancy: DiscrepancyKind = "calibrated",
     noise: Noise = "normal",
@@ -145,7 +52,8 @@ def fit(
     law, link
         Names or values of your own; None for the ladder's default.
     via
-        Loss name that every task is linked through; None for each task's own.
+        Loss name that every task is linked through; None for each task's own; ``auto`` for both and every other loss that all tasks have, weighed by how
+        well each forecast the ladder's dearer runs from its cheaper ones.
     pooling
         ``partial``, ``none`` or ``complete``.
     discrepancy
@@ -173,16 +81,7 @@ def fit(
     require_64bit()
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
     settings = make_settings(ladder, law=law, link=link, via=via, pooling=pooling, discrepancy=discrepancy, noise=noise, blocks=blocks, priors=priors)
-    whole = settings.prepare(ladder, widening=settings.widens(ladder))
-    past = [settings.prepare(earlier, widening=whole.widening) for earlier in past_ladders(ladder)] if discrepancy == "calibrated" else []
-    short = short_sampler(sampler)
-    names = list(whole.steps)
-    steps = {name: alike([whole.steps[name], *(p.steps[name] for p in past if name in p.steps)]) for name in names}
-    jobs = {name: [Job(step, short if i else sampler) for i, step in enumerate(steps[name])] for name in names}
-    samples, seconds = sample_jobs(jobs, progress)
-    folds = {name: [Fold(*f) for f in zip([p.data[name] for p in past if name in p.data], steps[name][1:], samples[name][1:], strict=True)] for name in names}
-    trees = {name: full_tree(steps[name][0], samples[name][0]) for name in names}
-    return make_fit(ladder, settings, whole, trees, folds, sampler, seconds)
+    return Fitter(settings, sampler, [ladder], full=True).fit(0, progress)
 
 
 def make_settings(
@@ -209,52 +108,118 @@ def short_sampler(sampler: Sampler) -> Sampler:
     return Sampler(chains=sampler.chains, draws=min(sampler.draws, PAST_DRAWS), warmup=PAST_WARMUP, seed=sampler.seed)
 
 
-def make_fit(
-    ladder: Ladder,
-    settings: Settings,
-    whole: Prepared,
-    trees: Mapping[str, xr.DataTree],
-    folds: Mapping[str, Sequence[Fold]],
-    sampler: Sampler,
-    seconds: float,
-) -> Fit:
-    """The fit of `ladder` from its posteriors and those of its past, by step."""
-    about = {"ladder": ladder.name, "data_sha256": ladder.with_role("fit", "link").digest(), "pooling": settings.pooling, "seconds_together": seconds}
-    for tree in trees.values():
-        tree.attrs |= about
-    trees["loss"].attrs |= {"law": settings.law.name, "noise": settings.noise}
-    return Fit(
-        ladder=ladder,
-        law=settings.law,
-        link=settings.link if "accuracy" in trees else None,
-        via=settings.via,
-        pooling=settings.pooling,
-        noise=settings.noise,
-        losses=trees["loss"],
-        accuracies=trees.get("accuracy"),
-        sampler=sampler,
-        blocks=settings.blocks,
-        discrepancy=settings.find_discrepancy(whole, folds),
-    )
+@dataclass(frozen=True)
+class Part:
+    """One step of one ladder: which runs, whether its noise widens, which step, and through which loss."""
+
+    runs: frozenset[str]
+    widening: bool
+    name: str
+    via: str | None
 
 
-def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:
-    frames = []
-    for group in ("posterior", "prior"):
-        draws = tree[group].to_dataset()
-        rows = []
-        for name, v in draws.data_vars.items():
-            dims = [d for d in v.dims if d not in ("chain", "draw")]
-            for where in itertools.product(*(v[d].values for d in dims)):
-                values = np.ravel(v.sel(dict(zip(dims, where, strict=True))))
-                if not np.isnan(values).all():
-                    rows.append({"step": step, "parameter": name, "series": ", ".join(map(str, where)), **_figures(values)})
-        frames.append(pd.DataFrame(rows).set_index(["step", "parameter", "series"]))
-    return frames[0].join(frames[1].add_suffix("_prior")).reset_index()
+@dataclass(frozen=True)
+class Plan:
+    """What the fit of one ladder takes: its routes, its past, and whether its noise widens."""
+
+    ladder: Ladder
+    routes: list[Settings]
+    earlier: list[Ladder]
+    widening: bool
+
+    def key(self, part: Ladder, name: str, via: str | None) -> Part:
+        """Of a step of the ladder or of its past."""
+        seen = part.with_role("fit", "link").runs.index
+        return Part(frozenset(seen), self.widening, name, via if name == "accuracy" else None)
 
 
-def _figures(values: np.ndarray) -> dict[str, float]:
-    lower, upper = np.quantile(values, [0.05, 0.95])
-    with np.errstate(over="ignore"):  # a prior of A has draws whose squares no number holds
-        sd = float(values.std())
-    return {"mean": float(values.mean()), "sd": sd, "lower": float(lower), "upper": float(upper)}
+def make_plan(settings: Settings, ladder: Ladder) -> Plan:
+    """Every route where `via` is ``auto``; the past where the discrepancy is calibrated on it."""
+    through = routes(ladder) if settings.via == AUTO else [settings.via]
+    earlier = past_ladders(ladder) if settings.discrepancy == "calibrated" else []
+    return Plan(ladder, [replace(settings, via=route) for route in through], earlier, settings.widens(ladder))
+
+
+@dataclass
+class Fitter:
+    """Fits of several ladders by one kind of settings, each with its own past; ``fit(i)`` makes that of the i-th when it is asked for.
+
+    Steps of the same series share a compiled program, and nothing is sampled twice.
+
+    Parameters
+    ----------
+    settings, sampler
+        Of every fit.
+    ladders
+        What to fit.
+    full
+        Whether the posteriors hold prior, predictive draws and log likelihood.
+    """
+
+    settings: Settings
+    sampler: Sampler
+    ladders: Sequence[Ladder]
+    full: bool = False
+    _plans: list[Plan] = field(default_factory=list)
+    _data: dict[Part, LossData | AccuracyData] = field(default_factory=dict)
+    _steps: dict[Part, Step] = field(default_factory=dict)
+    _past: dict[Part, Sample] = field(default_factory=dict)
+    _programs: dict[SeriesModel, Program] = field(default_factory=dict)
+    _fits: dict[int, Fit] = field(default_factory=dict)
+
+    def fit(self, i: int, progress: Callable[[str, float], None] | None = None) -> Fit:
+        """The fit of the i-th ladder, its discrepancy calibrated on its own past, its routes weighed by it."""
+        if not self._plans:
+            self._plans = [make_plan(self.settings, ladder) for ladder in self.ladders]
+            for plan in self._plans:
+                self._prepare(plan)
+            self._steps = dict(zip(self._steps, alike(list(self._steps.values())), strict=True))
+        if i not in self._fits:
+            self._fits[i] = self._make(self._plans[i], progress)
+        return self._fits[i]
+
+    def _prepare(self, plan: Plan) -> None:
+        for mine in plan.routes:
+            for part in (plan.ladder, *plan.earlier):
+                prepared = mine.prepare(part, widening=plan.widening)
+                for name, step in prepared.steps.items():
+                    key = plan.key(part, name, mine.via)
+                    self._steps.setdefault(key, step)
+                    self._data.setdefault(key, prepared.data[name])
+
+    def _make(self, plan: Plan, progress: Callable[[str, float], None] | None) -> Fit:
+        names = [name for name in ("loss", "accuracy") if plan.key(plan.ladder, name, plan.routes[0].via) in self._steps]
+        vias: dict[str, list[str | None]] = {"loss": [None], "accuracy": [mine.via for mine in plan.routes]}
+        own = {name: [plan.key(plan.ladder, name, via) for via in vias[name]] for name in names}
+        past = {name: [[plan.key(part, name, via) for part in plan.earlier] for via in vias[name]] for name in names}
+        missing = {name: [k for keys in past[name] for k in keys if k in self._steps and k not in self._past] for name in names}
+        short = short_sampler(self.sampler)
+        jobs = {name: [*(Job(self._steps[k], self.sampler) for k in own[name]), *(Job(self._steps[k], short) for k in missing[name])] for name in names}
+        samples, seconds = sample_jobs(jobs, progress, self._programs)
+        trees = {}
+        for name in names:
+            mine = samples[name][: len(own[name])]
+            trees[name] = [full_tree(self._steps[k], x) if self.full else short_tree(self._steps[k], x) for k, x in zip(own[name], mine, strict=True)]
+            self._past |= dict(zip(missing[name], samples[name][len(own[name]) :], strict=True))
+        return self._assemble(plan, own, past, trees, seconds)
+
+    def _assemble(
+        self,
+        plan: Plan,
+        own: Mapping[str, Sequence[Part]],
+        past: Mapping[str, Sequence[Sequence[Part]]],
+        trees: Mapping[str, Sequence[xr.DataTree]],
+        seconds: float,
+    ) -> Fit:
+        def fold(key: Part) -> Fold:
+            return Fold(self._data[key], self._steps[key], self._past[key])
+
+        members, densities = [], []
+        for r, mine in enumerate(plan.routes):
+            at = {name: r if name == "accuracy" else 0 for name in own}
+            folds = {name: [fold(k) for k in past[name][at[name]] if k in self._steps] for name in own}
+            data = {name: self._data[own[name][at[name]]] for name in own}
+            members.append(make_fit(plan.ladder, mine, data, {name: trees[name][at[name]] for name in own}, folds, self.sampler, seconds))
+            pairs = [(a, b) for a, b in zip(past["loss"][0], past["accuracy"][r], strict=True) if b in self._steps] if len(plan.routes) > 1 else []
+            densities.append(accuracy_densities(mine.law, [fold(a) for a, _ in pairs], [fold(b) for _, b in pairs], plan.ladder))
+        return members[0] if len(members) == 1 else stacked(members, densities)

@@ -11,10 +11,9 @@ import xarray as xr
 
 from bayescale.checks import Status
 from bayescale.errors import DataError, SettingError
-from bayescale.fitting import Fit
+from bayescale.fits import Fit
 from bayescale.ladder import Target
-from bayescale.layouts import AccuracyData, LossData
-from bayescale.parts import Parts, make_parts, shared_variance
+from bayescale.parts import MixedParts, Parts, make_parts, shared_variance
 from bayescale.placing import corpus_of, extrapolation, same_conventions
 from bayescale.predicting import LOSS_PARTS, PARTS
 from bayescale.sampling import STREAMS, check_seed
@@ -49,7 +48,7 @@ class Forecast:
     extrapolation: pd.DataFrame
     status: Status
     note: str
-    parts: Parts
+    parts: Parts | MixedParts
 
     def to_frame(self, prob: float = 0.9) -> pd.DataFrame:
         """One row a (target, task, quantity): mean, median, sd, and the equal-tailed interval of probability `prob`.
@@ -188,13 +187,13 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
         raise DataError(
             "targets", rule="must be one or more, with different names", got=", ".join(t.label for t in targets) or "none", way_out="name them apart"
         )
-    losses, accuracies = fit.loss_data, fit.accuracy_data
+    losses = fit.loss_data
     corpora = [corpus_of(t, losses) for t in targets]
     for t in targets:
         same_conventions(t, fit.ladder.conventions)
     check_seed(seed)
     parts = make_parts(fit, targets, corpora, seed)
-    table = _table(fit, losses, accuracies, targets, corpora)
+    table = _table(fit, targets, corpora)
     tasks = list(dict.fromkeys(table["task"]))
     shape = (fit.sampler.chains, fit.sampler.draws)
     found, name_of, blank = parts.cells(None), fit.ladder.loss_name_of, np.full(shape[0] * shape[1], np.nan)
@@ -209,14 +208,21 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     return Forecast(draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status, fit.discrepancy.note, parts)
 
 
-def _table(fit: Fit, losses: LossData, accuracies: AccuracyData | None, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:
-    """One row a (target, task) that can be forecast."""
-    name_of = fit.ladder.loss_name_of
+def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:
+    """One row a (target, task) that can be forecast; via and verdict are those of the heaviest route."""
+    losses, name_of = fit.loss_data, fit.ladder.loss_name_of
     has_loss = {(losses.factors.corpora[c], losses.factors.names[j]) for c, j in zip(losses.factors.corpus, losses.factors.name, strict=True)}
-    via, verdict = {}, fit.verdicts()["verdict"].to_dict()
-    if accuracies is not None:
-        f = accuracies.factors
-        via = {(f.corpora[c], f.names[j]): v for c, j, v in zip(f.corpus, f.name, accuracies.via, strict=True)}
+    via: dict[tuple[str, str], str] = {}
+    verdict: dict[str, str] = {}
+    routes = fit.routes or (fit,)
+    heaviest = {str(task): int(of["weight"].to_numpy().argmax()) for task, of in fit.weights.groupby("task")} if fit.routes else {}
+    for r, route in enumerate(routes):
+        if route.accuracy_data is None:
+            continue
+        f, found = route.accuracy_data.factors, route.verdicts()["verdict"]
+        for c, j, v in zip(f.corpus, f.name, route.accuracy_data.via, strict=True):
+            if heaviest.get(f.names[j], 0) == r:
+                via[f.corpora[c], f.names[j]], verdict[f.names[j]] = v, found[f.names[j]]
 
     def about_accuracy(c: str, task: str) -> dict[str, str | None]:
         known = (c, via.get((c, task))) in has_loss

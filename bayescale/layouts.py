@@ -20,6 +20,8 @@ from bayescale.replicates import block_means, configurations
 
 NEAR_FRONTIER = 5.0  # the reference is the geometric mean of the fitted runs that cost at least Cmax / 5: where forecasts start from
 FEWEST_RUNS = 3
+MOST_ROUTES = 4
+AUTO = "auto"  # a loss name that no ladder may have
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,26 @@ def accuracy_data(ladder: Ladder, via: str | None, blocks: int | None = None) ->
     chance = ladder.task_table.loc[tasks, "chance"].to_numpy(float)
     about = (tuple(names), centre, scale, chance, items, float(scored["c"].max()), _rectangle(cells, "c"), through)
     return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), *about)
+
+
+def routes(ladder: Ladder) -> list[str | None]:
+    """The losses that accuracies can be linked through: each task's own (None), then every other loss that all scored series have, at most 4 in all."""
+    seen = ladder.with_role("fit", "link")
+    own = {seen.loss_name_of[t] for t in seen.tasks}
+    plain = accuracy_data(ladder, None)
+    if plain is None:
+        return [None]
+    found: list[str | None] = [None]
+    for name in seen.loss_names:
+        if name in own and (name in seen.tasks or len(own) == 1):
+            continue
+        try:
+            data = accuracy_data(ladder, name)
+        except DataError:
+            continue
+        if data is not None and data.factors == plain.factors:
+            found.append(name)
+    return found[:MOST_ROUTES]
 
 
 def paired(rows: pd.DataFrame, via: str | None, *, every: bool = False) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayescale.errors import DataError
-from bayescale.fitting import Fit
+from bayescale.fits import Fit
 from bayescale.ladder import Target
 from bayescale.laws import Point
 from bayescale.layouts import AccuracyData, LossData, point
@@ -51,7 +51,35 @@ class Parts:
         return found
 
 
-def shared_variance(parts: Parts, whole: Mapping[tuple[str, str, str], np.ndarray], kept: Sequence[str], rng: np.random.Generator) -> dict[Any, float]:
+@dataclass(frozen=True)
+class MixedParts:
+    """Routes from loss to accuracy, one chosen for each draw and task by their weights.
+
+    Parameters
+    ----------
+    routes
+        The parts of each; their losses are the same.
+    choice
+        Index of the route of each draw, shape (draws,), by task.
+    """
+
+    routes: tuple[Parts, ...]
+    choice: dict[str, np.ndarray]
+
+    def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[tuple[str, str, str], np.ndarray]:
+        """As `Parts.cells`; which route it is belongs to the parameters of the link."""
+        each = [route.cells(order) for route in self.routes]
+        found = {key: v for key, v in each[0].items() if key[0] == "loss"}
+        for key in each[0]:
+            if key[0] == "accuracy":
+                choice = self.choice[key[2]] if order is None else self.choice[key[2]][order["link parameters"]]
+                found[key] = np.choose(choice, [cells[key] for cells in each])
+        return found
+
+
+def shared_variance(
+    parts: Parts | MixedParts, whole: Mapping[tuple[str, str, str], np.ndarray], kept: Sequence[str], rng: np.random.Generator
+) -> dict[Any, float]:
     """Covariance of every cell with itself when all parts but the `kept` ones are drawn anew, which is Var E[y | kept]."""
     n = len(next(iter(whole.values())))
     total: dict[Any, float] = dict.fromkeys(whole, 0.0)
@@ -62,8 +90,16 @@ def shared_variance(parts: Parts, whole: Mapping[tuple[str, str, str], np.ndarra
     return total
 
 
-def make_parts(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts:
-    """Draws of every part for these targets, each trained on its corpus."""
+def make_parts(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts | MixedParts:
+    """Draws of every part for these targets, each trained on its corpus; where the fit has several routes, a mixture of them."""
+    if not fit.routes:
+        return _of_one_route(fit, targets, corpora, seed)
+    rng, draws = np.random.default_rng([seed, STREAMS.index("forecast")]), fit.sampler.chains * fit.sampler.draws
+    choice = {str(task): rng.choice(len(of), draws, p=of["weight"] / of["weight"].sum()) for task, of in fit.weights.groupby("task", sort=False)}
+    return MixedParts(tuple(_of_one_route(route, targets, corpora, seed) for route in fit.routes), choice)
+
+
+def _of_one_route(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts:
     losses, accuracies = fit.loss_data, fit.accuracy_data
     keys = jax.random.split(random_key(seed, "forecast"), 3)
     rng = np.random.default_rng([seed, STREAMS.index("discrepancy")])

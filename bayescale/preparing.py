@@ -63,15 +63,15 @@ class Settings:
         every_prior_used(self.priors, [step.model for step in steps.values()])
         return Prepared(data, steps)
 
-    def find_discrepancy(self, whole: Prepared, folds: Mapping[str, Sequence[Fold]]) -> Discrepancy:
+    def find_discrepancy(self, data: Mapping[str, LossData | AccuracyData], folds: Mapping[str, Sequence[Fold]]) -> Discrepancy:
         """The discrepancy asked for, from the folds of the ladder's past by step."""
         if self.discrepancy == "none":
             return Discrepancy("none")
-        priors = [(p, "loss") for p in loss_slopes(whole.data["loss"].factors, self.law.drift)]
-        priors += [(link_slopes(d.factors), "accuracy") for name, d in whole.data.items() if name == "accuracy"]
+        priors = [(p, "loss") for p in loss_slopes(data["loss"].factors, self.law.drift)]
+        priors += [(link_slopes(d.factors), "accuracy") for name, d in data.items() if name == "accuracy"]
         if self.discrepancy == "prior":
-            small = [too_small(whole.data[name], prior.members) for prior, name in priors]
+            small = [too_small(data[name], prior.members) for prior, name in priors]
             return Discrepancy("prior", tuple(small_ladder(prior, why) if why else prior for (prior, _), why in zip(priors, small, strict=True)))
-        slopes = tuple(learned(prior, whole.data[name], folds[name]) for prior, name in priors)
-        checks = [c for name, mine in folds.items() if mine for c in fold_checks(mine, whole.data[name], name)]
+        slopes = tuple(learned(prior, data[name], folds[name]) for prior, name in priors)
+        checks = [c for name, mine in folds.items() if mine for c in fold_checks(mine, data[name], name)]
         return Discrepancy("calibrated", slopes, tuple(checks))

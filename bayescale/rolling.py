@@ -81,10 +81,10 @@ def fold_checks(folds: Sequence[Fold], data: LossData | AccuracyData, step: str)
 
 def too_small(data: LossData | AccuracyData, members: Sequence[int]) -> str:
     """Why the ladder is too small to learn from its past; empty where it is not."""
-    seen = np.asarray(data.layout.seen)[members]
-    groups = data.layout.groups[members]
-    runs = min(len(set(row[there])) for row, there in zip(groups, seen, strict=True))
-    c = np.log(data.flops)[members][seen]
+    those = list(members)
+    seen = np.asarray(data.layout.seen)[those]
+    runs = min(len(set(row[there])) for row, there in zip(data.layout.groups[those], seen, strict=True))
+    c = np.log(data.flops)[those][seen]
     decades = float(c.max() - c.min()) / np.log(10)
     if runs < FEWEST_RUNS:
         return f"a series has {runs} runs, fewer than {FEWEST_RUNS}"

@@ -8,7 +8,7 @@ import os
 import secrets
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import xarray as xr
 from bayescale.checks import Check
 from bayescale.discrepancy import Discrepancy, Slopes
 from bayescale.errors import BayescaleError, FileError, SettingError
-from bayescale.fitting import Fit
+from bayescale.fits import Fit
 from bayescale.ladder import Conventions, Ladder
 from bayescale.laws import LAWS, Law
 from bayescale.links import LINKS, Link
@@ -38,7 +38,16 @@ def save_fit(fit: Fit, path: str | Path) -> None:
         archive.writestr("tasks.csv", fit.ladder.task_table.to_csv(float_format="%.17g"))
         for name, tree in (("losses", fit.losses), ("accuracies", fit.accuracies)):
             if tree is not None:
-                archive.writestr(f"{name}.nc", bytes(tree.to_netcdf(engine=ENGINE)))
+                archive.writestr(f"{name}.nc", _netcdf(tree))
+        for i, route in enumerate(fit.routes):
+            if route.accuracies is not None:
+                archive.writestr(f"route-{i}.nc", _netcdf(route.accuracies))
+        if fit.routes:
+            archive.writestr("weights.csv", fit.weights.to_csv(index=False, float_format="%.17g"))
+
+
+def _netcdf(tree: xr.DataTree) -> bytes:
+    return bytes(tree.to_netcdf(engine=ENGINE))
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
@@ -135,6 +144,7 @@ def _settings(fit: Fit) -> dict[str, object]:
         "noise": fit.noise,
         "blocks": fit.blocks,
         "discrepancy": asdict(fit.discrepancy),
+        "routes": [{"via": route.via, "discrepancy": asdict(route.discrepancy)} for route in fit.routes],
         "sampler": asdict(fit.sampler),
     }
 
@@ -145,20 +155,31 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, l
     runs, tasks = (_table(archive.read(name)) for name in ("runs.csv", "tasks.csv"))
     ladder = Ladder.from_frame(runs, tasks=tasks, conventions=conventions, **about)
     names = set(archive.namelist())
-    trees = {name: xr.open_datatree(io.BytesIO(archive.read(f"{name}.nc")), engine=ENGINE).load() for name in ("losses", "accuracies") if f"{name}.nc" in names}
-    return Fit(
+    losses, accuracies = (_tree(archive, name) if f"{name}.nc" in names else None for name in ("losses", "accuracies"))
+    whole = Fit(
         ladder=ladder,
         law=_part(law, settings, LAWS, "law"),
         link=None if settings["link"] is None else _part(link, settings, LINKS, "link"),
         via=settings["via"],
         pooling=settings["pooling"],
         noise=settings["noise"],
-        losses=trees["losses"],
-        accuracies=trees.get("accuracies"),
+        losses=losses,
+        accuracies=accuracies,
         sampler=Sampler(**settings["sampler"]),
         blocks=settings["blocks"],
         discrepancy=_discrepancy(settings["discrepancy"]),
     )
+    if not settings["routes"]:
+        return whole
+    routes = [
+        replace(whole, via=saved["via"], accuracies=_tree(archive, f"route-{i}"), discrepancy=_discrepancy(saved["discrepancy"]))
+        for i, saved in enumerate(settings["routes"])
+    ]
+    return replace(whole, routes=tuple(routes), weights=_table(archive.read("weights.csv")))
+
+
+def _tree(archive: zipfile.ZipFile, name: str) -> xr.DataTree:
+    return xr.open_datatree(io.BytesIO(archive.read(f"{name}.nc")), engine=ENGINE).load()
 
 
 def _discrepancy(saved: dict[str, Any]) -> Discrepancy:

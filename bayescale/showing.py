@@ -18,7 +18,7 @@ from rich.table import Table
 from bayescale.backtests import Backtest
 from bayescale.checks import Check
 from bayescale.errors import SettingError
-from bayescale.fitting import Fit
+from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
 from bayescale.layouts import AccuracyData, LossData, measured
 from bayescale.posteriors import provenance

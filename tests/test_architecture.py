@@ -36,6 +36,8 @@ ORDER = [
     "discrepancy",
     "rolling",
     "preparing",
+    "stacking",
+    "fits",
     "fitting",
     "saving",
     "placing",
@@ -46,7 +48,6 @@ ORDER = [
     "baselines",
     "rivals",
     "keeping",
-    "refitting",
     "backtests",
     "backtesting",
     "reproducing",
@@ -55,7 +56,7 @@ ORDER = [
     "showing",
     "cli",
 ]
-INSIDE_A_FUNCTION = {("fitting", "saving")}  # Fit.save: saving knows Fit, so it comes after
+INSIDE_A_FUNCTION = {("fits", "saving")}  # Fit.save: saving knows Fit, so it comes after
 FILES = sorted(ROOT.rglob("*.py"))
 LONGEST = 300
 
@@ -100,9 +101,9 @@ def test_modules_import_only_from_above(path: Path) -> None:
         ("laws", "from bayescale import models", {"models"}),
         ("laws", "import bayescale.models", {"models"}),
         ("laws", "def f():\n    from bayescale.models import Layout", {"models"}),
-        ("fitting", "from bayescale.saving import save_fit", {"saving"}),
-        ("fitting", "class A:\n    def f(self):\n        from bayescale.saving import save_fit", set()),
-        ("fitting", "def f():\n    from bayescale.saving import save_fit", set()),
+        ("fits", "from bayescale.saving import save_fit", {"saving"}),
+        ("fits", "class A:\n    def f(self):\n        from bayescale.saving import save_fit", set()),
+        ("fits", "def f():\n    from bayescale.saving import save_fit", set()),
         ("models", "from bayescale.laws import Law\nimport numpy.linalg", set()),
     ],
 )

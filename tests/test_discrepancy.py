@@ -108,6 +108,12 @@ class TestFit:
         assert f"fewer than {FEWEST_RUNS}" in fitted.discrepancy.note
         assert "widening" not in fitted.losses["posterior"]
 
+    def test_the_prior_alone_needs_no_past(self, default_fit: Fit) -> None:
+        fitted = fit(default_fit.ladder, via="c4", discrepancy="prior", chains=2, draws=50)
+        assert {s.basis for s in fitted.discrepancy.slopes} == {"prior"}
+        assert all(s.past is None for s in fitted.discrepancy.slopes)
+        assert "widening" in fitted.losses["posterior"]
+
     def test_rivals_are_refused(self) -> None:
         with pytest.raises(SettingError, match="calibrated, prior, none"):
             fit(load_dataset("ladder2024"), discrepancy="some")  # type: ignore[arg-type]

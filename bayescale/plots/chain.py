@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bayescale.fitting import Fit
+from bayescale.fits import Fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Target
 from bayescale.layouts import measured

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayescale.errors import SettingError
-from bayescale.fitting import Fit
+from bayescale.fits import Fit
 from bayescale.plots.drawing import GREY, PALETTE, new_axes
 
 WIDTHS = ((0.9, 1.5), (0.5, 4.0))  # probability and thickness in points

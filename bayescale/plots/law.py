@@ -18,7 +18,7 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
-from bayescale.fitting import Fit
+from bayescale.fits import Fit
 from bayescale.ladder import Ladder, Target
 from bayescale.layouts import LossData, last_rows, point
 from bayescale.plots.drawing import (
@@ -112,7 +112,7 @@ def _series(fit: Fit, loss_name: str | None, corpus: str | None, targets: Sequen
     known = [t.corpus for t in targets if t.corpus in f.corpora]
     chosen = choose("corpus", corpus or (known[0] if known else None), f.corpora)
     rows = {f.names[j]: s for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True)) if f.corpora[c] == chosen}
-    name = choose("loss_name", loss_name or (fit.via if fit.via in rows else None), list(rows))
+    name = choose("loss_name", loss_name or (fit.linked_via if fit.linked_via in rows else None), list(rows))
     mine = tuple(t for t in targets if (t.corpus or chosen) == chosen)
     return _Series(chosen, name, rows[name], data, mine, _overhead(fit.ladder, mine) if data.compute_is_measured else pd.Series(dtype=float))
 

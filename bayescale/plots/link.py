@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from bayescale.errors import SettingError
-from bayescale.fitting import Fit
+from bayescale.fits import Fit
 from bayescale.layouts import AccuracyData, paired
 from bayescale.plots.drawing import (
     ACTUAL,
@@ -84,7 +84,7 @@ def _series(data: AccuracyData, task: str | None, corpus: str) -> tuple[str, int
 
 def _runs(fit: Fit, data: AccuracyData, s: int, task: str, corpus: str) -> pd.DataFrame:
     """The runs of the corpus that have the task's accuracy and the loss of the link: accuracy, through, role, fitted."""
-    rows = paired(fit.ladder.frame, fit.via)
+    rows = paired(fit.ladder.frame, fit.linked_via)
     rows = rows[(rows["corpus"] == corpus) & (rows["task"] == task)].set_index("run")
     return rows.assign(fitted=rows.index.isin(data.runs[s][np.asarray(data.layout.seen)[s]]))
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.datasets import load_dataset
-from bayescale.fitting import Fit, fit
+from bayescale.fits import Fit
+from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Ladder
 from bayescale.models import Noise

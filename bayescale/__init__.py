@@ -11,7 +11,7 @@ from bayescale.backtests import Backtest
 from bayescale.datasets import DATASETS, load_dataset
 from bayescale.discrepancy import Discrepancy
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
-from bayescale.fits import Fit
+from bayescale.fits import Fit, stack
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Conventions, Ladder, Target
@@ -24,6 +24,7 @@ from bayescale.reproducing import Analysis, Reproduction, reproduce
 from bayescale.sampling import setup
 from bayescale.saving import load_fit
 from bayescale.simulating import Simulation, simulate
+from bayescale.updating import Update, update
 
 __version__ = _version("bayescale")
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "SettingError",
     "Simulation",
     "Target",
+    "Update",
     "backtest",
     "fit",
     "forecast",
@@ -59,5 +61,7 @@ __all__ = [
     "reproduce",
     "setup",
     "simulate",
+    "stack",
+    "update",
     "with_reruns",
 ]

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy.stats import multivariate_normal
 
 from bayescale.checks import Check
+from bayescale.parameters import NORMAL_95
 from bayescale.priors import Factors
 
 DiscrepancyKind = Literal["calibrated", "prior", "none"]
@@ -131,6 +132,14 @@ class Discrepancy:
             if group.step == step:
                 found[:, list(group.members)] = group.draw(rng, draws)
         return found
+
+    def least_slope(self, series: int) -> float:
+        """Lower end of the 90 % interval of the size of a loss series' past slope; nil where there is no past."""
+        for group in self.slopes:
+            if group.step == "loss" and series in group.members and group.past is not None and group.covariance is not None:
+                at = group.members.index(series)
+                return max(0.0, abs(float(group.past[at])) - NORMAL_95 * float(group.covariance[at, at]) ** 0.5)
+        return 0.0
 
     @property
     def note(self) -> str:

@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpyro.distributions import Distribution
 
 from bayescale import checks
 from bayescale.checks import Check, Status
 from bayescale.diagnosing import design_checks, sampler_checks
 from bayescale.discrepancy import Discrepancy
-from bayescale.ladder import Ladder
+from bayescale.errors import SettingError
+from bayescale.ladder import Ladder, Target
 from bayescale.laws import Law
 from bayescale.layouts import AUTO, AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.links import Link
@@ -27,6 +30,11 @@ from bayescale.rolling import Fold
 from bayescale.sampling import Sampler
 from bayescale.stacking import weigh
 from bayescale.verdicts import verdicts
+
+if TYPE_CHECKING:
+    from bayescale.updating import Update
+
+STRAYS, SCATTERS = 0.02, 0.05  # twice what a loss of a task usually strays an e-fold, and the largest scatter of a published ladder
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,10 +55,15 @@ class Fit:
         Blocks of each run's checkpoints that the link saw; None where it saw the last one only.
     discrepancy
         The errors of law and link beyond the ladder, as a forecast draws them.
+    priors
+        The user's own; None where they were not saved with the fit.
+    past
+        How the same settings forecast the ladder's dearer runs from its cheaper ones: see `bayescale.stacking.densities`; empty without a past.
     routes
-        Where `via` is ``auto`` and there is more than one: a fit for each loss that the accuracies are linked through, the losses the same in all.
+        Rivals of which this fit is a mixture: one for each loss that accuracies are linked through (``via="auto"``), or what `stack` was given.
     weights
-        Of the routes: task, route (index), via, weight, sd, runs (beyond earlier cuts, that it rests on); empty without them.
+        Of the rivals: task (empty where they are weighed as a whole), route (index), law, link, via, weight, sd, cells (beyond earlier cuts, that it
+        rests on); empty without them.
     """
 
     ladder: Ladder
@@ -64,15 +77,22 @@ class Fit:
     sampler: Sampler
     blocks: int | None
     discrepancy: Discrepancy
+    priors: Mapping[str, Distribution] | None = field(default_factory=dict)
+    past: pd.DataFrame = field(default_factory=pd.DataFrame)
     routes: tuple[Fit, ...] = ()
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def linked_via(self) -> str | None:
-        """The loss that `accuracies` goes through, None for each task's own: the heaviest route's, where there are several."""
+        """The loss that `accuracies` goes through, None for each task's own: that of the heaviest rival, where there are several."""
         if self.routes:
-            return self.routes[int(self.weights.groupby("route")["weight"].sum().idxmax())].via
+            return self.routes[self.heaviest].via
         return None if self.via == AUTO else self.via
+
+    @property
+    def heaviest(self) -> int:
+        """Index of the rival whose posteriors `losses` and `accuracies` are."""
+        return int(self.weights.groupby("route")["weight"].sum().idxmax())
 
     @cached_property
     def loss_data(self) -> LossData:
@@ -90,9 +110,12 @@ class Fit:
         found = sampler_checks(self.losses, "loss")
         if self.accuracies is not None:
             found += sampler_checks(self.accuracies, "accuracy")
-        for route in self.routes:
-            if route.accuracies is not None and route.via != self.linked_via:
-                found += sampler_checks(route.accuracies, f"accuracy via {route.via or 'own loss'}")
+        for route in (r for i, r in enumerate(self.routes) if i != self.heaviest):
+            name = f"law {route.law.name}, link {route.link.name if route.link else 'none'} via {route.via or 'own loss'}"
+            if route.losses is not self.losses:
+                found += sampler_checks(route.losses, f"{name}: loss")
+            if route.accuracies is not None:
+                found += sampler_checks(route.accuracies, f"{name}: accuracy")
         found += self.discrepancy.checks
         return found + design_checks(self.loss_data, self.law, self.accuracy_data, self.link) + self.ladder.with_role("fit", "link").checks()
 
@@ -101,9 +124,29 @@ class Fit:
         return checks.to_frame(self.checks)
 
     def verdicts(self) -> pd.DataFrame:
-        """One row a task: whether it can be forecast through this loss at all (see `bayescale.verdicts`); empty where there is no link."""
+        """One row a task: whether it can be forecast through this loss at all (see `bayescale.verdicts`); empty where there is no link.
+
+        A task whose loss strayed from its law by 2 % or more an e-fold of compute in the ladder's own past (lower end of the 90 % interval), or scatters
+        around it by 5 % or more, is ``not through this loss`` either; `alternative` then names a loss that does neither.
+        """
         finished = accuracy_data(self.ladder, self.linked_via)  # a run counts once, however many blocks of its checkpoints the link saw
-        return pd.DataFrame(columns=["verdict"]) if finished is None else verdicts(finished, self.ladder.compute())
+        if finished is None:
+            return pd.DataFrame(columns=["verdict"])
+        found = verdicts(finished, self.ladder.compute())
+        losses = self.loss_data.factors
+        sigma = self.losses["posterior"]["sigma"].median(("chain", "draw"))
+        strays: dict[str, bool] = {}
+        for s, (c, j) in enumerate(zip(losses.corpus, losses.name, strict=True)):
+            least = self.discrepancy.least_slope(s)
+            unruly = least >= STRAYS or float(sigma.sel(corpus=losses.corpora[c], loss_name=losses.names[j])) >= SCATTERS
+            strays[losses.names[j]] = strays.get(losses.names[j], False) or unruly
+        others = [name for name in losses.names if name not in self.ladder.tasks and not strays[name]]
+        through = dict(zip((finished.factors.names[j] for j in finished.factors.name), finished.via, strict=True))
+        found["alternative"] = ""
+        for task in found.index:
+            if strays.get(through[task], False):
+                found.loc[task, ["verdict", "alternative"]] = ["not through this loss", others[0] if others else ""]
+        return found
 
     @property
     def status(self) -> Status:
@@ -114,6 +157,12 @@ class Fit:
         """Posterior beside prior for every parameter: mean, sd, 5 % and 95 % quantiles, of the population and of each series."""
         trees = {"loss": self.losses, "accuracy": self.accuracies}
         return pd.concat([_summary(tree, step) for step, tree in trees.items() if tree is not None], ignore_index=True)
+
+    def update(self, new_runs: pd.DataFrame, *, targets: Sequence[Target] | None = None, seed: int = 0) -> Update:
+        """Fit again with rows added, and how each target's interval moved: see `bayescale.updating.update`."""
+        from bayescale.updating import update
+
+        return update(self, new_runs, targets=targets, seed=seed)
 
     def save(self, path: str | Path) -> None:
         """Write the fit to one file, whole or not at all; `load_fit` reads it back."""
@@ -139,6 +188,7 @@ def make_fit(
     folds: Mapping[str, Sequence[Fold]],
     sampler: Sampler,
     seconds: float,
+    past: pd.DataFrame,
 ) -> Fit:
     """The fit of `ladder` from its posteriors and those of its past, by step."""
     about = {"ladder": ladder.name, "data_sha256": ladder.with_role("fit", "link").digest(), "pooling": settings.pooling, "seconds_together": seconds}
@@ -157,15 +207,55 @@ def make_fit(
         sampler=sampler,
         blocks=settings.blocks,
         discrepancy=settings.find_discrepancy(data, folds),
+        priors=settings.priors,
+        past=past,
     )
 
 
-def stacked(members: Sequence[Fit], densities: Sequence[pd.DataFrame]) -> Fit:
-    """One fit of several routes, its own link that of the heaviest."""
-    weights = weigh(densities, members[0].ladder.with_role("fit", "link").tasks)
-    weights.insert(2, "via", [members[r].via or "own loss" for r in weights["route"]])
-    heaviest = members[int(weights.groupby("route")["weight"].sum().idxmax())]
-    return replace(heaviest, via=AUTO, routes=tuple(members), weights=weights)
+def mix_routes(members: Sequence[Fit]) -> Fit:
+    """One fit of several routes from the same losses, each task by its own weights; its own link is that of the heaviest."""
+    rows = []
+    for task in members[0].ladder.with_role("fit", "link").tasks:
+        rows += _weights(task, members, [m.past[(m.past["quantity"] == "accuracy") & (m.past["name"] == task)] for m in members])
+    return replace(_heaviest(members, rows), via=AUTO, routes=tuple(members), weights=pd.DataFrame(rows))
+
+
+def stack(fits: Sequence[Fit]) -> Fit:
+    """A mixture of fits of one ladder by rival laws or links, weighed by leave-the-largest-runs-out predictive density (see `bayescale.stacking.weigh`).
+
+    Each draw of a forecast comes from one of them, losses and accuracies alike.
+
+    Parameters
+    ----------
+    fits
+        Two or more, of the same ladder, with as many draws, each with ``discrepancy="calibrated"``: their fits of the past are what they are weighed by. A
+        ladder too small to have a past gives equal weights.
+
+    Raises
+    ------
+    SettingError
+        For fewer than two fits, fits of different ladders or of different numbers of draws, and fits that are mixtures themselves.
+    """
+    what = {(f.ladder.digest(), f.sampler.chains, f.sampler.draws) for f in fits}
+    if len(fits) < 2 or len(what) > 1:
+        raise SettingError(
+            "fits to stack", rule="must be two or more of one ladder, with as many draws", got=f"{len(fits)} fits of {len(what)} kinds", way_out="fit each anew"
+        )
+    if any(f.routes for f in fits) or any(f.discrepancy.kind != "calibrated" for f in fits):
+        got = ", ".join(f"via {f.via}, discrepancy {f.discrepancy.kind}" for f in fits)
+        raise SettingError("fits to stack", rule="must each have one route and a calibrated discrepancy", got=got, way_out="fit(..., via=None)")
+    rows = _weights("", fits, [f.past for f in fits])
+    return replace(_heaviest(fits, rows), routes=tuple(fits), weights=pd.DataFrame(rows))
+
+
+def _weights(task: str, members: Sequence[Fit], tables: Sequence[pd.DataFrame]) -> list[dict[str, object]]:
+    mean, sd, cells = weigh(tables)
+    about = [{"law": m.law.name, "link": m.link.name if m.link else None, "via": m.via or "own loss"} for m in members]
+    return [{"task": task, "route": r, **about[r], "weight": float(mean[r]), "sd": float(sd[r]), "cells": cells} for r in range(len(members))]
+
+
+def _heaviest(members: Sequence[Fit], rows: Sequence[Mapping[str, object]]) -> Fit:
+    return members[int(pd.DataFrame(rows).groupby("route")["weight"].sum().idxmax())]
 
 
 def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:

@@ -10,10 +10,10 @@ from numpyro.distributions import Distribution
 
 from bayescale.discrepancy import DISCREPANCIES, DiscrepancyKind
 from bayescale.errors import SettingError
-from bayescale.fits import Fit, make_fit, stacked
+from bayescale.fits import Fit, make_fit, mix_routes, stack
 from bayescale.folds import Job, alike, sample_jobs
 from bayescale.ladder import Ladder
-from bayescale.laws import Law, get_law
+from bayescale.laws import LAWS, Law, get_law
 from bayescale.layouts import AUTO, AccuracyData, LossData, routes
 from bayescale.links import Link, get_link
 from bayescale.models import Noise, SeriesModel
@@ -22,8 +22,9 @@ from bayescale.preparing import Settings
 from bayescale.priors import PoolingKind
 from bayescale.rolling import Fold, past_ladders
 from bayescale.sampling import Program, Sample, Sampler, require_64bit
-from bayescale.stacking import accuracy_densities
+from bayescale.stacking import densities
 
+STACKED = ("chinchilla", "gadre", "skaling", "compute")  # what law="auto" weighs
 PAST_WARMUP, PAST_DRAWS = 200, 100  # of each chain in a fit of the ladder's past, of which only mean slopes are wanted
 
 
@@ -50,7 +51,7 @@ def fit(
     ladder
         The runs; only those with role ``fit`` are seen, and ``link`` by the link.
     law, link
-        Names or values of your own; None for the ladder's default.
+        Names or values of your own; None for the ladder's default; law ``auto`` for a mixture of chinchilla, gadre, skaling and compute (`stack`).
     via
         Loss name that every task is linked through; None for each task's own; ``auto`` for both and every other loss that all tasks have, weighed by how
         well each forecast the ladder's dearer runs from its cheaper ones.
@@ -81,6 +82,9 @@ def fit(
     require_64bit()
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
     settings = make_settings(ladder, law=law, link=link, via=via, pooling=pooling, discrepancy=discrepancy, noise=noise, blocks=blocks, priors=priors)
+    if law == AUTO:
+        one_route = None if via == AUTO else via
+        return stack([Fitter(replace(settings, law=LAWS[name], via=one_route), sampler, [ladder], full=True).fit(0, progress) for name in STACKED])
     return Fitter(settings, sampler, [ladder], full=True).fit(0, progress)
 
 
@@ -99,7 +103,7 @@ def make_settings(
     """The settings by name or by value, the ladder's own where there are none; a SettingError for an unknown one."""
     if discrepancy not in DISCREPANCIES:
         raise SettingError("discrepancy", rule=f"must be one of {', '.join(DISCREPANCIES)}", got=repr(discrepancy), way_out="mend the name")
-    chosen, linked = get_law(ladder.law if law is None else law), get_link(ladder.link if link is None else link)
+    chosen, linked = get_law(ladder.law if law is None or law == AUTO else law), get_link(ladder.link if link is None else link)
     return Settings(chosen, linked, via, pooling, discrepancy, noise, blocks, dict(priors or {}))
 
 
@@ -214,12 +218,12 @@ class Fitter:
         def fold(key: Part) -> Fold:
             return Fold(self._data[key], self._steps[key], self._past[key])
 
-        members, densities = [], []
+        members = []
         for r, mine in enumerate(plan.routes):
             at = {name: r if name == "accuracy" else 0 for name in own}
-            folds = {name: [fold(k) for k in past[name][at[name]] if k in self._steps] for name in own}
+            there = {name: {i: fold(k) for i, k in enumerate(past[name][at[name]]) if k in self._steps} for name in own}
             data = {name: self._data[own[name][at[name]]] for name in own}
-            members.append(make_fit(plan.ladder, mine, data, {name: trees[name][at[name]] for name in own}, folds, self.sampler, seconds))
-            pairs = [(a, b) for a, b in zip(past["loss"][0], past["accuracy"][r], strict=True) if b in self._steps] if len(plan.routes) > 1 else []
-            densities.append(accuracy_densities(mine.law, [fold(a) for a, _ in pairs], [fold(b) for _, b in pairs], plan.ladder))
-        return members[0] if len(members) == 1 else stacked(members, densities)
+            before = densities(mine.law, list(there["loss"].values()), there.get("accuracy", {}), plan.ladder)
+            folds = {name: list(found.values()) for name, found in there.items()}
+            members.append(make_fit(plan.ladder, mine, data, {name: trees[name][at[name]] for name in own}, folds, self.sampler, seconds, before))
+        return members[0] if len(members) == 1 else mix_routes(members)

@@ -216,12 +216,13 @@ def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.Da
     verdict: dict[str, str] = {}
     routes = fit.routes or (fit,)
     heaviest = {str(task): int(of["weight"].to_numpy().argmax()) for task, of in fit.weights.groupby("task")} if fit.routes else {}
+    of_all = heaviest.get("", 0)
     for r, route in enumerate(routes):
         if route.accuracy_data is None:
             continue
         f, found = route.accuracy_data.factors, route.verdicts()["verdict"]
         for c, j, v in zip(f.corpus, f.name, route.accuracy_data.via, strict=True):
-            if heaviest.get(f.names[j], 0) == r:
+            if heaviest.get(f.names[j], of_all) == r:
                 via[f.corpora[c], f.names[j]], verdict[f.names[j]] = v, found[f.names[j]]
 
     def about_accuracy(c: str, task: str) -> dict[str, str | None]:

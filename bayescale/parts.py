@@ -53,26 +53,27 @@ class Parts:
 
 @dataclass(frozen=True)
 class MixedParts:
-    """Routes from loss to accuracy, one chosen for each draw and task by their weights.
+    """Rivals, one chosen for each draw by their weights.
 
     Parameters
     ----------
     routes
-        The parts of each; their losses are the same.
+        The parts of each.
     choice
-        Index of the route of each draw, shape (draws,), by task.
+        Index of the rival of each draw, shape (draws,), by task; under an empty name that of every cell, losses included.
     """
 
     routes: tuple[Parts, ...]
     choice: dict[str, np.ndarray]
 
     def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[tuple[str, str, str], np.ndarray]:
-        """As `Parts.cells`; which route it is belongs to the parameters of the link."""
+        """As `Parts.cells`; which law it is belongs to the parameters of the law, which route alone to those of the link."""
         each = [route.cells(order) for route in self.routes]
-        found = {key: v for key, v in each[0].items() if key[0] == "loss"}
-        for key in each[0]:
-            if key[0] == "accuracy":
-                choice = self.choice[key[2]] if order is None else self.choice[key[2]][order["link parameters"]]
+        found = dict(each[0])
+        for key in found:
+            name, part = ("", "law parameters") if "" in self.choice else (key[2], "link parameters")
+            if name in self.choice:
+                choice = self.choice[name] if order is None else self.choice[name][order[part]]
                 found[key] = np.choose(choice, [cells[key] for cells in each])
         return found
 
@@ -91,7 +92,7 @@ def shared_variance(
 
 
 def make_parts(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts | MixedParts:
-    """Draws of every part for these targets, each trained on its corpus; where the fit has several routes, a mixture of them."""
+    """Draws of every part for these targets, each trained on its corpus; where the fit is a mixture, of each of its rivals."""
     if not fit.routes:
         return _of_one_route(fit, targets, corpora, seed)
     rng, draws = np.random.default_rng([seed, STREAMS.index("forecast")]), fit.sampler.chains * fit.sampler.draws

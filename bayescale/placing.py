@@ -36,9 +36,12 @@ def compute_of(target: Target, measured: bool) -> float:
 def _note(t: Target, factor: float, runs: pd.DataFrame) -> str:
     ranges = {"N": (t.params, runs["params"]), "D": (t.tokens, runs["tokens"]), "D/N": (t.tokens / t.params, runs["tokens"] / runs["params"])}
     outside = [name for name, (value, known) in ranges.items() if not known.min() * 0.999 <= value <= known.max() * 1.001]
-    if factor > 1:
-        return ""
-    return f"inside the ladder's compute, outside its range of {', '.join(outside)}" if outside else "inside the ladder: an interpolation"
+    said = []
+    if factor <= 1:
+        said.append(f"inside the ladder's compute, outside its range of {', '.join(outside)}" if outside else "inside the ladder: an interpolation")
+    if t.shift:
+        said.append(f"widened on purpose by {t.shift:g} of log loss (shift)")
+    return "; ".join(said)
 
 
 def corpus_of(target: Target, data: LossData) -> str:

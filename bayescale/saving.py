@@ -32,22 +32,26 @@ ENGINE = "h5netcdf"
 
 def save_fit(fit: Fit, path: str | Path) -> None:
     """Write `fit` to `path`, atomically: a file of that name is replaced only by a whole one."""
-    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with atomic(path) as temporary:
+        _write(fit, temporary, None)
+
+
+def _write(fit: Fit, file: Path | io.BytesIO, of: Fit | None) -> None:
+    """One archive; the rivals of a mixture are archives in it, without the losses that they share with the fit `of` which they belong to."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("settings.json", json.dumps(_settings(fit), indent=1, default=np.ndarray.tolist))
         archive.writestr("runs.csv", fit.ladder.frame.to_csv(index=False, float_format="%.17g"))
         archive.writestr("tasks.csv", fit.ladder.task_table.to_csv(float_format="%.17g"))
-        for name, tree in (("losses", fit.losses), ("accuracies", fit.accuracies)):
-            if tree is not None:
-                archive.writestr(f"{name}.nc", _netcdf(tree))
-        for i, route in enumerate(fit.routes):
-            if route.accuracies is not None:
-                archive.writestr(f"route-{i}.nc", _netcdf(route.accuracies))
-        if fit.routes:
-            archive.writestr("weights.csv", fit.weights.to_csv(index=False, float_format="%.17g"))
-
-
-def _netcdf(tree: xr.DataTree) -> bytes:
-    return bytes(tree.to_netcdf(engine=ENGINE))
+        archive.writestr("past.csv", fit.past.to_csv(index=False, float_format="%.17g"))
+        archive.writestr("weights.csv", fit.weights.to_csv(index=False, float_format="%.17g"))
+        if of is None or fit.losses is not of.losses:
+            archive.writestr("losses.nc", bytes(fit.losses.to_netcdf(engine=ENGINE)))
+        if fit.accuracies is not None:
+            archive.writestr("accuracies.nc", bytes(fit.accuracies.to_netcdf(engine=ENGINE)))
+        for i, rival in enumerate(fit.routes):
+            inside = io.BytesIO()
+            _write(rival, inside, fit)
+            archive.writestr(f"rival-{i}.fit", inside.getvalue())
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
@@ -80,7 +84,7 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
                     got=repr(settings.get("format")),
                     way_out="load it with the version that wrote it, or fit again",
                 )
-            return _read(archive, settings, law, link)
+            return _read(archive, settings, law, link, None)
     except FileNotFoundError:
         raise FileError(f"file {str(path)!r}", rule="must exist", got="no such file", way_out="mend the path") from None
     except BayescaleError:
@@ -144,12 +148,13 @@ def _settings(fit: Fit) -> dict[str, object]:
         "noise": fit.noise,
         "blocks": fit.blocks,
         "discrepancy": asdict(fit.discrepancy),
-        "routes": [{"via": route.via, "discrepancy": asdict(route.discrepancy)} for route in fit.routes],
+        "rivals": len(fit.routes),
+        "own_priors": fit.priors is None or len(fit.priors) > 0,
         "sampler": asdict(fit.sampler),
     }
 
 
-def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, link: Link | None) -> Fit:
+def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, link: Link | None, shared: xr.DataTree | None) -> Fit:
     about = dict(settings["ladder"])
     conventions = Conventions(**about.pop("conventions"))
     runs, tasks = (_table(archive.read(name)) for name in ("runs.csv", "tasks.csv"))
@@ -163,19 +168,20 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, l
         via=settings["via"],
         pooling=settings["pooling"],
         noise=settings["noise"],
-        losses=losses,
+        losses=shared if losses is None else losses,
         accuracies=accuracies,
         sampler=Sampler(**settings["sampler"]),
         blocks=settings["blocks"],
         discrepancy=_discrepancy(settings["discrepancy"]),
+        priors=None if settings["own_priors"] else {},
+        past=_table(archive.read("past.csv")),
+        weights=_table(archive.read("weights.csv")),
     )
-    if not settings["routes"]:
-        return whole
-    routes = [
-        replace(whole, via=saved["via"], accuracies=_tree(archive, f"route-{i}"), discrepancy=_discrepancy(saved["discrepancy"]))
-        for i, saved in enumerate(settings["routes"])
-    ]
-    return replace(whole, routes=tuple(routes), weights=_table(archive.read("weights.csv")))
+    rivals = []
+    for i in range(settings["rivals"]):
+        with zipfile.ZipFile(io.BytesIO(archive.read(f"rival-{i}.fit"))) as inside:
+            rivals.append(_read(inside, json.loads(inside.read("settings.json")), law, link, whole.losses))
+    return replace(whole, routes=tuple(rivals))
 
 
 def _tree(archive: zipfile.ZipFile, name: str) -> xr.DataTree:
@@ -192,7 +198,10 @@ def _discrepancy(saved: dict[str, Any]) -> Discrepancy:
 
 def _table(text: bytes) -> pd.DataFrame:
     """A table as it was, names as text whatever they look like."""
-    return pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
+    if not text.strip():
+        return pd.DataFrame()
+    table = pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
+    return table.assign(task=table["task"].fillna("")) if "weight" in table else table
 
 
 def _part[T: (Law, Link)](given: T | None, settings: Mapping[str, Any], registry: Mapping[str, T], what: str) -> T:

@@ -1,11 +1,11 @@
-"""Weights over rival routes from loss to accuracy, by how well each forecast the ladder's own dearest runs from its cheaper ones.
+"""Weights over rival laws, links, and routes from loss to accuracy, by how well each forecast the ladder's own dearest runs from its cheaper ones.
 
-Leave-the-largest-runs-out: at every earlier cut, the log predictive density of each accuracy beyond it. Ordinary leave-one-out would reward interpolation.
+Leave-the-largest-runs-out: at every earlier cut, the log predictive density of what lies beyond it. Ordinary leave-one-out would reward interpolation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,83 +17,96 @@ from bayescale.ladder import Ladder
 from bayescale.laws import Law
 from bayescale.layouts import AccuracyData, LossData, measured, point
 from bayescale.predicting import AccuracyParts, LossParts, expected
+from bayescale.priors import Factors
 from bayescale.rolling import Fold
 
 BOOTSTRAPS = 1000
-UNKNOWN = np.nan
+TINY = np.finfo(float).tiny
 
 
-def accuracy_densities(law: Law, losses: Sequence[Fold], accuracies: Sequence[Fold], ladder: Ladder) -> pd.DataFrame:
-    """One row a (cut, task, run) beyond a cut: log predictive density of its accuracy, by a normal of the draws' mean and sd; columns cut, task, run, lpd.
+def densities(law: Law, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder) -> pd.DataFrame:
+    """Log predictive density of every loss and accuracy beyond a cut, by a normal of the draws' mean and sd: columns cut, quantity, name, run, lpd.
 
-    Only runs that a fit may see are looked at. The discrepancy is its prior: what the past says of it is not yet known at its own cuts.
-    """
-    runs = ladder.with_role("fit").runs
-    compute = ladder.with_role("fit", "link").compute()[runs.index]
-    actual = measured(ladder)["accuracy"]
-    rows = []
-    for loss, accuracy in zip(losses, accuracies, strict=True):
-        assert isinstance(loss.data, LossData)
-        assert isinstance(accuracy.data, AccuracyData)
-        cut = loss.data.largest_flops
-        ahead = runs[(compute > cut * SAME_COST).to_numpy()]
-        drawn = _chain(law, loss, accuracy, ahead, compute[ahead.index].to_numpy())
-        f = accuracy.data.factors
-        for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True)):
-            for i, run in enumerate(ahead.index):
-                known = actual.get((run, f.names[j]), UNKNOWN)
-                if ahead["corpus"].iloc[i] == f.corpora[c] and np.isfinite(known) and np.isfinite(drawn[:, s, i]).all():
-                    middle, sd = drawn[:, s, i].mean(), drawn[:, s, i].std()
-                    lpd = -0.5 * ((known - middle) / sd) ** 2 - np.log(sd)
-                    rows.append({"cut": cut, "task": f.names[j], "run": run, "lpd": float(lpd)})
-    return pd.DataFrame(rows, columns=["cut", "task", "run", "lpd"])
-
-
-def _chain(law: Law, loss: Fold, accuracy: Fold, runs: pd.DataFrame, compute: np.ndarray) -> np.ndarray:
-    """Draws of the accuracies of some runs, shape (draws, series, runs), chained through the losses, from two fits of the past."""
-    assert isinstance(loss.data, LossData)
-    assert isinstance(accuracy.data, AccuracyData)
-    rng, f, g = np.random.default_rng(0), loss.data.factors, accuracy.data.factors
-    x = point(runs["params"].to_numpy(), runs["tokens"].to_numpy(), compute, loss.data.reference, runs["unique_tokens"].to_numpy())
-    mean, sd = expected(loss.step.model, loss.real, type(x)(*(np.broadcast_to(v, (f.series, len(runs))) for v in x)), np.ones((f.series, len(runs))))
-    prior = Discrepancy("prior", (*loss_slopes(f, law.drift), link_slopes(g)))
-    draws, still = len(mean), np.zeros((len(mean), len(runs)))
-    efolds = [np.maximum(np.log(compute / d.largest_flops), 0.0) for d in (loss.data, accuracy.data)]
-    losses = LossParts(mean, sd, prior.draw("loss", f.series, rng, draws), efolds[0], rng.standard_normal(mean.shape), still)
-    at = {(f.corpora[c], f.names[j]): s for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))}
-    via = np.array([at.get((g.corpora[c], v), -1) for c, v in zip(g.corpus, accuracy.data.via, strict=True)])
-    noise = rng.standard_normal((draws, g.series, len(runs)))
-    parts = AccuracyParts(accuracy.step.model, accuracy.real, accuracy.data, via, prior.draw("accuracy", g.series, rng, draws), efolds[1], noise)
-    return parts.accuracy(losses.log_loss())
-
-
-def weigh(densities: Sequence[pd.DataFrame], tasks: Sequence[str]) -> pd.DataFrame:
-    """W = E softmax(sum over cuts of the mean lpd): one row a (task, route), columns task, route, weight, sd, runs.
-
-    The expectation is over Bayesian bootstraps of the (cut, run) cells (pseudo-BMA+, Yao et al. 2018, Bayesian Analysis 13). A mean and not a sum over the
-    runs beyond a cut, because their errors have one cause. Equal weights for a task that no cut tells of.
+    Of ln L for a loss. Only runs that a fit may see are looked at. The discrepancy is its prior: what the past says of it is not known at its own cuts.
 
     Parameters
     ----------
-    densities
-        Of each route, as `accuracy_densities` gives them.
-    tasks
-        To weigh for.
+    law
+        Of the fits.
+    losses, accuracies
+        The folds of the past; those of the link by the index of the fold of the losses that they go with.
+    ladder
+        What came out.
     """
-    rng, rows = np.random.default_rng(0), []
-    for task in tasks:
-        tables = [d[d["task"] == task].set_index(["cut", "run"])["lpd"] for d in densities]
-        cells = pd.concat(tables, axis=1).dropna()
-        if cells.empty:
-            weights = np.full((1, len(densities)), 1 / len(densities))
-        else:
-            share = rng.dirichlet(np.ones(len(cells)), BOOTSTRAPS)
-            cut = pd.factorize(cells.index.get_level_values("cut"))[0]
-            member = np.eye(cut.max() + 1)[cut]
-            mean = ((share[:, :, None] * cells.to_numpy()).transpose(0, 2, 1) @ member) / np.maximum(share @ member, 1e-300)[:, None, :]
-            weights = softmax(mean.sum(2), axis=1)
-        rows += [
-            {"task": task, "route": r, "weight": float(weights[:, r].mean()), "sd": float(weights[:, r].std()), "runs": len(cells)}
-            for r in range(len(densities))
-        ]
+    runs = ladder.with_role("fit").runs
+    compute = ladder.with_role("fit", "link").compute()[runs.index]
+    known = measured(ladder)
+    known["loss_name"] = known.index.get_level_values("task").map(ladder.loss_name_of)
+    log_loss = np.log(known.reset_index().drop_duplicates(["run", "loss_name"]).set_index(["run", "loss_name"])["loss"])
+    found = []
+    for k, loss in enumerate(losses):
+        assert isinstance(loss.data, LossData)
+        cut = loss.data.largest_flops
+        ahead = runs[(compute > cut * SAME_COST).to_numpy()]
+        drawn = _chain(law, loss, accuracies.get(k), ahead, compute[ahead.index].to_numpy())
+        found.append(_of_cells("loss", cut, drawn[0], loss.data.factors, ahead, log_loss))
+        if drawn[1] is not None:
+            found.append(_of_cells("accuracy", cut, drawn[1], accuracies[k].data.factors, ahead, known["accuracy"]))
+    columns = ["cut", "quantity", "name", "run", "lpd"]
+    return pd.concat([pd.DataFrame(columns=columns), *(f for f in found if len(f))]) if any(map(len, found)) else pd.DataFrame(columns=columns)
+
+
+def _of_cells(quantity: str, cut: float, drawn: np.ndarray, f: Factors, runs: pd.DataFrame, actual: pd.Series) -> pd.DataFrame:
+    rows = []
+    for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True)):
+        for i, run in enumerate(runs.index):
+            came_out = actual.get((run, f.names[j]), np.nan)
+            if runs["corpus"].iloc[i] == f.corpora[c] and np.isfinite(came_out) and np.isfinite(drawn[:, s, i]).all():
+                middle, sd = drawn[:, s, i].mean(), drawn[:, s, i].std()
+                lpd = -0.5 * ((came_out - middle) / sd) ** 2 - np.log(sd)
+                rows.append({"cut": cut, "quantity": quantity, "name": f.names[j], "run": run, "lpd": float(lpd)})
     return pd.DataFrame(rows)
+
+
+def _chain(law: Law, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Draws of log losses, and of accuracies chained through them, of some runs: shape (draws, series, runs) each, from fits of the past."""
+    assert isinstance(loss.data, LossData)
+    rng, f = np.random.default_rng(0), loss.data.factors
+    x = point(runs["params"].to_numpy(), runs["tokens"].to_numpy(), compute, loss.data.reference, runs["unique_tokens"].to_numpy())
+    mean, sd = expected(loss.step.model, loss.real, type(x)(*(np.broadcast_to(v, (f.series, len(runs))) for v in x)), np.ones((f.series, len(runs))))
+    drift = Discrepancy("prior", tuple(loss_slopes(f, law.drift))).draw("loss", f.series, rng, len(mean))
+    efolds = np.maximum(np.log(compute / loss.data.largest_flops), 0.0)
+    log_loss = LossParts(mean, sd, drift, efolds, rng.standard_normal(mean.shape), np.zeros((len(mean), len(runs)))).log_loss()
+    if accuracy is None:
+        return log_loss, None
+    assert isinstance(accuracy.data, AccuracyData)
+    g = accuracy.data.factors
+    at = {(f.corpora[c], f.names[j]): s for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))}
+    via = np.array([at.get((g.corpora[c], v), -1) for c, v in zip(g.corpus, accuracy.data.via, strict=True)])
+    bend = Discrepancy("prior", (link_slopes(g),)).draw("accuracy", g.series, rng, len(mean))
+    efolds = np.maximum(np.log(compute / accuracy.data.largest_flops), 0.0)
+    noise = rng.standard_normal((len(mean), g.series, len(runs)))
+    return log_loss, AccuracyParts(accuracy.step.model, accuracy.real, accuracy.data, via, bend, efolds, noise).accuracy(log_loss)
+
+
+def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
+    """W = E softmax(sum over cuts of the mean lpd): mean and sd of the weight of each rival, and the cells that they rest on.
+
+    The expectation is over Bayesian bootstraps of the cells that all rivals forecast (pseudo-BMA+, Yao et al. 2018, Bayesian Analysis 13). A mean and not
+    a sum over the cells beyond a cut, because their errors have one cause. Equal weights where no cut tells of any.
+
+    Parameters
+    ----------
+    tables
+        One of each rival, as `densities` gives them.
+    """
+    n = len(tables)
+    cells = pd.concat([t.set_index(["cut", "quantity", "name", "run"])["lpd"].astype(float) for t in tables], axis=1).dropna()
+    if cells.empty:
+        return np.full(n, 1 / n), np.zeros(n), 0
+    share = np.random.default_rng(0).dirichlet(np.ones(len(cells)), BOOTSTRAPS)
+    cut = pd.factorize(cells.index.get_level_values("cut"))[0]
+    member = np.eye(cut.max() + 1)[cut]
+    mean = ((share[:, :, None] * cells.to_numpy()).transpose(0, 2, 1) @ member) / np.maximum(share @ member, TINY)[:, None, :]
+    weights = softmax(mean.sum(2), axis=1)
+    return weights.mean(0), weights.std(0), len(cells)

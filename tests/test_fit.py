@@ -382,6 +382,10 @@ class TestForecast:
         plain, shifted = (forecast(small_fit, dataclasses.replace(Target(7e9, 1e12, name="x", flops=4e22), shift=s)).draws["loss"] for s in (None, 0.2))
         assert (np.log(shifted).std() > 1.5 * np.log(plain).std()).all()
 
+    def test_a_shift_is_said(self, small_fit: Fit) -> None:
+        made = forecast(small_fit, [Target(7e9, 1e12, name="x", flops=4e22, shift=0.02), Target(7e9, 1e12, name="y", flops=4e22)])
+        assert made.extrapolation["note"].tolist() == ["widened on purpose by 0.02 of log loss (shift)", ""]
+
     def test_targets_of_one_forecast_are_joint(self, ladder_fit: Fit) -> None:
         """Two sizes next to one another share the law's uncertainty."""
         one = forecast(ladder_fit, [Target(1e11, 1e13, name="a"), Target(1.1e11, 1.1e13, name="b")]).draws["loss"].sel(task="mmlu")

@@ -1,0 +1,38 @@
+"""The public sweeps of validation losses on which the priors of the discrepancy are estimated and judged, one family left out at a time.
+
+Read from the folder of public result files, which is no part of the project. Roles: only runs that may be fitted have role ``fit``.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bayescale import Ladder, load_dataset, read_gadre
+
+LEAST_MULTIPLIER = 7.0  # Gadre's runs at M = 5 lie 5 to 15 % off any law
+CHINCHILLA_LEFT_OUT = 5  # the highest losses, as Epoch AI drops them
+
+
+def sweeps(data: Path) -> dict[str, Ladder]:
+    """One ladder a family: the 2024 ladder's C4 loss, Gadre's three corpora, Chinchilla, Farseer, Muennighoff's single-epoch runs."""
+    c4 = load_dataset("ladder2024").where(task=["c4"]).frame
+    gadre = read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"]).frame.drop_duplicates("run")
+    gadre = gadre[gadre["tokens"] / gadre["params"] > LEAST_MULTIPLIER].assign(task="c4", role="fit")
+    digitised = pd.read_csv(data / "chinchilla2022" / "digitised.csv").sort_values("loss").iloc[:-CHINCHILLA_LEFT_OUT]
+    N, C = digitised["Model Size"], digitised["Training FLOP"]
+    farseer = pd.read_csv(data / "farseer2025" / "runs.csv")
+    once = pd.read_csv(data / "muennighoff2023" / "runs.csv").query("epochs <= 1")
+    tables = {
+        "ladder2024": c4,
+        "gadre2024": gadre,
+        "chinchilla2022": _table(N, C / (6 * N), digitised["loss"]),
+        "farseer2025": _table(farseer["N"], farseer["D"], farseer["loss"]).assign(role=np.where(farseer["role"] == "fit", "fit", "target")),
+        "muennighoff2023": _table(once["N"], once["D"], once["val_loss"]),
+    }
+    return {name: Ladder.from_frame(table.drop(columns="accuracy", errors="ignore"), name=name) for name, table in tables.items()}
+
+
+def _table(N: pd.Series, D: pd.Series, loss: pd.Series) -> pd.DataFrame:
+    columns = {"params": N.to_numpy(float), "tokens": D.to_numpy(float), "loss": loss.to_numpy(float)}
+    return pd.DataFrame({"run": [f"run-{i}" for i in range(len(N))], "task": "validation", **columns})

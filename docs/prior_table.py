@@ -7,7 +7,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from bayescale.laws import LAWS, LEVEL
 from bayescale.links import CHANCE_SD, LINKS
-from bayescale.models import NOISE_RATIO, SIGMA, TAIL
+from bayescale.models import NOISE_RATIO, SIGMA, TAIL, WIDENING
 from bayescale.parameters import on_real_line
 
 HEAD = "| parameter | of | prior | median (90 %) | spread | source |\n|---|---|---|---|---|---|"
@@ -33,7 +33,7 @@ class PriorTable(SphinxDirective):
         for curve in (*LAWS.values(), *LINKS.values()):
             for p in curve.parameters:
                 owners.setdefault(p, []).append(curve.name)
-        owners |= {SIGMA: ["noise of losses"], TAIL: ["noise `student_t`"], NOISE_RATIO: ["noise of accuracies"]}
+        owners |= {SIGMA: ["noise of losses"], WIDENING: ["noise of losses"], TAIL: ["noise `student_t`"], NOISE_RATIO: ["noise of accuracies"]}
         return self.parse_text_to_nodes("\n".join([HEAD, *(row(p, of) for p, of in owners.items())]))
 
 

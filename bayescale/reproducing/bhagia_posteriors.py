@@ -33,7 +33,7 @@ from bayescale.sampling import Program, Sampler, random_key
 from bayescale.scoring import score
 
 PROB = 0.9
-PAPER = {"law": "chinchilla", "discrepancy": "none"}  # the paper's law, taken as true
+PAPER = {"law": "chinchilla", "via": None, "discrepancy": "none"}  # the paper's law and chain, taken as true
 BLOCKS = (1, 5, 20)
 GAIN = Parameter("gain", "positive", dist.LogNormal(0.0, 0.7), 0.5, "logits for the whole reducible part at the reference: a task gains 0.25 to 4 there")
 

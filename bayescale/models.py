@@ -41,7 +41,7 @@ WIDENING = Parameter(
     "widening",
     "positive",
     dist.LogNormal(math.log(0.3), 0.7),
-    0.25,
+    None,
     "small runs lose weight as far as the data ask: at 5 e-folds of compute below the dearest run noise is 1.1 to 4.9 times what it is there (90 %)",
 )
 WITHIN = Parameter(

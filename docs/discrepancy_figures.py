@@ -83,15 +83,13 @@ def main(folder: Path, laws: list[str]) -> None:
         tried = {p: pd.concat([cases(n, families[n], cut, with_prior(fit, *p)) for n, of in found.items() for cut, fit in of]) for p in grid}
         by_family = pd.DataFrame({p: averaged(t)["log_score"] for p, t in tried.items()})
         best = {name: by_family.drop(index=name).mean().idxmin() for name in families}
-        print(
-            f"\n{law}: log score by drift and persistence\n{by_family.mean().unstack().round(3)}\nbest of all: {by_family.mean().idxmin()}; without each: {best}"
-        )
-        left_out = pd.concat([t for name, p in best.items() for t in [tried[p][tried[p]["family"] == name]]])
+        print(f"\n{law}: log score by drift and persistence\n{by_family.mean().round(3).to_string()}")
+        print(f"best of all: {by_family.mean().idxmin()}; without each: {best}")
+        left_out = pd.concat([tried[p][tried[p]["family"] == name] for name, p in best.items()])
         show(f"{law}, each family under the prior of the others", left_out, plain)
         show(f"{law}, as shipped", pd.concat([cases(n, families[n], cut, fit) for n, of in found.items() for cut, fit in of]), plain)
         alone = [cases(n, families[n], cut, replace(fit, discrepancy=bs.Discrepancy("none"))) for n, of in found.items() for cut, fit in of]
         show(f"{law}, without discrepancy", pd.concat(alone), plain)
-        del found
 
 
 def show(title: str, found: pd.DataFrame, plain: pd.DataFrame) -> None:

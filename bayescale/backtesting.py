@@ -11,25 +11,25 @@ import pandas as pd
 from numpyro.distributions import Distribution
 
 from bayescale.backtests import LARGEST_RUN, LEVELS, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest
-from bayescale.discrepancy import DiscrepancyKind
+from bayescale.discrepancy import Discrepancy, DiscrepancyKind
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter, make_settings
-from bayescale.folds import SAME_COST, enough_runs
+from bayescale.folds import SAME_COST, enough_runs, one_measure
 from bayescale.folds import cuts as cuts_of
 from bayescale.forecasting import forecast
 from bayescale.keeping import Keep
 from bayescale.ladder import Ladder, Target
 from bayescale.laws import Law
-from bayescale.layouts import AUTO, measured
+from bayescale.layouts import AUTO, accuracy_data, measured
 from bayescale.links import Link
 from bayescale.models import Noise
 from bayescale.priors import PoolingKind
 from bayescale.rivals import largest_run, point_fits
 from bayescale.sampling import Sampler, require_64bit
-from bayescale.schema import ROLES
 from bayescale.scoring import score
 
+CASES = ("fit", "held_out", "target")  # runs that are finished: what only a link may see is none
 By = Literal["flops", "params", "tokens"]
 FIRST_RUNS, LEAST_RATIO, MOST_CUTS = 8, 1.5, 8  # of the default cuts: runs of every series below the first, steps of compute, and how many
 
@@ -82,14 +82,16 @@ def backtest(
     require_64bit()
     if by not in get_args(By):
         raise SettingError("by", rule=f"must be one of {', '.join(get_args(By))}", got=repr(by), way_out="mend the name")
+    if law == AUTO:
+        raise SettingError("law", rule="must be one law, whose forecasts are tested", got="'auto'", way_out="backtest each law, and compare their scores")
     settings = make_settings(ladder, law=law, link=link, via=via, pooling=pooling, discrepancy=discrepancy, noise=noise, blocks=None, priors=priors)
     places = _places(ladder, by)
     chosen = default_cuts(ladder, by) if cuts is None else _check_cuts(ladder, places, by, cuts)
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
-    keep = Keep(ladder, settings, sampler, by)
+    keep = Keep(ladder, settings, sampler, by, baselines)
     models = {OURS: settings}
     if baselines:
-        models |= {NO_DISCREPANCY: replace(settings, discrepancy="none"), UNPOOLED: replace(settings, pooling="none")}
+        models |= {UNPOOLED: replace(settings, pooling="none")}
     cases, folds = [], []
     for i, (model, mine) in enumerate(models.items()):
         fitter = Fitter(mine, sampler, [_up_to(ladder, by, cut) for cut in chosen])
@@ -111,12 +113,12 @@ def backtest(
 def default_cuts(ladder: Ladder, by: By = "flops") -> list[float]:
     """From 8 runs of every series, at least 1.5 times apart, the whole ladder last where dearer runs have come out."""
     seen = ladder.with_role("fit")
-    places = _places(seen, by)
+    places = _places(ladder, by)[seen.runs.index]
     first = enough_runs(seen, FIRST_RUNS, places)
     last = float(places.max())
     ratio = max(LEAST_RATIO if by == "flops" else SAME_COST, (last / first) ** (1 / (MOST_CUTS - 1)))
     found = cuts_of(places, first=first, ratio=ratio)
-    if (_places(ladder, by) > last * SAME_COST).any():
+    if (_places(ladder.with_role(*CASES), by) > last * SAME_COST).any():
         found.append(last)
     if not found:
         rule = f"must have {FIRST_RUNS} fitted runs of every series and dearer ones that came out"
@@ -127,13 +129,12 @@ def default_cuts(ladder: Ladder, by: By = "flops") -> list[float]:
 def _places(ladder: Ladder, by: str) -> pd.Series:
     """What the cuts are of, by run."""
     runs = ladder.runs
-    compute = ladder.compute()
-    return compute.fillna(6.0 * runs["params"] * runs["tokens"]) if by == "flops" else runs[by]
+    return ladder.compute().fillna(6.0 * runs["params"] * runs["tokens"]) if by == "flops" else runs[by]
 
 
 def _up_to(ladder: Ladder, by: str, cut: float) -> Ladder:
     """The fitted runs (and the link's) up to a cut."""
-    return ladder.with_role("fit", "link").up_to(**{by: cut * SAME_COST})
+    return one_measure(ladder).up_to(**{by: cut * SAME_COST})
 
 
 def _check_cuts(ladder: Ladder, places: pd.Series, by: str, given: Sequence[float]) -> list[float]:
@@ -148,7 +149,7 @@ def _check_cuts(ladder: Ladder, places: pd.Series, by: str, given: Sequence[floa
 def _ahead(ladder: Ladder, fit: Fit, cut: float, places: pd.Series) -> list[Target]:
     """The runs beyond a cut whose corpus the fit knows."""
     beyond = set(places.index[places > cut * SAME_COST])
-    return [t for t in ladder.targets(*ROLES) if t.label in beyond and t.corpus in fit.loss_data.factors.corpora]
+    return [t for t in ladder.targets(*CASES) if t.label in beyond and t.corpus in fit.loss_data.factors.corpora]
 
 
 def _fold(ladder: Ladder, fit: Fit, model: str, cut: float, places: pd.Series, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -166,14 +167,23 @@ def _with_rivals(
     targets = _ahead(ladder, fit, cut, places)
     corpora = [str(t.corpus) for t in targets]
     far = found[0].drop_duplicates("run").rename(columns={"run": "target"})
-    points, failed = point_fits(fit.law.name, fit.loss_data, fit.accuracy_data, targets, corpora, np.random.default_rng([seed, 1]))
+    own = accuracy_data(fit.ladder, None if fit.via == AUTO else fit.via)
+    points, failed = point_fits(fit.law.name, fit.loss_data, own, targets, corpora, np.random.default_rng([seed, 1]))
+    alone = forecast(_as_true(fit), targets, seed=seed).parts.cells(None)
     cases = [found[0]]
-    for model, drawn in ((POINT_FITS, points), (LARGEST_RUN, largest_run(fit.loss_data, fit.accuracy_data, targets, corpora))):
+    for model, drawn in ((NO_DISCREPANCY, alone), (POINT_FITS, points), (LARGEST_RUN, largest_run(fit.loss_data, own, targets, corpora))):
         cases.append(_cases(ladder, model, cut, drawn, far))
     why = "no convergence: " + ", ".join(failed) if failed else ""
+    about = found[1].assign(model=NO_DISCREPANCY)
     more = pd.DataFrame({"model": [POINT_FITS, LARGEST_RUN], "cut": cut, "failed": [why, ""], "status": "pass", "runs": found[1]["runs"].iloc[0]})
     more.loc[more["failed"] != "", "status"] = "warn"
+    more = pd.concat([about, more])
     return pd.concat(cases, ignore_index=True), pd.concat([found[1], more], ignore_index=True)
+
+
+def _as_true(fit: Fit) -> Fit:
+    """The same posteriors and weights, law and link taken as true beyond the ladder."""
+    return replace(fit, discrepancy=Discrepancy("none"), routes=tuple(replace(r, discrepancy=Discrepancy("none")) for r in fit.routes))
 
 
 def _cases(ladder: Ladder, model: str, cut: float, drawn: Mapping[tuple[str, str, str], np.ndarray], far: pd.DataFrame) -> pd.DataFrame:

@@ -45,14 +45,14 @@ class Backtest:
     def coverage(self, model: str = OURS) -> pd.DataFrame:
         """Share of cases inside their intervals, by quantity, bin of the extrapolation factor, and nominal level.
 
-        Columns quantity, factor, prob, cases, clusters, coverage, lower, upper: cases are averaged within each (series, cut) first, and the 90 % interval
-        is of a bootstrap over those clusters, for the errors within one have a common part.
+        Columns quantity, factor, prob, cases, clusters, coverage, lower, upper: cases are averaged within each (series, cut), then within each cut, and
+        the 90 % interval is of a bootstrap over the cuts, because the errors of one cut have one cause. Cuts overlap, so it is rather too narrow.
         """
         mine = self.cases[self.cases["model"] == model]
         rows = []
         for (quantity, factor), of in mine.assign(factor=factor_bin(mine["extrapolation_factor"])).groupby(["quantity", "factor"], observed=True):
             for prob in LEVELS:
-                hits = inside(of, prob).groupby([of["corpus"], of["name"], of["cut"]]).mean().to_numpy()
+                hits = inside(of, prob).groupby([of["cut"], of["corpus"], of["name"]]).mean().groupby("cut").mean().to_numpy()
                 again = np.random.default_rng(0).choice(hits, (BOOTSTRAPS, len(hits))).mean(1)
                 lower, upper = np.quantile(again, [0.05, 0.95])
                 figures = {"cases": len(of), "clusters": len(hits), "coverage": float(hits.mean()), "lower": float(lower), "upper": float(upper)}

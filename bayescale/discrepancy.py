@@ -2,10 +2,11 @@
 
 ln L* = ln f - l slope + noise, l = max(0, ln(C* / Cmax)). For the series s of one kind of loss, and a scale r common to them,
 
-    slope_s = r (common Z + own z_s),   Z, z_s ~ Normal(0, 1),   ln r ~ Normal(0, 0.5),
+    slope_s = r (common Z + by_name z_name(s) + own z_s),   Z, z ~ Normal(0, 1),   ln r ~ Normal(0, 0.5),
 
 and the slopes of the ladder's past errors, one an earlier cut, are of the same law, correlated with those of the future by `persistence`. The link's error
-has the same form in logits, with nothing in common between tasks. Where the numbers come from: docs, the page on discrepancy.
+has the same form in logits, with nothing in common between tasks; what corpora share of a task is in `by_name`. Where the numbers come from: docs,
+the page on discrepancy.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ FEWEST_RUNS, FEWEST_DECADES = 12, 1.5  # of a series, and of its kind: below, th
 SMALL_LADDER = 0.005  # drift of any law there, twice what small parts of public sweeps ask for: the law's own posterior is wide
 FEWEST_CUTS = 2
 FOLD_RHAT, FOLD_DIVERGENT = 1.05, 0.01  # a calibration wants the mean of a slope, not its tails
-OWN = 0.25  # sd between validation losses, in units of what they have in common
-TASK_OWN = 0.009  # sd between task losses, an e-fold
+OWN = 0.25  # sd of each series by itself, in units of what the series of a kind (of a task, for the link) have in common
+TASK_SD = 0.009  # sd between the losses of tasks, an e-fold, the same for all corpora
 PERSISTENCE = 0.3  # correlation of past with future slopes
 SCALE_SD = 0.5  # of ln r
 LINK_SCALE = 0.08  # half-normal scale of the link's error, logits an e-fold
@@ -44,10 +45,10 @@ class Slopes:
     ----------
     step, kind
         ``loss`` or ``accuracy``; ``validation`` or ``task``.
-    members
-        Index of each series among those of the step.
-    common, own
-        Prior sd of what the series share and of what each has by itself, at r = 1.
+    members, names
+        Index of each series among those of the step, and of its loss name or task.
+    common, by_name, own
+        Prior sd of what the series share, of what those of one name share, and of what each has by itself, at r = 1.
     persistence
         Correlation of past and future slopes.
     half_normal
@@ -61,7 +62,9 @@ class Slopes:
     step: Literal["loss", "accuracy"]
     kind: str
     members: tuple[int, ...]
+    names: tuple[int, ...]
     common: float
+    by_name: float
     own: float
     persistence: float
     half_normal: bool
@@ -93,8 +96,8 @@ class Slopes:
         return slopes
 
     def _prior(self) -> np.ndarray:
-        n = len(self.members)
-        return self.common**2 * np.ones((n, n)) + self.own**2 * np.eye(n)
+        name = np.array(self.names)
+        return self.common**2 + self.by_name**2 * (name[:, None] == name) + self.own**2 * np.eye(len(name))
 
     def _given(self, r: float) -> tuple[np.ndarray, np.ndarray]:
         """Mean of the future slopes and a root of their covariance, given r and the past."""
@@ -157,7 +160,7 @@ class Discrepancy:
         rows = []
         for g in self.slopes:
             r, p = g.scales()
-            prior = float(np.hypot(g.common, g.own))
+            prior = float(np.sqrt(g._prior()[0, 0]))
             rng = np.random.default_rng(0)
             drawn = g.draw(rng, 4000)
             past = float("nan") if g.past is None else float(np.mean(g.past))
@@ -171,13 +174,14 @@ def loss_slopes(factors: Factors, drift: float) -> list[Slopes]:
     found = []
     for g, kind in enumerate(factors.kinds):
         members = tuple(int(i) for i in np.flatnonzero(np.array(factors.kind) == g))
-        found.append(Slopes("loss", kind, members, drift, TASK_OWN if kind == "task" else OWN * drift, PERSISTENCE, False, "prior"))
+        names, by_name = tuple(factors.name[i] for i in members), TASK_SD if kind == "task" else 0.0
+        found.append(Slopes("loss", kind, members, names, drift, by_name, OWN * drift, PERSISTENCE, False, "prior"))
     return found
 
 
 def link_slopes(factors: Factors) -> Slopes:
     """The prior of the link's error."""
-    return Slopes("accuracy", "task", tuple(range(factors.series)), 0.0, LINK_SCALE, 0.0, True, "prior")
+    return Slopes("accuracy", "task", tuple(range(factors.series)), factors.name, 0.0, LINK_SCALE, OWN * LINK_SCALE, 0.0, True, "prior")
 
 
 def small_ladder(prior: Slopes, reason: str) -> Slopes:
@@ -185,8 +189,7 @@ def small_ladder(prior: Slopes, reason: str) -> Slopes:
     basis = f"the prior of small ladders, since {reason}"
     if prior.step == "accuracy":
         return replace(prior, basis=basis)
-    own = prior.own if prior.kind == "task" else OWN * SMALL_LADDER
-    return replace(prior, common=SMALL_LADDER, own=own, basis=basis)
+    return replace(prior, common=SMALL_LADDER, own=OWN * SMALL_LADDER, basis=basis)
 
 
 def past_slope(errors: Sequence[np.ndarray], efolds: Sequence[np.ndarray]) -> np.ndarray:

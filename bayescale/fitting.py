@@ -81,8 +81,12 @@ def fit(
     """
     require_64bit()
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
-    settings = make_settings(ladder, law=law, link=link, via=via, pooling=pooling, discrepancy=discrepancy, noise=noise, blocks=blocks, priors=priors)
+    named = STACKED[0] if law == AUTO else law
+    settings = make_settings(ladder, law=named, link=link, via=via, pooling=pooling, discrepancy=discrepancy, noise=noise, blocks=blocks, priors=priors)
     if law == AUTO:
+        if discrepancy != "calibrated":
+            got = f"discrepancy {discrepancy!r}"
+            raise SettingError("law 'auto'", rule="needs a calibrated discrepancy, whose past is what laws are weighed by", got=got, way_out="name a law")
         one_route = None if via == AUTO else via
         return stack([Fitter(replace(settings, law=LAWS[name], via=one_route), sampler, [ladder], full=True).fit(0, progress) for name in STACKED])
     return Fitter(settings, sampler, [ladder], full=True).fit(0, progress)
@@ -103,7 +107,7 @@ def make_settings(
     """The settings by name or by value, the ladder's own where there are none; a SettingError for an unknown one."""
     if discrepancy not in DISCREPANCIES:
         raise SettingError("discrepancy", rule=f"must be one of {', '.join(DISCREPANCIES)}", got=repr(discrepancy), way_out="mend the name")
-    chosen, linked = get_law(ladder.law if law is None or law == AUTO else law), get_link(ladder.link if link is None else link)
+    chosen, linked = get_law(ladder.law if law is None else law), get_link(ladder.link if link is None else link)
     return Settings(chosen, linked, via, pooling, discrepancy, noise, blocks, dict(priors or {}))
 
 
@@ -185,7 +189,7 @@ class Fitter:
     def _prepare(self, plan: Plan) -> None:
         for mine in plan.routes:
             for part in (plan.ladder, *plan.earlier):
-                prepared = mine.prepare(part, widening=plan.widening)
+                prepared = mine.prepare(part, widening=plan.widening, early=part is not plan.ladder)
                 for name, step in prepared.steps.items():
                     key = plan.key(part, name, mine.via)
                     self._steps.setdefault(key, step)

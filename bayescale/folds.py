@@ -48,6 +48,12 @@ def enough_runs(ladder: Ladder, runs: int, places: pd.Series) -> float:
     return max(float(c[runs - 1]) if len(c) >= runs else float("inf") for c in reached)
 
 
+def one_measure(ladder: Ladder) -> Ladder:
+    """The runs that a fit may see, all with measured FLOPs or all by 6ND, so that no part of them is measured where the whole is not."""
+    seen = ladder.with_role("fit", "link")
+    return seen if ladder.compute_is_measured else replace(seen, _rows=seen.frame.assign(flops=np.nan))
+
+
 def below(ladder: Ladder, cut: float) -> Ladder:
     """The runs that cost no more than `cut`."""
     return ladder.up_to(flops=cut * SAME_COST)

@@ -139,7 +139,7 @@ class Forecast:
         (Sobol 2001, Mathematics and Computers in Simulation 55). Columns: target, corpus, task, quantity, sd, and one a part (nil for a part that
         comes after).
         """
-        rng = np.random.default_rng([int(self.draws.attrs["seed"]), STREAMS.index("forecast")])
+        rng = np.random.default_rng([int(self.draws.attrs["seed"]), STREAMS.index("variance")])
         whole = self.parts.cells(None)
         shared = {k: shared_variance(self.parts, whole, PARTS[: k + 1], rng) for k in range(len(PARTS) - 1)}
         rows = []

@@ -22,9 +22,9 @@ from bayescale.saving import atomic
 class Keep:
     """Cases and folds of each (model, cut), by ladder, settings and version; a law, a link or a prior of the user's own has no name to keep them under."""
 
-    def __init__(self, ladder: Ladder, settings: Settings, sampler: Sampler, by: str) -> None:
+    def __init__(self, ladder: Ladder, settings: Settings, sampler: Sampler, by: str, baselines: bool) -> None:
         own = LAWS.get(settings.law.name) is not settings.law or LINKS.get(settings.link.name) is not settings.link or settings.priors
-        asked = [settings.law.name, settings.link.name, settings.via, settings.pooling, settings.discrepancy, settings.noise, by, asdict(sampler)]
+        asked = [settings.law.name, settings.link.name, settings.via, settings.pooling, settings.discrepancy, settings.noise, by, baselines, asdict(sampler)]
         key = hashlib.sha256(json.dumps([version("bayescale"), ladder.digest(), *asked]).encode()).hexdigest()
         self._folder = None if own else cache_folder().parent / "backtests" / key[:32]
 

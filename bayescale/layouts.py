@@ -57,6 +57,11 @@ class LossData:
     flops: np.ndarray
     unique: np.ndarray
 
+    @property
+    def dearest(self) -> np.ndarray:
+        """Compute of the dearest run of each series, shape (series,)."""
+        return np.where(np.asarray(self.layout.seen), self.flops, 0.0).max(1)
+
 
 @dataclass(frozen=True)
 class AccuracyData:
@@ -90,6 +95,11 @@ class AccuracyData:
     flops: np.ndarray
     through: np.ndarray
 
+    @property
+    def dearest(self) -> np.ndarray:
+        """Compute of the dearest run of each series, shape (series,)."""
+        return np.where(np.asarray(self.layout.seen), self.flops, 0.0).max(1)
+
 
 def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Reference, unique: np.ndarray | None = None) -> Point:
     """N = ln(N/N0), d = ln(D/D0), c = ln(C/C0), u = ln(min(U, D)/D0); U = D where nobody says how many tokens are unique (None, or nan)."""
@@ -122,7 +132,7 @@ def loss_data(ladder: Ladder, *, widening: bool = False) -> LossData:
     seen = _rectangle(cells, "loss", fill=0.0) > 0
     x = point(grid["params"], grid["tokens"], grid["c"], reference, grid["unique_tokens"])
     largest = float(runs["c"].max())
-    lag = np.log(largest / grid["c"]) if widening else None
+    lag = np.log(np.where(seen, grid["c"], 0.0).max(1, keepdims=True) / grid["c"]) if widening else None
     layout = Layout(np.log(grid["loss"]), seen, x, np.ones_like(grid["loss"]), first, lag)
     cell_runs, cell_values = _rectangle(cells, "run", fill=""), (grid[k] for k in ("params", "tokens", "c", "unique_tokens"))
     return LossData(factors, layout, cell_runs, reference, largest, ladder.compute_is_measured, *cell_values)
@@ -183,7 +193,8 @@ def routes(ladder: Ladder) -> list[str | None]:
             data = accuracy_data(ladder, name)
         except DataError:
             continue
-        if data is not None and data.factors == plain.factors:
+        fitted = {(r.corpus, r.loss_name) for r in ladder.with_role("fit").frame.itertuples()}
+        if data is not None and data.factors == plain.factors and all((c, name) in fitted for c in data.factors.corpora):
             found.append(name)
     return found[:MOST_ROUTES]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from bayescale.errors import DataError
@@ -18,7 +17,7 @@ from bayescale.layouts import AccuracyData, LossData, point
 from bayescale.models import accuracy_model, loss_model
 from bayescale.placing import compute_of, factor
 from bayescale.posteriors import real_draws
-from bayescale.predicting import PARTS, AccuracyParts, LossParts, expected
+from bayescale.predicting import PARTS, AccuracyParts, LossParts, expected, standard_noise
 from bayescale.sampling import STREAMS, random_key
 
 REDRAWN = 8  # times that the other parts are drawn anew for a share of the variance
@@ -95,7 +94,7 @@ def make_parts(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed
     """Draws of every part for these targets, each trained on its corpus; where the fit is a mixture, of each of its rivals."""
     if not fit.routes:
         return _of_one_route(fit, targets, corpora, seed)
-    rng, draws = np.random.default_rng([seed, STREAMS.index("forecast")]), fit.sampler.chains * fit.sampler.draws
+    rng, draws = np.random.default_rng([seed, STREAMS.index("routes")]), fit.sampler.chains * fit.sampler.draws
     choice = {str(task): rng.choice(len(of), draws, p=of["weight"] / of["weight"].sum()) for task, of in fit.weights.groupby("task", sort=False)}
     return MixedParts(tuple(_of_one_route(route, targets, corpora, seed) for route in fit.routes), choice)
 
@@ -112,7 +111,7 @@ def _of_one_route(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], s
     law, sd = expected(model, real, at, np.ones((f.series, len(targets))))
     shift = np.array([t.shift or 0.0 for t in targets]) * np.asarray(jax.random.normal(keys[1], (draws, len(targets))))
     drift = fit.discrepancy.draw("loss", f.series, rng, draws)
-    noise = _standard_noise(keys[0], fit, real.get("tail"), law.shape)
+    noise = standard_noise(model, real.get("tail"), law.shape, keys[0])
     parts = LossParts(law, sd, drift, _efolds(fit, losses, targets), noise, shift)
     loss_at = {(labels[i], f.names[f.name[s]]): (s, i) for s in range(f.series) for i, c in enumerate(corpora) if f.corpora[f.corpus[s]] == c}
     if accuracies is None or fit.accuracies is None or fit.link is None:
@@ -132,16 +131,10 @@ def _of_one_route(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], s
 
 
 def _efolds(fit: Fit, data: LossData | AccuracyData, targets: Sequence[Target]) -> np.ndarray:
-    """The l = max(0, ln(C* / Cmax)) of each target, Cmax that of the runs which the step has seen."""
-    runs = fit.ladder.runs.loc[np.unique(data.runs[np.asarray(data.layout.seen)])]
-    return np.maximum(np.log([factor(t, runs, fit.loss_data.compute_is_measured) for t in targets]), 0.0)
-
-
-def _standard_noise(key: jax.Array, fit: Fit, tail: jax.Array | None, shape: tuple[int, ...]) -> np.ndarray:
-    """The noise of a loss in units of its scale, each draw by its own degrees of freedom where there are such."""
-    model = loss_model(fit.law, fit.loss_data.factors, pooling=fit.pooling, noise=fit.noise)
-    log_df = None if tail is None else tail[:, None, None]
-    return np.asarray(model.scatter(jnp.zeros(shape), jnp.ones(shape), log_df).sample(key))
+    """The l = max(0, ln(C* / Cmax)) of each target, Cmax that of the dearest run which the step has seen in each series: shape (series, targets)."""
+    seen, runs, measured = np.asarray(data.layout.seen), fit.ladder.runs, fit.loss_data.compute_is_measured
+    of_series = [runs.loc[np.unique(names[there])] for names, there in zip(data.runs, seen, strict=True)]
+    return np.maximum(np.log([[factor(t, of, measured) for t in targets] for of in of_series]), 0.0)
 
 
 def _points(data: LossData, law: str, targets: Sequence[Target]) -> Point:

@@ -12,10 +12,14 @@ from bayescale.layouts import LossData
 
 
 def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> pd.DataFrame:
-    """extrapolation_factor = C* / Cmax, measured for both or 6ND for both; and a note where a target lies inside the ladder, or beside it."""
-    runs = ladder.with_role("fit").runs
+    """extrapolation_factor = C* / Cmax, measured for both or 6ND for both; and a note where a target lies inside the ladder, or beside it.
+
+    Cmax is that of the dearest fitted run of the target's corpus.
+    """
+    fitted = ladder.with_role("fit").runs
     rows = []
     for t in targets:
+        runs = fitted[fitted["corpus"] == corpus_of(t, data)]
         far = factor(t, runs, data.compute_is_measured)
         rows.append({"target": t.label, "extrapolation_factor": far, "note": _note(t, far, runs)})
     return pd.DataFrame(rows)

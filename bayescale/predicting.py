@@ -31,6 +31,12 @@ def _expected(model: SeriesModel, real: Real, x: Any, items: jax.Array) -> tuple
     return jax.vmap(lambda one: model.expectation(one, unobserved(x, items)))(real)
 
 
+def standard_noise(model: SeriesModel, tail: jax.Array | None, shape: tuple[int, ...], key: jax.Array) -> np.ndarray:
+    """Noise of y in units of its scale, (draws, series, points); each draw by its own degrees of freedom where there are such."""
+    log_df = None if tail is None else tail[:, None, None]
+    return np.asarray(model.scatter(jnp.zeros(shape), jnp.ones(shape), log_df).sample(key))
+
+
 def unobserved(x: Any, items: jax.Array) -> Layout:
     """Cells whose outcome nobody knows yet; their noise is that of the dearest run."""
     return Layout(jnp.zeros(items.shape), jnp.zeros(items.shape, bool), x, items)
@@ -47,7 +53,7 @@ class LossParts:
     drift
         The law's error an e-fold of compute, shape (draws, series).
     efolds
-        max(0, ln(C* / Cmax)) of each target.
+        max(0, ln(C* / Cmax)) of each target, Cmax that of the dearest run of the series: shape (series, targets).
     noise
         Of each run in units of sd, shape (draws, series, targets).
     shift
@@ -85,7 +91,7 @@ class AccuracyParts:
     bend
         The link's error an e-fold of compute, in logits, shape (draws, series).
     efolds
-        max(0, ln(C* / Cmax)) of each target, Cmax the link's.
+        max(0, ln(C* / Cmax)) of each target, Cmax that of the dearest run which the link of the series saw: shape (series, targets).
     noise
         Of each score in units of its sd, shape (draws, series, targets).
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numpyro.distributions import Distribution
 
 from bayescale.discrepancy import Discrepancy, DiscrepancyKind, link_slopes, loss_slopes, small_ladder
+from bayescale.errors import DataError, SettingError
 from bayescale.ladder import Ladder
 from bayescale.laws import Law
 from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
@@ -49,19 +50,26 @@ class Settings:
         losses = loss_data(ladder)
         return self.discrepancy != "none" and not too_small(losses, range(losses.factors.series))
 
-    def prepare(self, ladder: Ladder, *, widening: bool) -> Prepared:
-        """Data, models and steps; every prior must be one of theirs."""
+    def prepare(self, ladder: Ladder, *, widening: bool, early: bool = False) -> Prepared:
+        """Data, models and steps; every prior must be one of theirs. An `early` part of a ladder may have too few accuracies for a link: then it has none."""
         losses = loss_data(ladder, widening=widening)
         grouped = losses.layout.first is not None
         model = loss_model(self.law, losses.factors, pooling=self.pooling, noise=self.noise, priors=self.priors, grouped=grouped, widening=widening)
         data: dict[str, LossData | AccuracyData] = {"loss": losses}
         steps = {"loss": loss_step(self.law, losses, model)}
-        accuracies = accuracy_data(ladder, self.via, self.blocks)
+        accuracies = self._early_accuracies(ladder) if early else accuracy_data(ladder, self.via, self.blocks)
         if accuracies is not None:
             data["accuracy"] = accuracies
             steps["accuracy"] = accuracy_step(self.link, accuracies, link_model(self.link, accuracies, self.pooling, self.priors))
-        every_prior_used(self.priors, [step.model for step in steps.values()])
+        if not early:
+            every_prior_used(self.priors, [step.model for step in steps.values()])
         return Prepared(data, steps)
+
+    def _early_accuracies(self, ladder: Ladder) -> AccuracyData | None:
+        try:
+            return accuracy_data(ladder, self.via, self.blocks)
+        except (DataError, SettingError):
+            return None
 
     def find_discrepancy(self, data: Mapping[str, LossData | AccuracyData], folds: Mapping[str, Sequence[Fold]]) -> Discrepancy:
         """The discrepancy asked for, from the folds of the ladder's past by step."""

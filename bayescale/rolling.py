@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -11,12 +11,13 @@ import numpy as np
 
 from bayescale.checks import Check
 from bayescale.discrepancy import FEWEST_CUTS, FEWEST_DECADES, FEWEST_RUNS, FOLD_DIVERGENT, FOLD_RHAT, Slopes, past_slope, small_ladder
-from bayescale.folds import SAME_COST, below, cuts, enough_runs
+from bayescale.folds import SAME_COST, below, cuts, enough_runs, one_measure
 from bayescale.ladder import Ladder
 from bayescale.layouts import AccuracyData, LossData, point
 from bayescale.models import score_sd
 from bayescale.posteriors import Step
-from bayescale.predicting import asymptotes, expected
+from bayescale.predicting import asymptotes, expected, standard_noise
+from bayescale.priors import Factors
 from bayescale.sampling import Sample
 
 FIRST_RUNS = 8  # runs of every series below the first cut, and a decade of compute
@@ -36,16 +37,28 @@ class Fold:
     @property
     def real(self) -> dict[str, jax.Array]:
         """Draws of its parameters on the real line, (draws, series)."""
-        sites = {name: jnp.asarray(v.reshape(-1, *v.shape[2:])) for name, v in self.sample.sites.items()}
-        return self.step.model.pooling.by_series(sites)
+        return self.step.model.pooling.by_series(self._sites)
+
+    @property
+    def tail(self) -> jax.Array | None:
+        """Draws of ln(degrees of freedom), where the noise is Student-t."""
+        return self._sites.get("tail")
+
+    @property
+    def _sites(self) -> dict[str, jax.Array]:
+        return {name: jnp.asarray(v.reshape(-1, *v.shape[2:])) for name, v in self.sample.sites.items()}
+
+    def places(self, of: Factors) -> list[int] | None:
+        """Where each series of `of` is among its own, whose order is that of their first rows; None where they are not the same."""
+        mine, wanted = ([(f.corpora[c], f.names[j]) for c, j in zip(f.corpus, f.name, strict=True)] for f in (self.step.factors, of))
+        return [mine.index(pair) for pair in wanted] if set(mine) == set(wanted) else None
 
 
 def past_ladders(ladder: Ladder) -> list[Ladder]:
     """The ladder as it stood at earlier cuts: each has 8 runs of every series and a decade of compute at least; none where no cut has."""
-    seen = ladder.with_role("fit")
-    compute = seen.compute()
+    everyone, seen = one_measure(ladder), ladder.with_role("fit")
+    compute = everyone.compute()[seen.runs.index]
     first = max(enough_runs(seen, FIRST_RUNS, compute), 10 * float(compute.min()))
-    everyone = ladder.with_role("fit", "link")
     return [below(everyone, cut) for cut in cuts(compute, first=first, ratio=RATIO)[-MOST_CUTS:]]
 
 
@@ -93,41 +106,39 @@ def too_small(data: LossData | AccuracyData, members: Sequence[int]) -> str:
 
 def _past(fold: Fold, data: LossData | AccuracyData, members: Sequence[int]) -> np.ndarray | None:
     """Slopes of the errors of a fold on the runs beyond its cut, (draws, members); None where they do not reach far enough, or the series differ."""
-    if fold.step.factors != data.factors:
+    places = fold.places(data.factors)
+    if places is None:
         return None
-    cut = fold.data.largest_flops
-    efolds = np.maximum(np.log(data.flops / cut), 0.0)
-    future = np.asarray(data.layout.seen) & (data.flops > cut * SAME_COST)
+    efolds = np.maximum(np.log(data.flops / fold.data.dearest[places][:, None]), 0.0)
+    future = np.asarray(data.layout.seen) & (data.flops > fold.data.largest_flops * SAME_COST)
     if (np.where(future, efolds, 0.0)[members].max(1) < LEVER).any():
         return None
-    look: Callable[..., tuple[np.ndarray, np.ndarray]] = _loss_errors if isinstance(data, LossData) else _link_errors
-    errors, weight = look(fold, data)
+    errors, weight = _loss_errors(fold, data, places) if isinstance(data, LossData) else _link_errors(fold, data, places)
     at = efolds * weight
     return past_slope([errors[:, s][:, future[s]] for s in members], [at[..., s, :][..., future[s]] for s in members])
 
 
-def _loss_errors(fold: Fold, data: LossData) -> tuple[np.ndarray, np.ndarray]:
+def _loss_errors(fold: Fold, data: LossData, places: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """The error ln f - ln L of every cell of the whole ladder, with a draw of the noise: (draws, series, runs)."""
     assert isinstance(fold.data, LossData)
+    model, real = fold.step.model, {name: v[:, np.array(places)] for name, v in fold.real.items()}
     x = point(data.params, data.tokens, data.flops, fold.data.reference, data.unique)
-    mean, sd = expected(fold.step.model, fold.real, x, np.ones_like(data.flops))
-    return mean - np.asarray(data.layout.y) + sd * _noise(mean.shape), np.ones_like(data.flops)
+    mean, sd = expected(model, real, x, np.ones_like(data.flops))
+    return mean - np.asarray(data.layout.y) + sd * standard_noise(model, fold.tail, mean.shape, jax.random.key(0)), np.ones_like(data.flops)
 
 
-def _link_errors(fold: Fold, data: AccuracyData) -> tuple[np.ndarray, np.ndarray]:
+def _link_errors(fold: Fold, data: AccuracyData, places: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Accuracy less the link's at the loss that was measured, and what a logit is worth there: (draws, series, runs)."""
     assert isinstance(fold.data, AccuracyData)
-    z = (data.through - fold.data.centre[:, None]) / fold.data.scale[:, None]
-    x = z if fold.data.layout.first is None else fold.data.layout.x._replace(z=z, deviation=data.layout.x.deviation)
-    model, real = fold.step.model, fold.real
+    centre, scale_of_loss = (v[places][:, None] for v in (fold.data.centre, fold.data.scale))
+    z = (data.through - centre) / scale_of_loss
+    blocks = fold.data.layout.first is not None
+    x = fold.data.layout.x._replace(z=z, deviation=data.layout.x.deviation * data.scale[:, None] / scale_of_loss) if blocks else z
+    model, real = fold.step.model, {name: v[:, np.array(places)] for name, v in fold.real.items()}
     mean, _ = expected(model, real, x, np.asarray(data.layout.items))
     lo, hi = jax.vmap(lambda one: asymptotes(model, one))(real)
     share = np.clip((mean - np.asarray(lo)) / np.asarray(hi - lo), 0.01, 0.99)
     scale = np.exp(np.asarray(real[model.scale_name]))[:, :, None]
     sd = scale * np.asarray(score_sd(jnp.asarray(mean), jnp.asarray(data.layout.items)))
-    return np.asarray(data.layout.y) - mean + sd * _noise(mean.shape), np.asarray(hi - lo) * share * (1 - share)
-
-
-def _noise(shape: tuple[int, ...]) -> np.ndarray:
-    """Its mean over the draws is what counts, so one seed does for all."""
-    return np.random.default_rng(0).standard_normal(shape)
+    noise = standard_noise(model, None, mean.shape, jax.random.key(0))  # its mean over the draws is what counts, so one key does for all
+    return np.asarray(data.layout.y) - mean + sd * noise, np.asarray(hi - lo) * share * (1 - share)

@@ -191,7 +191,7 @@ def _tree(archive: zipfile.ZipFile, name: str) -> xr.DataTree:
 def _discrepancy(saved: dict[str, Any]) -> Discrepancy:
     def slopes(s: dict[str, Any]) -> Slopes:
         arrays = {name: None if s[name] is None else np.array(s[name]) for name in ("past", "covariance")}
-        return Slopes(**{**s, "members": tuple(s["members"]), **arrays})
+        return Slopes(**{**s, "members": tuple(s["members"]), "names": tuple(s["names"]), **arrays})
 
     return Discrepancy(saved["kind"], tuple(map(slopes, saved["slopes"])), tuple(Check(**c) for c in saved["checks"]))
 

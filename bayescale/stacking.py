@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import jax
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
 from bayescale.discrepancy import Discrepancy, link_slopes, loss_slopes
-from bayescale.folds import SAME_COST
+from bayescale.folds import SAME_COST, one_measure
 from bayescale.ladder import Ladder
 from bayescale.laws import Law
 from bayescale.layouts import AccuracyData, LossData, measured, point
-from bayescale.predicting import AccuracyParts, LossParts, expected
+from bayescale.predicting import AccuracyParts, LossParts, expected, standard_noise
 from bayescale.priors import Factors
 from bayescale.rolling import Fold
 
@@ -39,7 +40,7 @@ def densities(law: Law, losses: Sequence[Fold], accuracies: Mapping[int, Fold], 
         What came out.
     """
     runs = ladder.with_role("fit").runs
-    compute = ladder.with_role("fit", "link").compute()[runs.index]
+    compute = one_measure(ladder).compute()[runs.index]
     known = measured(ladder)
     known["loss_name"] = known.index.get_level_values("task").map(ladder.loss_name_of)
     log_loss = np.log(known.reset_index().drop_duplicates(["run", "loss_name"]).set_index(["run", "loss_name"])["loss"])
@@ -75,8 +76,8 @@ def _chain(law: Law, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, comp
     x = point(runs["params"].to_numpy(), runs["tokens"].to_numpy(), compute, loss.data.reference, runs["unique_tokens"].to_numpy())
     mean, sd = expected(loss.step.model, loss.real, type(x)(*(np.broadcast_to(v, (f.series, len(runs))) for v in x)), np.ones((f.series, len(runs))))
     drift = Discrepancy("prior", tuple(loss_slopes(f, law.drift))).draw("loss", f.series, rng, len(mean))
-    efolds = np.maximum(np.log(compute / loss.data.largest_flops), 0.0)
-    log_loss = LossParts(mean, sd, drift, efolds, rng.standard_normal(mean.shape), np.zeros((len(mean), len(runs)))).log_loss()
+    noise = standard_noise(loss.step.model, loss.tail, mean.shape, jax.random.key(1))
+    log_loss = LossParts(mean, sd, drift, _efolds(loss.data, compute), noise, np.zeros((len(mean), len(runs)))).log_loss()
     if accuracy is None:
         return log_loss, None
     assert isinstance(accuracy.data, AccuracyData)
@@ -84,9 +85,12 @@ def _chain(law: Law, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, comp
     at = {(f.corpora[c], f.names[j]): s for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))}
     via = np.array([at.get((g.corpora[c], v), -1) for c, v in zip(g.corpus, accuracy.data.via, strict=True)])
     bend = Discrepancy("prior", (link_slopes(g),)).draw("accuracy", g.series, rng, len(mean))
-    efolds = np.maximum(np.log(compute / accuracy.data.largest_flops), 0.0)
     noise = rng.standard_normal((len(mean), g.series, len(runs)))
-    return log_loss, AccuracyParts(accuracy.step.model, accuracy.real, accuracy.data, via, bend, efolds, noise).accuracy(log_loss)
+    return log_loss, AccuracyParts(accuracy.step.model, accuracy.real, accuracy.data, via, bend, _efolds(accuracy.data, compute), noise).accuracy(log_loss)
+
+
+def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
+    return np.maximum(np.log(compute / data.dearest[:, None]), 0.0)
 
 
 def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:

@@ -93,7 +93,7 @@ class TestSummaries:
         assert scores["inside_90"] == pytest.approx((0.5 + 1.0) / 2)
         assert scores["absolute_error"] == pytest.approx((15.0 + 0.0) / 2)
         assert scores["width_90"] == pytest.approx(20.0)
-        assert made.coverage().query("prob == 0.9")["clusters"].item() == 2
+        assert made.coverage().query("prob == 0.9")["clusters"].item() == 1, "one cut"
 
     def test_bins(self) -> None:
         assert list(factor_bin(pd.Series([0.5, 2.0, 5.0, 20.0, 50.0, 200.0])).astype(str)) == ["up to 1", "1-3", "3-10", "10-30", "30-100", "> 100"]
@@ -148,6 +148,7 @@ class TestSettings:
             ({"cuts": [1.0]}, "both sides"),
             ({"cuts": [1e30]}, "both sides"),
             ({"discrepancy": "much"}, "discrepancy"),
+            ({"law": "auto"}, "one law"),
         ],
     )
     def test_bad_input(self, ladder: Ladder, settings: dict[str, object], said: str) -> None:

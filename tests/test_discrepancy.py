@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayescale.datasets import load_dataset
@@ -22,7 +23,7 @@ MANY = 40_000
 
 
 def slopes(members: int = 3, **changed: object) -> Slopes:
-    return dataclasses.replace(Slopes("loss", "validation", tuple(range(members)), 0.01, 0.005, 0.3, False, "prior"), **changed)
+    return dataclasses.replace(Slopes("loss", "validation", tuple(range(members)), tuple(range(members)), 0.01, 0.0, 0.005, 0.3, False, "prior"), **changed)
 
 
 def rng() -> np.random.Generator:
@@ -63,6 +64,14 @@ class TestSlopes:
         b = link_slopes(ladder_fit.accuracy_data.factors).draw(rng(), MANY)
         assert np.abs(np.corrcoef(np.sign(b[:, :2]).T)[0, 1]) < 0.02
         assert np.corrcoef(np.abs(b[:, :2]).T)[0, 1] > 0.1, "but their scale"
+
+    def test_corpora_share_what_a_task_has_of_its_own(self) -> None:
+        """Two corpora by two tasks: slopes of one task go together, and their difference is far less than either."""
+        b = slopes(4, names=(0, 1, 0, 1), common=0.0, by_name=0.01, own=0.002).draw(rng(), MANY)
+        correlation = np.corrcoef(b.T)
+        assert correlation[0, 2] > 0.9
+        assert abs(correlation[0, 1]) < 0.05
+        assert (b[:, 0] - b[:, 2]).std() < 0.4 * b[:, 0].std()
 
     def test_past_slope_is_least_squares_through_the_frontier(self) -> None:
         at = np.array([0.5, 1.0, 2.0])
@@ -184,3 +193,51 @@ class TestForecast:
         assert (ab["prob_a_better"] < 0.5).mean() > 0.8, "the larger one is better"
         with pytest.raises(SettingError, match="'8B'"):
             far.compare("8B", "7B-4T")
+
+
+@pytest.fixture(scope="module")
+def unequal() -> Ladder:
+    g, rows = np.random.default_rng(2), []
+    sizes = [(n, 20 * n * m) for n in np.geomspace(2e7, 2e9, 8) for m in (1, 4)]
+    for corpus, most in (("long", 99), ("short", 13)):
+        for i, (n, d) in enumerate(sizes[:most][::-1]):
+            c4 = 1.8 + 1.3 * (6 * n * d / 1e18) ** -0.16 * np.exp(0.003 * g.standard_normal())
+            row = {"run": f"{corpus}-{i}", "corpus": corpus, "params": n, "tokens": d}
+            rows.append({**row, "task": "c4", "loss": c4})
+            if 6 * n * d > 4e18:
+                rows.append({**row, "task": "quiz", "loss_name": "c4", "loss": c4, "accuracy": 0.25 + 0.5 * np.exp(-(c4 - 1.8))})
+    return Ladder.from_frame(
+        pd.DataFrame(rows).assign(loss_name="c4"), tasks=pd.DataFrame({"task": ["quiz"], "chance": [0.25], "items": [2000]}), law="compute"
+    )
+
+
+class TestLaddersOfUnequalParts:
+    """Two corpora, of which one has a shorter ladder, rows in an order of their own, accuracies of the dearer runs alone."""
+
+    def test_the_past_is_found_whatever_the_order_of_rows(self, unequal: Ladder) -> None:
+        fitted = fit(unequal, chains=2, draws=60)
+        assert "calibrated on" in fitted.discrepancy.to_frame().set_index("step")["basis"]["loss"]
+        flipped = Ladder.from_frame(unequal.frame.iloc[::-1].reset_index(drop=True), tasks=unequal.task_table.reset_index(), law="compute")
+        other = fit(flipped, chains=2, draws=60)
+        one, two = ({c: float(p) for c, p in zip(f.loss_data.factors.corpora, f.discrepancy.slopes[0].past, strict=True)} for f in (fitted, other))
+        for corpus in ("long", "short"):
+            assert one[corpus] == pytest.approx(two[corpus], abs=0.003)
+
+    def test_a_target_is_far_from_its_own_corpus(self, unequal: Ladder) -> None:
+        fitted = fit(unequal, discrepancy="prior", chains=2, draws=60)
+        biggest = {c: float(unequal.where(corpus=c).compute().max()) for c in unequal.corpora}
+        assert biggest["long"] > 2 * biggest["short"]
+        made = forecast(fitted, [Target(2e9, 1.6e11, corpus=c, name=c) for c in unequal.corpora])
+        far = made.extrapolation.set_index("target")["extrapolation_factor"]
+        for corpus in unequal.corpora:
+            assert far[corpus] == pytest.approx(6 * 2e9 * 1.6e11 / biggest[corpus])
+        efolds = made.parts.losses.efolds
+        assert (efolds[list(fitted.loss_data.factors.corpora).index("short")] > efolds[list(fitted.loss_data.factors.corpora).index("long")]).all()
+
+    def test_compute_is_measured_for_all_of_its_past_or_for_none(self) -> None:
+        rows = load_dataset("ladder2024").where(task=["c4"]).with_role("fit").frame
+        dearest = rows["flops"].idxmax()
+        partly = Ladder.from_frame(rows.assign(flops=rows["flops"].where(rows.index != dearest)))
+        assert not partly.compute_is_measured
+        assert not any(past.compute_is_measured for past in past_ladders(partly))
+        assert all(past.compute_is_measured for past in past_ladders(Ladder.from_frame(rows)))

@@ -54,7 +54,7 @@ def fit(
         Names or values of your own; None for the ladder's default; law ``auto`` for a mixture of chinchilla, gadre, skaling and compute (`stack`).
     via
         Loss name that every task is linked through; None for each task's own; ``auto`` for both and every other loss that all tasks have, weighed by how
-        well each forecast the ladder's dearer runs from its cheaper ones.
+        well each forecast the ladder's dearer runs from its cheaper ones (without a calibrated discrepancy nothing is known of that: each task's own).
     pooling
         ``partial``, ``none`` or ``complete``.
     discrepancy
@@ -142,9 +142,9 @@ class Plan:
 
 
 def make_plan(settings: Settings, ladder: Ladder) -> Plan:
-    """Every route where `via` is ``auto``; the past where the discrepancy is calibrated on it."""
-    through = routes(ladder) if settings.via == AUTO else [settings.via]
+    """The past where the discrepancy is calibrated on it, and then every route where `via` is ``auto``; without a past nothing weighs them: the own loss."""
     earlier = past_ladders(ladder) if settings.discrepancy == "calibrated" else []
+    through = [settings.via] if settings.via != AUTO else routes(ladder) if settings.discrepancy == "calibrated" else [None]
     return Plan(ladder, [replace(settings, via=route) for route in through], earlier, settings.widens(ladder))
 
 

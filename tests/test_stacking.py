@@ -70,6 +70,10 @@ class TestRoutes:
         assert default_fit.weights["weight"].between(0.01, 0.99).all(), "a past of three cuts settles nothing"
         assert (default_fit.weights["cells"] > 5).all()
 
+    def test_without_a_past_each_task_goes_through_its_own_loss(self, ladder: Ladder) -> None:
+        alone = fit(ladder, law="compute", discrepancy="prior", chains=2, draws=50)
+        assert (alone.routes, alone.linked_via) == ((), None)
+
     def test_targets_and_held_out_runs_have_no_say(self, ladder: Ladder) -> None:
         rows = ladder.frame
         unseen = rows["role"].isin(["target", "held_out"])

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from arviz_stats.ecdf_utils import ecdf_pit
 
-from bayescale.fitting import Fit, fit
+from bayescale.fits import Fit
+from bayescale.fitting import Fitter, make_settings
 from bayescale.forecasting import forecast
+from bayescale.sampling import Sampler
 from bayescale.simulating import Simulation, simulate
 
 LADDERS, CHAINS, DRAWS, THIN, PROB = 100, 2, 300, 6, 0.9
@@ -40,9 +42,12 @@ def inside(made: Simulation, fitted: Fit, seed: int) -> pd.DataFrame:
 @pytest.mark.filterwarnings("ignore")
 def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     covered, rank, failed = [], defaultdict(list), 0
-    for seed in range(LADDERS):
-        made = simulate(params=PARAMS, tokens=TOKENS, targets=TARGETS, tasks=("a", "b", "c"), seed=seed)
-        fitted = fit(made.ladder, chains=CHAINS, draws=DRAWS, seed=seed)
+    all_made = [simulate(params=PARAMS, tokens=TOKENS, targets=TARGETS, tasks=("a", "b", "c"), seed=seed) for seed in range(LADDERS)]
+    plain = {"law": None, "link": None, "via": None, "pooling": "partial", "discrepancy": "none", "noise": "normal", "blocks": None, "priors": None}
+    settings = make_settings(all_made[0].ladder, **plain)
+    fits = Fitter(settings, Sampler(chains=CHAINS, draws=DRAWS), [made.ladder for made in all_made])  # of one shape: compiled once
+    for seed, made in enumerate(all_made):
+        fitted = fits.fit(seed)
         covered.append(inside(made, fitted, seed).mean())
         failed += any(c.status == "fail" and "divergences" in c.check for c in fitted.checks)
         for name, r in ranks(made, fitted).items():

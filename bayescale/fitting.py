@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import xarray as xr
 from numpyro.distributions import Distribution
@@ -118,9 +119,9 @@ def short_sampler(sampler: Sampler) -> Sampler:
 
 @dataclass(frozen=True)
 class Part:
-    """One step of one ladder: which runs, whether its noise widens, which step, and through which loss."""
+    """One step of one ladder: the digest of its figures, whether its noise widens, which step, and through which loss."""
 
-    runs: frozenset[str]
+    figures: str
     widening: bool
     name: str
     via: str | None
@@ -137,8 +138,12 @@ class Plan:
 
     def key(self, part: Ladder, name: str, via: str | None) -> Part:
         """Of a step of the ladder or of its past."""
-        seen = part.with_role("fit", "link").runs.index
-        return Part(frozenset(seen), self.widening, name, via if name == "accuracy" else None)
+        return Part(self.digests[id(part)], self.widening, name, via if name == "accuracy" else None)
+
+    @cached_property
+    def digests(self) -> dict[int, str]:
+        """Of the figures that a fit of each part sees, by the part's identity."""
+        return {id(part): part.with_role("fit", "link").digest() for part in (self.ladder, *self.earlier)}
 
 
 def make_plan(settings: Settings, ladder: Ladder) -> Plan:

@@ -10,11 +10,12 @@ from bayescale.backtests import LARGEST_RUN, NO_DISCREPANCY, OURS, POINT_FITS, U
 from bayescale.baselines import ladder_loss
 from bayescale.datasets import load_dataset
 from bayescale.errors import DataError, SettingError
-from bayescale.fitting import fit
+from bayescale.fitting import Fitter, fit, make_settings
 from bayescale.folds import below
 from bayescale.forecasting import forecast
 from bayescale.ladder import Ladder
 from bayescale.point_fits import bootstrap, solve
+from bayescale.sampling import Sampler
 
 TASKS = ["hellaswag", "arc_easy"]
 
@@ -56,6 +57,14 @@ class TestCases:
         ours = tested.cases.query("model == @OURS and quantity == 'loss' and run == '1B-10xC' and name == 'c4' and cut == @cut").iloc[0]
         assert ours["mean"] == pytest.approx(draws.mean(), abs=0.4 * draws.std())
         assert ours["sd"] == pytest.approx(draws.std(), rel=0.35)
+
+    def test_ladders_of_the_same_runs_and_other_figures_are_told_apart(self, ladder: Ladder) -> None:
+        rows = ladder.with_role("fit").frame
+        twice = [Ladder.from_frame(rows.assign(loss=rows["loss"] * by), tasks=ladder.task_table.reset_index(), law="compute") for by in (1.0, 2.0)]
+        plain = {"law": None, "link": None, "via": None, "pooling": "partial", "discrepancy": "none", "noise": "normal", "blocks": None, "priors": None}
+        fits = Fitter(make_settings(twice[0], **plain), Sampler(chains=2, draws=60), twice)
+        one, two = (fits.fit(i).losses["posterior"]["L0"].mean() for i in range(2))
+        assert float(two / one) == pytest.approx(2.0, rel=0.05)
 
     def test_a_planted_future_changes_no_forecast(self, ladder: Ladder) -> None:
         cut = default_cuts(ladder)[-2]

@@ -48,7 +48,7 @@ def backtest(
     priors: Mapping[str, Distribution] | None = None,
     baselines: bool = True,
     chains: int = 4,
-    draws: int = 500,
+    draws: int = 1000,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> Backtest:

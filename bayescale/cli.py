@@ -161,7 +161,7 @@ def backtest(
     baselines: Annotated[bool, typer.Option(help="Forecast the same splits by the rivals too.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     chains: Annotated[int, typer.Option(help="Chains of the sampler.")] = 4,
-    draws: Annotated[int, typer.Option(help="Draws kept of each chain.")] = 500,
+    draws: Annotated[int, typer.Option(help="Draws kept of each chain.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every case to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw how the intervals held to this file (.png, .svg or .pdf).")] = None,

@@ -57,7 +57,7 @@ class Backtest:
                 lower, upper = np.quantile(again, [0.05, 0.95])
                 figures = {"cases": len(of), "clusters": len(hits), "coverage": float(hits.mean()), "lower": float(lower), "upper": float(upper)}
                 rows.append({"quantity": quantity, "factor": str(factor), "prob": prob, **figures})
-        return pd.DataFrame(rows)
+        return self._with_status(pd.DataFrame(rows))
 
     def scores(self) -> pd.DataFrame:
         """One row a (quantity, model): crps, interval_score, absolute_error, bias, inside_90, width_90, in percent of a loss, in points of an accuracy.
@@ -77,14 +77,20 @@ class Backtest:
         names = ["crps", "interval_score", "absolute_error", "bias", "inside_90", "width_90"]
         by_cut = figures.groupby(["quantity", "model", "corpus", "name", "cut"], sort=False)[names].mean()
         found = by_cut.groupby(["quantity", "model", "corpus", "name"], sort=False).mean().groupby(["quantity", "model"], sort=False).mean()
-        return found.join(figures.groupby(["quantity", "model"]).size().rename("cases")).reset_index()
+        return self._with_status(found.join(figures.groupby(["quantity", "model"]).size().rename("cases")).reset_index())
+
+    def _with_status(self, frame: pd.DataFrame) -> pd.DataFrame:
+        frame.attrs = {"status": self.status}
+        return frame
 
     def __repr__(self) -> str:
         ours = self.cases[self.cases["model"] == OURS]
         return f"Backtest({ours['cut'].nunique()} cuts of {self.by}, {len(ours)} cases, checks of the fits: {self.status})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.scores().to_html(index=False, float_format=lambda v: f"{v:.3g}")
+        failed = self.folds.loc[self.folds["failed"] != "", ["model", "cut", "runs", "failed"]]
+        said = f"<p>checks that failed:</p>{failed.to_html(index=False)}" if len(failed) else ""
+        return f"<p>{self!r}</p>{said}" + self.scores().to_html(index=False, float_format=lambda v: f"{v:.3g}")
 
 
 def factor_bin(factor: pd.Series) -> pd.Categorical:

@@ -48,7 +48,7 @@ class Fit:
     law, link, via, pooling, noise
         As chosen; `link` is None where the ladder has no accuracies.
     losses, accuracies
-        ArviZ DataTrees: see `bayescale.posteriors.sample_posterior`. `accuracies` is None where the ladder has none.
+        ArviZ DataTrees: see `bayescale.posteriors.full_tree`. `accuracies` is None where the ladder has none.
     sampler
         Chains, draws, warm-up, seed.
     blocks
@@ -112,10 +112,10 @@ class Fit:
             found += sampler_checks(self.accuracies, "accuracy")
         for route in (r for i, r in enumerate(self.routes) if i != self.heaviest):
             name = f"law {route.law.name}, link {route.link.name if route.link else 'none'} via {route.via or 'own loss'}"
-            if route.losses is not self.losses:
-                found += sampler_checks(route.losses, f"{name}: loss")
-            if route.accuracies is not None:
-                found += sampler_checks(route.accuracies, f"{name}: accuracy")
+            steps = {"accuracy": route.accuracies} if route.losses is self.losses else {"loss": route.losses, "accuracy": route.accuracies}
+            for step, tree in steps.items():
+                found += [] if tree is None else sampler_checks(tree, f"{name}: {step}")
+                found += [replace(c, check=f"{name}: {c.check}") for c in route.discrepancy.checks if c.check.startswith(f"{step}: ")]
         found += self.discrepancy.checks
         return found + design_checks(self.loss_data, self.law, self.accuracy_data, self.link) + self.ladder.with_role("fit", "link").checks()
 

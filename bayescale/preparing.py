@@ -81,5 +81,5 @@ class Settings:
             small = [too_small(data[name], prior.members) for prior, name in priors]
             return Discrepancy("prior", tuple(small_ladder(prior, why) if why else prior for (prior, _), why in zip(priors, small, strict=True)))
         slopes = tuple(learned(prior, data[name], folds[name]) for prior, name in priors)
-        checks = [c for name, mine in folds.items() if mine for c in fold_checks(mine, data[name], name)]
+        checks = [c for name, mine in folds.items() for c in fold_checks(mine, data[name], [s for s in slopes if s.step == name])]
         return Discrepancy("calibrated", slopes, tuple(checks))

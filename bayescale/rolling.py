@@ -76,20 +76,27 @@ def learned(prior: Slopes, data: LossData | AccuracyData, folds: Sequence[Fold])
     return replace(prior, past=mean, covariance=covariance, basis=f"calibrated on {len(found)} earlier cuts")
 
 
-def fold_checks(folds: Sequence[Fold], data: LossData | AccuracyData, step: str) -> list[Check]:
-    """Whether the fits of the past can be trusted with the mean of a slope."""
+def fold_checks(folds: Sequence[Fold], data: LossData | AccuracyData, groups: Sequence[Slopes]) -> list[Check]:
+    """Whether the fits of the past can be trusted with the mean of a slope; none for groups that learned nothing from them."""
     import arviz_stats as stats
 
-    rhat, divergent = 0.0, 0.0
-    for fold in folds:
-        b = _past(fold, data, list(range(data.factors.series)))
-        divergent = max(divergent, float(fold.sample.statistics["diverging"].mean()))
-        if b is not None and fold.sample.sampler.chains > 1:
-            chains = b.reshape(fold.sample.sampler.chains, -1, b.shape[1])
-            rhat = max([rhat, *(float(stats.rhat(chains[:, :, s])) for s in range(b.shape[1]))])
-    advice = "a fit of the ladder's past did not mix: discrepancy='prior' does without them"
+    used = [g for g in groups if g.past is not None]
+    found = [past for g in used for fold in folds if (past := _past(fold, data, list(g.members))) is not None]
+    if not found:
+        return []
+    chains = folds[0].sample.sampler.chains
+    rhat = max(float(stats.rhat(b[:, s].reshape(chains, -1))) for b in found for s in range(b.shape[1])) if chains > 1 else float("nan")
+    divergent = max(float(fold.sample.statistics["diverging"].mean()) for fold in folds)
     rows = (("R-hat of past slopes", rhat, FOLD_RHAT), ("share of divergent draws in past fits", divergent, FOLD_DIVERGENT))
-    return [Check(f"{step}: {name}", "pass" if value <= limit else "warn", value, limit, "" if value <= limit else advice) for name, value, limit in rows]
+    return [_warning(f"{used[0].step}: {name}", value, limit) for name, value, limit in rows]
+
+
+def _warning(name: str, value: float, limit: float) -> Check:
+    if not np.isfinite(value):
+        return Check(name, "not run", value, limit, "could not be computed: one chain cannot be compared with another, or draws are not finite")
+    if value <= limit:
+        return Check(name, "pass", value, limit)
+    return Check(name, "warn", value, limit, "a fit of the ladder's past did not mix: discrepancy='prior' does without them")
 
 
 def too_small(data: LossData | AccuracyData, members: Sequence[int]) -> str:

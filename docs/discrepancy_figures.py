@@ -88,8 +88,22 @@ def main(folder: Path, laws: list[str]) -> None:
         left_out = pd.concat([tried[p][tried[p]["family"] == name] for name, p in best.items()])
         show(f"{law}, each family under the prior of the others", left_out, plain)
         show(f"{law}, as shipped", pd.concat([cases(n, families[n], cut, fit) for n, of in found.items() for cut, fit in of]), plain)
+        show_targets(law, families["farseer2025"], found["farseer2025"][-1][1])
         alone = [cases(n, families[n], cut, replace(fit, discrepancy=bs.Discrepancy("none"))) for n, of in found.items() for cut, fit in of]
         show(f"{law}, without discrepancy", pd.concat(alone), plain)
+
+
+def show_targets(law: str, ladder: bs.Ladder, whole: Fit) -> None:
+    """Farseer's own targets, from all of its runs."""
+    actual = ladder.frame.set_index("run")["loss"]
+    for name, fit in (("as shipped", whole), ("without discrepancy", replace(whole, discrepancy=bs.Discrepancy("none")))):
+        made = bs.forecast(fit, ladder.targets("target"))
+        names = [t.label for t in made.targets]
+        x, truth = made.draws["loss"].stack(sample=("chain", "draw")).isel(task=0).sel(target=names).to_numpy(), actual[names].to_numpy()
+        for p in (0.9, 0.95):
+            lower, upper = np.quantile(x, [(1 - p) / 2, (1 + p) / 2], axis=1)
+            held, width = int(((lower <= truth) & (truth <= upper)).sum()), 100 * (upper - lower) / truth
+            print(f"Farseer's targets, {law} {name}, {100 * p:.0f} %: {held} of 7 inside, {width.mean():.1f} % wide on average, {width.max():.1f} at most")
 
 
 def show(title: str, found: pd.DataFrame, plain: pd.DataFrame) -> None:

@@ -1,5 +1,7 @@
 """Backtests: no leakage, the same fold as a fit of the cheap runs, coverage and scores as they are defined, and resuming what was interrupted."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,6 +114,11 @@ class TestSummaries:
             assert quantity in plots.plot_error(tested, quantity=quantity).get_title()
             assert plots.plot_calibration(tested, quantity=quantity).get_xlim() == (0.4, 1.0)
             assert plots.plot_truth(tested, quantity=quantity).get_xlabel().startswith(f"actual {quantity}")
+        broken = dataclasses.replace(tested, folds=tested.folds.assign(status="fail", failed="loss: R-hat 1.2"))
+        for plot in (plots.plot_error, plots.plot_calibration, plots.plot_truth):
+            assert "CHECKS OF THE FIT: FAIL" in plot(broken, quantity="loss").get_title()
+        assert broken.coverage().attrs["status"] == broken.scores().attrs["status"] == "fail"
+        assert "loss: R-hat 1.2" in broken._repr_html_()
         with pytest.raises(SettingError, match="quantity"):
             plots.plot_error(tested, quantity="perplexity")
 

@@ -116,6 +116,7 @@ class TestFit:
         assert {s.common for s in fitted.discrepancy.slopes if s.step == "loss"} == {SMALL_LADDER}
         assert f"fewer than {FEWEST_RUNS}" in fitted.discrepancy.note
         assert "widening" not in fitted.losses["posterior"]
+        assert not [c.check for c in fitted.checks if "past" in c.check], "a check that had nothing to look at is none that passed"
 
     def test_the_prior_alone_needs_no_past(self, default_fit: Fit) -> None:
         fitted = fit(default_fit.ladder, via="c4", discrepancy="prior", chains=2, draws=50)

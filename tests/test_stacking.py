@@ -74,6 +74,13 @@ class TestRoutes:
         alone = fit(ladder, law="compute", discrepancy="prior", chains=2, draws=50)
         assert (alone.routes, alone.linked_via) == ((), None)
 
+    def test_checks_of_every_route_and_of_its_past_are_in_sight(self, default_fit: Fit) -> None:
+        lighter = default_fit.routes[1 - default_fit.heaviest].via or "own loss"
+        names = [c.check for c in default_fit.checks]
+        for check in ("accuracy: divergences", "accuracy: R-hat of past slopes", "accuracy: share of divergent draws in past fits"):
+            assert f"law skaling, link logistic via {lighter}: {check}" in names
+        assert len(set(names)) == len(names)
+
     def test_targets_and_held_out_runs_have_no_say(self, ladder: Ladder) -> None:
         rows = ladder.frame
         unseen = rows["role"].isin(["target", "held_out"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.backtests import LEVELS, OURS, Backtest, factor_bin, inside
-from bayescale.plots.drawing import PALETTE, choose, new_axes
+from bayescale.backtests import LEVELS, Backtest, factor_bin, inside
+from bayescale.plots.drawing import PALETTE, backtest_cases, new_axes, with_status
 
 
 def plot_calibration(backtest: Backtest, *, quantity: str | None = None, ax: Axes | None = None) -> Axes:
@@ -26,8 +26,7 @@ def plot_calibration(backtest: Backtest, *, quantity: str | None = None, ax: Axe
     SettingError
         For a quantity that the backtest lacks.
     """
-    quantity = choose("quantity", quantity, [q for q in ("accuracy", "loss") if (backtest.cases["quantity"] == q).any()])
-    cases = backtest.cases[(backtest.cases["model"] == OURS) & (backtest.cases["quantity"] == quantity)]
+    quantity, cases = backtest_cases(backtest, quantity)
     ax = new_axes(ax)
     nominal = np.array(LEVELS)
     ax.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
@@ -40,5 +39,5 @@ def plot_calibration(backtest: Backtest, *, quantity: str | None = None, ax: Axe
     ax.set_xlabel("nominal probability of the interval")
     ax.set_ylabel("share of cases inside")
     ax.legend(frameon=False, fontsize=8, loc="lower right", title="extrapolation factor (cases)", title_fontsize=8)
-    ax.set_title(f"Calibration, {quantity}")
+    ax.set_title(with_status(f"Calibration, {quantity}", backtest.status))
     return ax

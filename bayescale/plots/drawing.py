@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
 
+from bayescale.backtests import OURS, Backtest
 from bayescale.errors import SettingError
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito (2008), told apart by colour-blind readers
@@ -87,4 +89,16 @@ def percent(value: float, _: object = None) -> str:
 def add_corpus(title: str, corpus: str, corpora: Sequence[str], status: str) -> str:
     """The title with the corpus where there are several, and with a failed check of the fit."""
     title += f", trained on {corpus}" if len(corpora) > 1 else ""
+    return f"{title}\nCHECKS OF THE FIT: FAIL" if status == "fail" else title
+
+
+def backtest_cases(backtest: Backtest, quantity: str | None) -> tuple[str, pd.DataFrame]:
+    """The quantity to draw, the first there is for None, and its cases of the model asked for; a SettingError for one that the backtest lacks."""
+    ours = backtest.cases[backtest.cases["model"] == OURS]
+    quantity = choose("quantity", quantity, [q for q in ("accuracy", "loss") if (ours["quantity"] == q).any()])
+    return quantity, ours[ours["quantity"] == quantity]
+
+
+def with_status(title: str, status: str) -> str:
+    """The title, and under it a failed check of the fit."""
     return f"{title}\nCHECKS OF THE FIT: FAIL" if status == "fail" else title

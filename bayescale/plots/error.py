@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayescale.backtests import OURS, Backtest
-from bayescale.plots.drawing import GREY, PALETTE, choose, new_axes
+from bayescale.backtests import Backtest, inside
+from bayescale.plots.drawing import GREY, PALETTE, backtest_cases, new_axes, with_status
 
 BANDS = ((90, 0.18), (50, 0.32))
 STEPS = 12  # of the extrapolation factor, over which the ends of the intervals are averaged
@@ -31,9 +31,7 @@ def plot_error(backtest: Backtest, *, quantity: str | None = None, ax: Axes | No
     SettingError
         For a quantity that the backtest lacks.
     """
-    known = [q for q in ("accuracy", "loss") if (backtest.cases["quantity"] == q).any()]
-    quantity = choose("quantity", quantity, known)
-    cases = backtest.cases[(backtest.cases["model"] == OURS) & (backtest.cases["quantity"] == quantity)]
+    quantity, cases = backtest_cases(backtest, quantity)
     unit = 100 / cases["actual"] if quantity == "loss" else 100.0
     ax = new_axes(ax)
     order = np.argsort(cases["extrapolation_factor"].to_numpy(), kind="stable")
@@ -43,8 +41,8 @@ def plot_error(backtest: Backtest, *, quantity: str | None = None, ax: Axes | No
         ends = [((cases[f"{end}_{level}"] - cases["median"]) * unit).to_numpy() for end in ("lower", "upper")]
         lower, upper = (np.array([end[piece].mean() for piece in pieces]) for end in ends)
         ax.fill_between(factor, lower, upper, color=PALETTE[0], alpha=opacity, linewidth=0)
-    inside = (cases["lower_90"] <= cases["actual"]) & (cases["actual"] <= cases["upper_90"])
-    for colour, which in ((GREY, inside), (PALETTE[1], ~inside)):
+    hit = inside(cases, 0.9) == 1
+    for colour, which in ((GREY, hit), (PALETTE[1], ~hit)):
         ax.plot(cases.loc[which, "extrapolation_factor"], -cases.loc[which, "error"], ".", color=colour, ms=4, alpha=0.6)
     ax.axhline(0.0, color="black", linewidth=0.8)
     ax.set_xscale("log")
@@ -54,5 +52,5 @@ def plot_error(backtest: Backtest, *, quantity: str | None = None, ax: Axes | No
     names = ((GREY, "inside its 90 % interval"), (PALETTE[1], "outside"))
     dots = [Line2D([], [], color=colour, marker=".", linestyle="", label=label) for colour, label in names]
     ax.legend(handles=[*handles, *dots], frameon=False, fontsize=8, loc="best")
-    ax.set_title(f"Errors of {quantity} by distance")
+    ax.set_title(with_status(f"Errors of {quantity} by distance", backtest.status))
     return ax

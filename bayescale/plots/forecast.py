@@ -15,7 +15,7 @@ from bayescale.errors import SettingError
 from bayescale.forecasting import Forecast
 from bayescale.ladder import Ladder
 from bayescale.layouts import measured
-from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, new_axes, percent, unit_of
+from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, new_axes, percent, unit_of, with_status
 
 MARKERS = ("o", "s", "^", "v")  # with the colours: 28 targets that look different
 STEP = 0.8  # height that the targets of one task share
@@ -63,7 +63,7 @@ def plot_forecast(forecast: Forecast, *, ladder: Ladder | None = None, quantity:
         _write_figures(ax, rows, targets, tasks, prob)
     units = ladder.conventions.loss_units if ladder is not None else {}
     _label(ax, tasks, [unit_of(units, n) for n in rows.drop_duplicates("task")["loss_name"]], quantity)
-    ax.set_title(f"Forecast of {quantity}" + ("\nCHECKS OF THE FIT: FAIL" if forecast.status == "fail" else ""))
+    ax.set_title(with_status(f"Forecast of {quantity}", forecast.status))
     _legend(ax, targets, prob, known=bool(rows["actual"].notna().any()))
     note = textwrap.fill(forecast.note, NOTE_WIDTH)
     ax.annotate(note, (1, 0), (0, -40), "axes fraction", "offset points", ha="right", va="top", fontsize=8, color=GREY)

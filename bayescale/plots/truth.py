@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.backtests import OURS, Backtest
-from bayescale.plots.drawing import GREY, PALETTE, choose, new_axes, percent
+from bayescale.backtests import Backtest, inside
+from bayescale.plots.drawing import GREY, PALETTE, backtest_cases, choose, new_axes, percent, with_status
 
 
 def plot_truth(backtest: Backtest, *, quantity: str | None = None, cut: float | None = None, ax: Axes | None = None) -> Axes:
@@ -28,13 +28,12 @@ def plot_truth(backtest: Backtest, *, quantity: str | None = None, cut: float | 
     SettingError
         For a quantity or a cut that the backtest lacks.
     """
-    quantity = choose("quantity", quantity, [q for q in ("accuracy", "loss") if (backtest.cases["quantity"] == q).any()])
-    cases = backtest.cases[(backtest.cases["model"] == OURS) & (backtest.cases["quantity"] == quantity)]
+    quantity, cases = backtest_cases(backtest, quantity)
     cuts = {f"{c:g}": c for c in sorted(set(cases["cut"]), reverse=True)}
     name = choose("cut", None if cut is None else f"{cut:g}", list(cuts))
     cases = cases[cases["cut"] == cuts[name]]
     ax = new_axes(ax)
-    hit = (cases["lower_90"] <= cases["actual"]) & (cases["actual"] <= cases["upper_90"])
+    hit = inside(cases, 0.9) == 1
     for colour, which, label in ((PALETTE[0], hit, "inside"), (PALETTE[1], ~hit, "outside")):
         of = cases[which]
         around = np.abs(of[["lower_90", "upper_90"]].to_numpy().T - of["median"].to_numpy())
@@ -47,5 +46,5 @@ def plot_truth(backtest: Backtest, *, quantity: str | None = None, cut: float | 
         ax.xaxis.set_major_formatter(percent)
         ax.yaxis.set_major_formatter(percent)
     ax.legend(frameon=False, fontsize=8, loc="upper left")
-    ax.set_title(f"{quantity.capitalize()} beyond the cut at {name} {backtest.by}")
+    ax.set_title(with_status(f"{quantity.capitalize()} beyond the cut at {name} {backtest.by}", backtest.status))
     return ax

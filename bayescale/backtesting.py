@@ -11,6 +11,7 @@ import pandas as pd
 from numpyro.distributions import Distribution
 
 from bayescale.backtests import LARGEST_RUN, LEVELS, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest
+from bayescale.baseline_forecasts import largest_run, point_fits
 from bayescale.discrepancy import Discrepancy, DiscrepancyKind
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
@@ -25,7 +26,6 @@ from bayescale.layouts import AUTO, accuracy_data, measured
 from bayescale.links import Link
 from bayescale.models import Noise
 from bayescale.priors import PoolingKind
-from bayescale.rivals import largest_run, point_fits
 from bayescale.sampling import Sampler, require_64bit
 from bayescale.scoring import score
 
@@ -102,7 +102,7 @@ def backtest(
             if found is None:
                 found = _fold(ladder, fitter.fit(j), model, cut, places, seed)
                 if model == OURS and baselines:
-                    found = _with_rivals(found, ladder, fitter.fit(j), cut, places, seed)
+                    found = _with_baselines(found, ladder, fitter.fit(j), cut, places, seed)
                 keep.save(model, cut, *found)
             cases.append(found[0])
             folds.append(found[1])
@@ -161,7 +161,7 @@ def _fold(ladder: Ladder, fit: Fit, model: str, cut: float, places: pd.Series, s
     return _cases(ladder, model, cut, drawn, made.extrapolation), pd.DataFrame([about])
 
 
-def _with_rivals(
+def _with_baselines(
     found: tuple[pd.DataFrame, pd.DataFrame], ladder: Ladder, fit: Fit, cut: float, places: pd.Series, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     targets = _ahead(ladder, fit, cut, places)
@@ -183,7 +183,7 @@ def _with_rivals(
 
 def _as_true(fit: Fit) -> Fit:
     """The same posteriors and weights, law and link taken as true beyond the ladder."""
-    return replace(fit, discrepancy=Discrepancy("none"), routes=tuple(replace(r, discrepancy=Discrepancy("none")) for r in fit.routes))
+    return replace(fit, discrepancy=Discrepancy("none"), members=tuple(replace(m, discrepancy=Discrepancy("none")) for m in fit.members))
 
 
 def _cases(ladder: Ladder, model: str, cut: float, drawn: Mapping[tuple[str, str, str], np.ndarray], far: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Backtest: forecasts of runs that came out, and how they held: coverage by extrapolation factor, scores beside those of the rivals."""
+"""Backtest: forecasts of runs that came out, and how they held: coverage by extrapolation factor, scores beside those of the baselines."""
 
 from __future__ import annotations
 

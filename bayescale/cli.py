@@ -38,6 +38,17 @@ from bayescale.scoring import check_prob
 OWN = "own"
 INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
 _STARTED = time.perf_counter() - time.process_time()  # seconds before this file was loaded are the processor's: a shell may have had the process before
+RunTable = Annotated[Path | None, typer.Argument(help="Run table, CSV; without one, --dataset.")]
+Dataset = Annotated[str, typer.Option(help="Embedded data set: ladder2024 or gadre2024.")]
+TaskTable = Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")]
+LawName = Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}.")]
+LinkName = Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")]
+Via = Annotated[str, typer.Option(help="Loss that every task is linked through; own: each task's own; auto: both, weighed by their past.")]
+PoolingName = Annotated[str, typer.Option(help="partial, none or complete.")]
+DiscrepancyName = Annotated[str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Chains = Annotated[int, typer.Option(help="Chains of the sampler.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."
 )
@@ -70,7 +81,7 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
 
 
 @app.command()
-def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def datasets(as_json: AsJson = False) -> None:
     """List the embedded data sets."""
     ladders = [load_dataset(name) for name in bayescale.DATASETS]
     if as_json:
@@ -83,7 +94,7 @@ def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
 @app.command()
 def check(
     runs: Annotated[Path, typer.Argument(help="Run table, CSV.")],
-    tasks: Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")] = None,
+    tasks: TaskTable = None,
 ) -> None:
     """Read a run table and say what is in it, and what is wrong."""
     ladder = read_csv(runs, tasks=tasks)
@@ -93,37 +104,33 @@ def check(
 
 @app.command()
 def forecast(
-    runs: Annotated[Path | None, typer.Argument(help="Run table, CSV; without one, --dataset.")] = None,
-    dataset: Annotated[str, typer.Option(help="Embedded data set: ladder2024 or gadre2024.")] = "ladder2024",
-    tasks: Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")] = None,
+    runs: RunTable = None,
+    dataset: Dataset = "ladder2024",
+    tasks: TaskTable = None,
     params: Annotated[float | None, typer.Option(help="Parameters of the target.")] = None,
     tokens: Annotated[float | None, typer.Option(help="Training tokens of the target.")] = None,
     flops: Annotated[float | None, typer.Option(help="Training compute of the target, measured as the ladder's is.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Corpus of the target; without --params, only the targets of that corpus.")] = None,
     targets: Annotated[str | None, typer.Option(help="Runs of the table to forecast: roles (target, link, held_out) or run names, with commas.")] = None,
-    law: Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}.")] = None,
-    link: Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")] = None,
-    via: Annotated[str, typer.Option(help="Loss that every task is linked through; own: each task's own; auto: both, weighed by their past.")] = AUTO,
-    pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
-    discrepancy: Annotated[str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")] = "calibrated",
+    law: LawName = None,
+    link: LinkName = None,
+    via: Via = AUTO,
+    pooling: PoolingName = "partial",
+    discrepancy: DiscrepancyName = "calibrated",
     reruns: Annotated[bool, typer.Option("--with-reruns", help="Fit held-out reruns of fitted runs too, as replicates.")] = False,
     prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    chains: Annotated[int, typer.Option(help="Chains of the sampler.")] = 4,
+    seed: Seed = 0,
+    chains: Chains = 4,
     draws: Annotated[int, typer.Option(help="Draws kept of each chain.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the intervals to this file (.png, .svg or .pdf).")] = None,
     save: Annotated[Path | None, typer.Option(help="Save the fit to this file.")] = None,
 ) -> None:
     """Fit a ladder and forecast loss and accuracy of its targets."""
     check_prob(prob)
-    for path in (csv, plot, save):
-        if path is not None:
-            check_folder(path)
-    if plot is not None:
-        showing.check_picture(plot)
-    ladder = load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
+    _check_outputs(plot, csv, save)
+    ladder = _read(runs, tasks, dataset)
     ladder = with_reruns(ladder) if reruns else ladder
     wanted = _targets(ladder, targets, params, tokens, flops, corpus)
     setup(chains)
@@ -148,31 +155,27 @@ def forecast(
 
 @app.command()
 def backtest(
-    runs: Annotated[Path | None, typer.Argument(help="Run table, CSV; without one, --dataset.")] = None,
-    dataset: Annotated[str, typer.Option(help="Embedded data set: ladder2024 or gadre2024.")] = "ladder2024",
-    tasks: Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")] = None,
+    runs: RunTable = None,
+    dataset: Dataset = "ladder2024",
+    tasks: TaskTable = None,
     by: Annotated[str, typer.Option(help="What the cuts are of: flops, params or tokens.")] = "flops",
     cuts: Annotated[str | None, typer.Option(help="Cuts, with commas; without it, up to 8 from 8 runs of every series upwards.")] = None,
-    law: Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}.")] = None,
-    link: Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")] = None,
-    via: Annotated[str, typer.Option(help="Loss that every task is linked through; own: each task's own; auto: both, weighed by their past.")] = AUTO,
-    pooling: Annotated[str, typer.Option(help="partial, none or complete.")] = "partial",
-    discrepancy: Annotated[str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")] = "calibrated",
-    baselines: Annotated[bool, typer.Option(help="Forecast the same splits by the rivals too.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    chains: Annotated[int, typer.Option(help="Chains of the sampler.")] = 4,
+    law: LawName = None,
+    link: LinkName = None,
+    via: Via = AUTO,
+    pooling: PoolingName = "partial",
+    discrepancy: DiscrepancyName = "calibrated",
+    baselines: Annotated[bool, typer.Option(help="Forecast the same splits by the baselines too.")] = True,
+    seed: Seed = 0,
+    chains: Chains = 4,
     draws: Annotated[int, typer.Option(help="Draws kept of each chain.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="Write every case to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw how the intervals held to this file (.png, .svg or .pdf).")] = None,
 ) -> None:
-    """Fit the cheap runs, forecast the dear ones, again and again: coverage, and scores beside the rivals'. Interrupted, it resumes where it was."""
-    for path in (csv, plot):
-        if path is not None:
-            check_folder(path)
-    if plot is not None:
-        showing.check_picture(plot)
-    ladder = load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
+    """Fit the cheap runs, forecast the dear ones, again and again: coverage, and scores beside the baselines'. Interrupted, it resumes where it was."""
+    _check_outputs(plot, csv)
+    ladder = _read(runs, tasks, dataset)
     chosen = None if cuts is None else _numbers(cuts)
     setup(chains)
     settings: dict[str, Any] = {"law": law, "link": link, "via": None if via == OWN else via, "pooling": pooling, "discrepancy": discrepancy}
@@ -207,8 +210,8 @@ def reproduce(
     analysis: Annotated[str | None, typer.Option(help="One analysis by name; without it, all but the check of other starts.")] = None,
     data: Annotated[Path | None, typer.Option(envvar="BAYESCALE_SHARED_DATA", help="Folder that holds ladder2024/raw, the released checkpoint files.")] = None,
     starts: Annotated[int, typer.Option(help="Starting points of each fit in the analysis starts.")] = 10,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Both papers' own analyses: what their code released beside what comes out here. Exit status 1 where the two differ by more than the bound."""
     setup()
@@ -220,6 +223,19 @@ def reproduce(
     else:
         showing.print_reproduction(Console(width=showing.width()), made)
     raise typer.Exit(0 if made.agrees else 1)
+
+
+def _read(runs: Path | None, tasks: Path | None, dataset: str) -> Ladder:
+    return load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
+
+
+def _check_outputs(plot: Path | None, *others: Path | None) -> None:
+    """Every file that is to be written can be, before any work is done."""
+    for path in (*others, plot):
+        if path is not None:
+            check_folder(path)
+    if plot is not None:
+        showing.check_picture(plot)
 
 
 def _targets(ladder: Ladder, asked: str | None, params: float | None, tokens: float | None, flops: float | None, corpus: str | None) -> list[Target]:

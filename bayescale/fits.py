@@ -59,10 +59,10 @@ class Fit:
         The user's own; None where they were not saved with the fit.
     past
         How the same settings forecast the ladder's dearer runs from its cheaper ones: see `bayescale.stacking.densities`; empty without a past.
-    routes
-        Rivals of which this fit is a mixture: one for each loss that accuracies are linked through (``via="auto"``), or what `stack` was given.
+    members
+        Fits of which this one is a mixture: one for each loss that accuracies are linked through (``via="auto"``), or what `stack` was given.
     weights
-        Of the rivals: task (empty where they are weighed as a whole), route (index), law, link, via, weight, sd, cells (beyond earlier cuts, that it
+        Of the members: task (empty where they are weighed as a whole), member (index), law, link, via, weight, sd, cells (beyond earlier cuts, that it
         rests on); empty without them.
     """
 
@@ -79,20 +79,20 @@ class Fit:
     discrepancy: Discrepancy
     priors: Mapping[str, Distribution] | None = field(default_factory=dict)
     past: pd.DataFrame = field(default_factory=pd.DataFrame)
-    routes: tuple[Fit, ...] = ()
+    members: tuple[Fit, ...] = ()
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def linked_via(self) -> str | None:
-        """The loss that `accuracies` goes through, None for each task's own: that of the heaviest rival, where there are several."""
-        if self.routes:
-            return self.routes[self.heaviest].via
+        """The loss that `accuracies` goes through, None for each task's own: that of the heaviest member, where there are several."""
+        if self.members:
+            return self.members[self.heaviest].via
         return None if self.via == AUTO else self.via
 
     @property
     def heaviest(self) -> int:
-        """Index of the rival whose posteriors `losses` and `accuracies` are."""
-        return int(self.weights.groupby("route")["weight"].sum().idxmax())
+        """Index of the member whose posteriors `losses` and `accuracies` are."""
+        return int(self.weights.groupby("member")["weight"].sum().idxmax())
 
     @cached_property
     def loss_data(self) -> LossData:
@@ -110,12 +110,12 @@ class Fit:
         found = sampler_checks(self.losses, "loss")
         if self.accuracies is not None:
             found += sampler_checks(self.accuracies, "accuracy")
-        for route in (r for i, r in enumerate(self.routes) if i != self.heaviest):
-            name = f"law {route.law.name}, link {route.link.name if route.link else 'none'} via {route.via or 'own loss'}"
-            steps = {"accuracy": route.accuracies} if route.losses is self.losses else {"loss": route.losses, "accuracy": route.accuracies}
+        for member in (m for i, m in enumerate(self.members) if i != self.heaviest):
+            name = f"law {member.law.name}, link {member.link.name if member.link else 'none'} via {member.via or 'own loss'}"
+            steps = {"accuracy": member.accuracies} if member.losses is self.losses else {"loss": member.losses, "accuracy": member.accuracies}
             for step, tree in steps.items():
                 found += [] if tree is None else sampler_checks(tree, f"{name}: {step}")
-                found += [replace(c, check=f"{name}: {c.check}") for c in route.discrepancy.checks if c.check.startswith(f"{step}: ")]
+                found += [replace(c, check=f"{name}: {c.check}") for c in member.discrepancy.checks if c.check.startswith(f"{step}: ")]
         found += self.discrepancy.checks
         return found + design_checks(self.loss_data, self.law, self.accuracy_data, self.link) + self.ladder.with_role("fit", "link").checks()
 
@@ -136,12 +136,11 @@ class Fit:
         losses = self.loss_data.factors
         sigma = self.losses["posterior"]["sigma"].median(("chain", "draw"))
         strays: dict[str, bool] = {}
-        for s, (c, j) in enumerate(zip(losses.corpus, losses.name, strict=True)):
-            least = self.discrepancy.least_slope(s)
-            unruly = least >= STRAYS or float(sigma.sel(corpus=losses.corpora[c], loss_name=losses.names[j])) >= SCATTERS
-            strays[losses.names[j]] = strays.get(losses.names[j], False) or unruly
+        for s, (corpus, name) in enumerate(losses.pairs):
+            unruly = self.discrepancy.least_slope(s) >= STRAYS or float(sigma.sel(corpus=corpus, loss_name=name)) >= SCATTERS
+            strays[name] = strays.get(name, False) or unruly
         others = [name for name in losses.names if name not in self.ladder.tasks and not strays[name]]
-        through = dict(zip((finished.factors.names[j] for j in finished.factors.name), finished.via, strict=True))
+        through = {task: via for (_, task), via in zip(finished.factors.pairs, finished.via, strict=True)}
         found["alternative"] = ""
         for task in found.index:
             if strays.get(through[task], False):
@@ -217,11 +216,11 @@ def mix_routes(members: Sequence[Fit]) -> Fit:
     rows = []
     for task in members[0].ladder.with_role("fit", "link").tasks:
         rows += _weights(task, members, [m.past[(m.past["quantity"] == "accuracy") & (m.past["name"] == task)] for m in members])
-    return replace(_heaviest(members, rows), via=AUTO, routes=tuple(members), weights=pd.DataFrame(rows))
+    return replace(_heaviest(members, rows), via=AUTO, members=tuple(members), weights=pd.DataFrame(rows))
 
 
 def stack(fits: Sequence[Fit]) -> Fit:
-    """A mixture of fits of one ladder by rival laws or links, weighed by leave-the-largest-runs-out predictive density (see `bayescale.stacking.weigh`).
+    """A mixture of fits of one ladder by several laws or links, weighed by leave-the-largest-runs-out predictive density (see `bayescale.stacking.weigh`).
 
     Each draw of a forecast comes from one of them, losses and accuracies alike.
 
@@ -241,21 +240,21 @@ def stack(fits: Sequence[Fit]) -> Fit:
         raise SettingError(
             "fits to stack", rule="must be two or more of one ladder, with as many draws", got=f"{len(fits)} fits of {len(what)} kinds", way_out="fit each anew"
         )
-    if any(f.routes for f in fits) or any(f.discrepancy.kind != "calibrated" for f in fits):
+    if any(f.members for f in fits) or any(f.discrepancy.kind != "calibrated" for f in fits):
         got = ", ".join(f"via {f.via}, discrepancy {f.discrepancy.kind}" for f in fits)
         raise SettingError("fits to stack", rule="must each have one route and a calibrated discrepancy", got=got, way_out="fit(..., via=None)")
     rows = _weights("", fits, [f.past for f in fits])
-    return replace(_heaviest(fits, rows), routes=tuple(fits), weights=pd.DataFrame(rows))
+    return replace(_heaviest(fits, rows), members=tuple(fits), weights=pd.DataFrame(rows))
 
 
 def _weights(task: str, members: Sequence[Fit], tables: Sequence[pd.DataFrame]) -> list[dict[str, object]]:
     mean, sd, cells = weigh(tables)
     about = [{"law": m.law.name, "link": m.link.name if m.link else None, "via": m.via or "own loss"} for m in members]
-    return [{"task": task, "route": r, **about[r], "weight": float(mean[r]), "sd": float(sd[r]), "cells": cells} for r in range(len(members))]
+    return [{"task": task, "member": m, **about[m], "weight": float(mean[m]), "sd": float(sd[m]), "cells": cells} for m in range(len(members))]
 
 
 def _heaviest(members: Sequence[Fit], rows: Sequence[Mapping[str, object]]) -> Fit:
-    return members[int(pd.DataFrame(rows).groupby("route")["weight"].sum().idxmax())]
+    return members[int(pd.DataFrame(rows).groupby("member")["weight"].sum().idxmax())]
 
 
 def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:

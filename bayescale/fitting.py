@@ -118,7 +118,7 @@ def short_sampler(sampler: Sampler) -> Sampler:
 
 
 @dataclass(frozen=True)
-class Part:
+class StepKey:
     """One step of one ladder: the digest of its figures, whether its noise widens, which step, and through which loss."""
 
     figures: str
@@ -136,9 +136,9 @@ class Plan:
     earlier: list[Ladder]
     widening: bool
 
-    def key(self, part: Ladder, name: str, via: str | None) -> Part:
+    def key(self, part: Ladder, name: str, via: str | None) -> StepKey:
         """Of a step of the ladder or of its past."""
-        return Part(self.digests[id(part)], self.widening, name, via if name == "accuracy" else None)
+        return StepKey(self.digests[id(part)], self.widening, name, via if name == "accuracy" else None)
 
     @cached_property
     def digests(self) -> dict[int, str]:
@@ -174,9 +174,9 @@ class Fitter:
     ladders: Sequence[Ladder]
     full: bool = False
     _plans: list[Plan] = field(default_factory=list)
-    _data: dict[Part, LossData | AccuracyData] = field(default_factory=dict)
-    _steps: dict[Part, Step] = field(default_factory=dict)
-    _past: dict[Part, Sample] = field(default_factory=dict)
+    _data: dict[StepKey, LossData | AccuracyData] = field(default_factory=dict)
+    _steps: dict[StepKey, Step] = field(default_factory=dict)
+    _past: dict[StepKey, Sample] = field(default_factory=dict)
     _programs: dict[SeriesModel, Program] = field(default_factory=dict)
     _fits: dict[int, Fit] = field(default_factory=dict)
 
@@ -201,38 +201,40 @@ class Fitter:
                     self._data.setdefault(key, prepared.data[name])
 
     def _make(self, plan: Plan, progress: Callable[[str, float], None] | None) -> Fit:
-        names = [name for name in ("loss", "accuracy") if plan.key(plan.ladder, name, plan.routes[0].via) in self._steps]
-        vias: dict[str, list[str | None]] = {"loss": [None], "accuracy": [mine.via for mine in plan.routes]}
-        own = {name: [plan.key(plan.ladder, name, via) for via in vias[name]] for name in names}
-        past = {name: [[plan.key(part, name, via) for part in plan.earlier] for via in vias[name]] for name in names}
-        missing = {name: [k for keys in past[name] for k in keys if k in self._steps and k not in self._past] for name in names}
+        own = [self._keys(plan, plan.ladder, route) for route in plan.routes]
+        past = [[self._keys(plan, part, route) for part in plan.earlier] for route in plan.routes]
+        whole = dict.fromkeys(key for keys in own for key in keys.values())
+        missing = dict.fromkeys(key for parts in past for keys in parts for key in keys.values() if key not in self._past)
+        queues: dict[str, list[StepKey]] = {}
+        for key in (*whole, *missing):
+            queues.setdefault(key.name, []).append(key)
         short = short_sampler(self.sampler)
-        jobs = {name: [*(Job(self._steps[k], self.sampler) for k in own[name]), *(Job(self._steps[k], short) for k in missing[name])] for name in names}
+        jobs = {name: [Job(self._steps[key], self.sampler if key in whole else short) for key in queue] for name, queue in queues.items()}
         samples, seconds = sample_jobs(jobs, progress, self._programs)
-        trees = {}
-        for name in names:
-            mine = samples[name][: len(own[name])]
-            trees[name] = [full_tree(self._steps[k], x) if self.full else short_tree(self._steps[k], x) for k, x in zip(own[name], mine, strict=True)]
-            self._past |= dict(zip(missing[name], samples[name][len(own[name]) :], strict=True))
-        return self._assemble(plan, own, past, trees, seconds)
+        found = {key: sample for name, queue in queues.items() for key, sample in zip(queue, samples[name], strict=True)}
+        self._past |= {key: found[key] for key in missing}
+        trees = {key: full_tree(self._steps[key], found[key]) if self.full else short_tree(self._steps[key], found[key]) for key in whole}
+        members = [self._member(plan, route, keys, parts, trees, seconds) for route, keys, parts in zip(plan.routes, own, past, strict=True)]
+        return members[0] if len(members) == 1 else mix_routes(members)
 
-    def _assemble(
+    def _keys(self, plan: Plan, part: Ladder, route: Settings) -> dict[str, StepKey]:
+        """The key of each step that there is."""
+        keys = {name: plan.key(part, name, route.via) for name in ("loss", "accuracy")}
+        return {name: key for name, key in keys.items() if key in self._steps}
+
+    def _member(
         self,
         plan: Plan,
-        own: Mapping[str, Sequence[Part]],
-        past: Mapping[str, Sequence[Sequence[Part]]],
-        trees: Mapping[str, Sequence[xr.DataTree]],
+        route: Settings,
+        own: Mapping[str, StepKey],
+        past: Sequence[Mapping[str, StepKey]],
+        trees: Mapping[StepKey, xr.DataTree],
         seconds: float,
     ) -> Fit:
-        def fold(key: Part) -> Fold:
-            return Fold(self._data[key], self._steps[key], self._past[key])
-
-        members = []
-        for r, mine in enumerate(plan.routes):
-            at = {name: r if name == "accuracy" else 0 for name in own}
-            there = {name: {i: fold(k) for i, k in enumerate(past[name][at[name]]) if k in self._steps} for name in own}
-            data = {name: self._data[own[name][at[name]]] for name in own}
-            before = densities(mine.law, list(there["loss"].values()), there.get("accuracy", {}), plan.ladder)
-            folds = {name: list(found.values()) for name, found in there.items()}
-            members.append(make_fit(plan.ladder, mine, data, {name: trees[name][at[name]] for name in own}, folds, self.sampler, seconds, before))
-        return members[0] if len(members) == 1 else mix_routes(members)
+        folds = {
+            name: {i: Fold(self._data[keys[name]], self._steps[keys[name]], self._past[keys[name]]) for i, keys in enumerate(past) if name in keys}
+            for name in own
+        }
+        before = densities(route.law, list(folds["loss"].values()), folds.get("accuracy", {}), plan.ladder)
+        data, tree = ({name: of[key] for name, key in own.items()} for of in (self._data, trees))
+        return make_fit(plan.ladder, route, data, tree, {name: list(of.values()) for name, of in folds.items()}, self.sampler, seconds, before)

@@ -211,19 +211,17 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
 def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:
     """One row a (target, task) that can be forecast; via and verdict are those of the heaviest route."""
     losses, name_of = fit.loss_data, fit.ladder.loss_name_of
-    has_loss = {(losses.factors.corpora[c], losses.factors.names[j]) for c, j in zip(losses.factors.corpus, losses.factors.name, strict=True)}
+    has_loss = set(losses.factors.pairs)
     via: dict[tuple[str, str], str] = {}
     verdict: dict[str, str] = {}
-    routes = fit.routes or (fit,)
-    heaviest = {str(task): int(of["weight"].to_numpy().argmax()) for task, of in fit.weights.groupby("task")} if fit.routes else {}
-    of_all = heaviest.get("", 0)
-    for r, route in enumerate(routes):
-        if route.accuracy_data is None:
+    heaviest = {str(task): int(of["weight"].to_numpy().argmax()) for task, of in fit.weights.groupby("task")} if fit.members else {}
+    for m, member in enumerate(fit.members or (fit,)):
+        if member.accuracy_data is None:
             continue
-        f, found = route.accuracy_data.factors, route.verdicts()["verdict"]
-        for c, j, v in zip(f.corpus, f.name, route.accuracy_data.via, strict=True):
-            if heaviest.get(f.names[j], of_all) == r:
-                via[f.corpora[c], f.names[j]], verdict[f.names[j]] = v, found[f.names[j]]
+        found = member.verdicts()["verdict"]
+        for (corpus, task), name in zip(member.accuracy_data.factors.pairs, member.accuracy_data.via, strict=True):
+            if heaviest.get(task, heaviest.get("", 0)) == m:
+                via[corpus, task], verdict[task] = name, found[task]
 
     def about_accuracy(c: str, task: str) -> dict[str, str | None]:
         known = (c, via.get((c, task))) in has_loss

@@ -57,11 +57,6 @@ class LossData:
     flops: np.ndarray
     unique: np.ndarray
 
-    @property
-    def dearest(self) -> np.ndarray:
-        """Compute of the dearest run of each series, shape (series,)."""
-        return np.where(np.asarray(self.layout.seen), self.flops, 0.0).max(1)
-
 
 @dataclass(frozen=True)
 class AccuracyData:
@@ -95,10 +90,10 @@ class AccuracyData:
     flops: np.ndarray
     through: np.ndarray
 
-    @property
-    def dearest(self) -> np.ndarray:
-        """Compute of the dearest run of each series, shape (series,)."""
-        return np.where(np.asarray(self.layout.seen), self.flops, 0.0).max(1)
+
+def dearest(data: LossData | AccuracyData) -> np.ndarray:
+    """Compute of the dearest run of each series, shape (series,)."""
+    return np.where(np.asarray(data.layout.seen), data.flops, 0.0).max(1)
 
 
 def point(params: np.ndarray, tokens: np.ndarray, flops: np.ndarray, at: Reference, unique: np.ndarray | None = None) -> Point:

@@ -17,7 +17,7 @@ from bayescale.layouts import AccuracyData, LossData, point
 from bayescale.models import accuracy_model, loss_model
 from bayescale.placing import compute_of, factor
 from bayescale.posteriors import real_draws
-from bayescale.predicting import PARTS, AccuracyParts, LossParts, expected, standard_noise
+from bayescale.predicting import PARTS, AccuracyParts, LossParts, expected, series_through, standard_noise
 from bayescale.sampling import STREAMS, random_key
 
 REDRAWN = 8  # times that the other parts are drawn anew for a share of the variance
@@ -52,22 +52,22 @@ class Parts:
 
 @dataclass(frozen=True)
 class MixedParts:
-    """Rivals, one chosen for each draw by their weights.
+    """A mixture, one member chosen for each draw by their weights.
 
     Parameters
     ----------
-    routes
+    members
         The parts of each.
     choice
-        Index of the rival of each draw, shape (draws,), by task; under an empty name that of every cell, losses included.
+        Index of the member of each draw, shape (draws,), by task; under an empty name that of every cell, losses included.
     """
 
-    routes: tuple[Parts, ...]
+    members: tuple[Parts, ...]
     choice: dict[str, np.ndarray]
 
     def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[tuple[str, str, str], np.ndarray]:
         """As `Parts.cells`; which law it is belongs to the parameters of the law, which route alone to those of the link."""
-        each = [route.cells(order) for route in self.routes]
+        each = [member.cells(order) for member in self.members]
         found = dict(each[0])
         for key in found:
             name, part = ("", "law parameters") if "" in self.choice else (key[2], "link parameters")
@@ -91,15 +91,15 @@ def shared_variance(
 
 
 def make_parts(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts | MixedParts:
-    """Draws of every part for these targets, each trained on its corpus; where the fit is a mixture, of each of its rivals."""
-    if not fit.routes:
-        return _of_one_route(fit, targets, corpora, seed)
+    """Draws of every part for these targets, each trained on its corpus; where the fit is a mixture, of each of its members."""
+    if not fit.members:
+        return _of_one_fit(fit, targets, corpora, seed)
     rng, draws = np.random.default_rng([seed, STREAMS.index("routes")]), fit.sampler.chains * fit.sampler.draws
     choice = {str(task): rng.choice(len(of), draws, p=of["weight"] / of["weight"].sum()) for task, of in fit.weights.groupby("task", sort=False)}
-    return MixedParts(tuple(_of_one_route(route, targets, corpora, seed) for route in fit.routes), choice)
+    return MixedParts(tuple(_of_one_fit(member, targets, corpora, seed) for member in fit.members), choice)
 
 
-def _of_one_route(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts:
+def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts:
     losses, accuracies = fit.loss_data, fit.accuracy_data
     keys = jax.random.split(random_key(seed, "forecast"), 3)
     rng = np.random.default_rng([seed, STREAMS.index("discrepancy")])
@@ -113,20 +113,17 @@ def _of_one_route(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], s
     drift = fit.discrepancy.draw("loss", f.series, rng, draws)
     noise = standard_noise(model, real.get("tail"), law.shape, keys[0])
     parts = LossParts(law, sd, drift, _efolds(fit, losses, targets), noise, shift)
-    loss_at = {(labels[i], f.names[f.name[s]]): (s, i) for s in range(f.series) for i, c in enumerate(corpora) if f.corpora[f.corpus[s]] == c}
+    loss_at = {(labels[i], name): (s, i) for s, (of, name) in enumerate(f.pairs) for i, corpus in enumerate(corpora) if of == corpus}
     if accuracies is None or fit.accuracies is None or fit.link is None:
         return Parts(parts, None, loss_at, {})
     g = accuracies.factors
     linked = accuracy_model(fit.link, g, pooling=fit.pooling)
     link_real, _ = real_draws(fit.accuracies, linked, g.names, "task")
-    series = {(f.corpora[c], f.names[j]): s for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))}
-    via = np.array([series.get((g.corpora[c], v), -1) for c, v in zip(g.corpus, accuracies.via, strict=True)])
+    via = series_through(f, accuracies)
     bend = fit.discrepancy.draw("accuracy", g.series, rng, draws)
     score_noise = np.asarray(jax.random.normal(keys[2], (draws, g.series, len(targets))))
     second = AccuracyParts(linked, link_real, accuracies, via, bend, _efolds(fit, accuracies, targets), score_noise)
-    accuracy_at = {
-        (labels[i], g.names[g.name[s]]): (s, i) for s in range(g.series) for i, c in enumerate(corpora) if g.corpora[g.corpus[s]] == c and via[s] >= 0
-    }
+    accuracy_at = {(labels[i], task): (s, i) for s, (of, task) in enumerate(g.pairs) for i, corpus in enumerate(corpora) if of == corpus and via[s] >= 0}
     return Parts(parts, second, loss_at, accuracy_at)
 
 

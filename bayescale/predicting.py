@@ -13,6 +13,7 @@ import numpy as np
 
 from bayescale.layouts import AccuracyData
 from bayescale.models import Layout, SeriesModel
+from bayescale.priors import Factors
 
 type Order = Mapping[str, np.ndarray]
 type Real = Mapping[str, jax.Array]
@@ -116,6 +117,12 @@ class AccuracyParts:
         real = {name: v[link] for name, v in self.real.items()}
         drawn = _accuracy(self.model, real, z, self.efolds * self.bend[bend][:, :, None], self.noise[noise], self.items)
         return np.where(self.via[:, None] >= 0, np.asarray(drawn), np.nan)
+
+
+def series_through(losses: Factors, data: AccuracyData) -> np.ndarray:
+    """Index of the loss series that each series of accuracies is linked through, -1 where the law has none."""
+    at = {pair: s for s, pair in enumerate(losses.pairs)}
+    return np.array([at.get((corpus, name), -1) for (corpus, _), name in zip(data.factors.pairs, data.via, strict=True)])
 
 
 @partial(jax.jit, static_argnums=0)

@@ -26,11 +26,6 @@ class Prepared:
     data: Mapping[str, LossData | AccuracyData]
     steps: Mapping[str, Step]
 
-    @property
-    def widening(self) -> bool:
-        """Whether the noise of the losses grows towards small runs."""
-        return self.steps["loss"].layout.lag is not None
-
 
 @dataclass(frozen=True)
 class Settings:

@@ -50,6 +50,11 @@ class Factors:
         return len(self.corpus)
 
     @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(corpus, name) of each series."""
+        return [(self.corpora[c], self.names[j]) for c, j in zip(self.corpus, self.name, strict=True)]
+
+    @cached_property
     def several(self) -> np.ndarray:
         """The kinds that have more than one series: only they have a spread."""
         return np.flatnonzero(np.bincount(self.kind, minlength=len(self.kinds)) > 1)

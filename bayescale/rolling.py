@@ -13,7 +13,7 @@ from bayescale.checks import Check
 from bayescale.discrepancy import FEWEST_CUTS, FEWEST_DECADES, FEWEST_RUNS, FOLD_DIVERGENT, FOLD_RHAT, Slopes, past_slope, small_ladder
 from bayescale.folds import SAME_COST, below, cuts, enough_runs, one_measure
 from bayescale.ladder import Ladder
-from bayescale.layouts import AccuracyData, LossData, point
+from bayescale.layouts import AccuracyData, LossData, dearest, point
 from bayescale.models import score_sd
 from bayescale.posteriors import Step
 from bayescale.predicting import asymptotes, expected, standard_noise
@@ -50,8 +50,8 @@ class Fold:
 
     def places(self, of: Factors) -> list[int] | None:
         """Where each series of `of` is among its own, whose order is that of their first rows; None where they are not the same."""
-        mine, wanted = ([(f.corpora[c], f.names[j]) for c, j in zip(f.corpus, f.name, strict=True)] for f in (self.step.factors, of))
-        return [mine.index(pair) for pair in wanted] if set(mine) == set(wanted) else None
+        mine = self.step.factors.pairs
+        return [mine.index(pair) for pair in of.pairs] if set(mine) == set(of.pairs) else None
 
 
 def past_ladders(ladder: Ladder) -> list[Ladder]:
@@ -116,7 +116,7 @@ def _past(fold: Fold, data: LossData | AccuracyData, members: Sequence[int]) -> 
     places = fold.places(data.factors)
     if places is None:
         return None
-    efolds = np.maximum(np.log(data.flops / fold.data.dearest[places][:, None]), 0.0)
+    efolds = np.maximum(np.log(data.flops / dearest(fold.data)[places][:, None]), 0.0)
     future = np.asarray(data.layout.seen) & (data.flops > fold.data.largest_flops * SAME_COST)
     if (np.where(future, efolds, 0.0)[members].max(1) < LEVER).any():
         return None

@@ -37,7 +37,7 @@ def save_fit(fit: Fit, path: str | Path) -> None:
 
 
 def _write(fit: Fit, file: Path | io.BytesIO, of: Fit | None) -> None:
-    """One archive; the rivals of a mixture are archives in it, without the losses that they share with the fit `of` which they belong to."""
+    """One archive; the members of a mixture are archives in it, without the losses that they share with the fit `of` which they belong to."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("settings.json", json.dumps(_settings(fit), indent=1, default=np.ndarray.tolist))
         archive.writestr("runs.csv", fit.ladder.frame.to_csv(index=False, float_format="%.17g"))
@@ -48,10 +48,10 @@ def _write(fit: Fit, file: Path | io.BytesIO, of: Fit | None) -> None:
             archive.writestr("losses.nc", bytes(fit.losses.to_netcdf(engine=ENGINE)))
         if fit.accuracies is not None:
             archive.writestr("accuracies.nc", bytes(fit.accuracies.to_netcdf(engine=ENGINE)))
-        for i, rival in enumerate(fit.routes):
+        for i, member in enumerate(fit.members):
             inside = io.BytesIO()
-            _write(rival, inside, fit)
-            archive.writestr(f"rival-{i}.fit", inside.getvalue())
+            _write(member, inside, fit)
+            archive.writestr(f"member-{i}.fit", inside.getvalue())
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
@@ -148,7 +148,7 @@ def _settings(fit: Fit) -> dict[str, object]:
         "noise": fit.noise,
         "blocks": fit.blocks,
         "discrepancy": asdict(fit.discrepancy),
-        "rivals": len(fit.routes),
+        "members": len(fit.members),
         "own_priors": fit.priors is None or len(fit.priors) > 0,
         "sampler": asdict(fit.sampler),
     }
@@ -177,11 +177,11 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, l
         past=_table(archive.read("past.csv")),
         weights=_table(archive.read("weights.csv")),
     )
-    rivals = []
-    for i in range(settings["rivals"]):
-        with zipfile.ZipFile(io.BytesIO(archive.read(f"rival-{i}.fit"))) as inside:
-            rivals.append(_read(inside, json.loads(inside.read("settings.json")), law, link, whole.losses))
-    return replace(whole, routes=tuple(rivals))
+    members = []
+    for i in range(settings["members"]):
+        with zipfile.ZipFile(io.BytesIO(archive.read(f"member-{i}.fit"))) as inside:
+            members.append(_read(inside, json.loads(inside.read("settings.json")), law, link, whole.losses))
+    return replace(whole, members=tuple(members))
 
 
 def _tree(archive: zipfile.ZipFile, name: str) -> xr.DataTree:

@@ -1,4 +1,4 @@
-"""Weights over rival laws, links, and routes from loss to accuracy, by how well each forecast the ladder's own dearest runs from its cheaper ones.
+"""Weights over the members of a mixture (laws, links, routes to accuracy), by how well each forecast the ladder's dearest runs from its cheaper ones.
 
 Leave-the-largest-runs-out: at every earlier cut, the log predictive density of what lies beyond it. Ordinary leave-one-out would reward interpolation.
 """
@@ -16,8 +16,8 @@ from bayescale.discrepancy import Discrepancy, link_slopes, loss_slopes
 from bayescale.folds import SAME_COST, one_measure
 from bayescale.ladder import Ladder
 from bayescale.laws import Law
-from bayescale.layouts import AccuracyData, LossData, measured, point
-from bayescale.predicting import AccuracyParts, LossParts, expected, standard_noise
+from bayescale.layouts import AccuracyData, LossData, dearest, measured, point
+from bayescale.predicting import AccuracyParts, LossParts, expected, series_through, standard_noise
 from bayescale.priors import Factors
 from bayescale.rolling import Fold
 
@@ -59,13 +59,13 @@ def densities(law: Law, losses: Sequence[Fold], accuracies: Mapping[int, Fold], 
 
 def _of_cells(quantity: str, cut: float, drawn: np.ndarray, f: Factors, runs: pd.DataFrame, actual: pd.Series) -> pd.DataFrame:
     rows = []
-    for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True)):
+    for s, (corpus, name) in enumerate(f.pairs):
         for i, run in enumerate(runs.index):
-            came_out = actual.get((run, f.names[j]), np.nan)
-            if runs["corpus"].iloc[i] == f.corpora[c] and np.isfinite(came_out) and np.isfinite(drawn[:, s, i]).all():
+            came_out = actual.get((run, name), np.nan)
+            if runs["corpus"].iloc[i] == corpus and np.isfinite(came_out) and np.isfinite(drawn[:, s, i]).all():
                 middle, sd = drawn[:, s, i].mean(), drawn[:, s, i].std()
                 lpd = -0.5 * ((came_out - middle) / sd) ** 2 - np.log(sd)
-                rows.append({"cut": cut, "quantity": quantity, "name": f.names[j], "run": run, "lpd": float(lpd)})
+                rows.append({"cut": cut, "quantity": quantity, "name": name, "run": run, "lpd": float(lpd)})
     return pd.DataFrame(rows)
 
 
@@ -82,27 +82,26 @@ def _chain(law: Law, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, comp
         return log_loss, None
     assert isinstance(accuracy.data, AccuracyData)
     g = accuracy.data.factors
-    at = {(f.corpora[c], f.names[j]): s for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))}
-    via = np.array([at.get((g.corpora[c], v), -1) for c, v in zip(g.corpus, accuracy.data.via, strict=True)])
+    via = series_through(f, accuracy.data)
     bend = Discrepancy("prior", (link_slopes(g),)).draw("accuracy", g.series, rng, len(mean))
     noise = rng.standard_normal((len(mean), g.series, len(runs)))
     return log_loss, AccuracyParts(accuracy.step.model, accuracy.real, accuracy.data, via, bend, _efolds(accuracy.data, compute), noise).accuracy(log_loss)
 
 
 def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
-    return np.maximum(np.log(compute / data.dearest[:, None]), 0.0)
+    return np.maximum(np.log(compute / dearest(data)[:, None]), 0.0)
 
 
 def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
-    """W = E softmax(sum over cuts of the mean lpd): mean and sd of the weight of each rival, and the cells that they rest on.
+    """W = E softmax(sum over cuts of the mean lpd): mean and sd of the weight of each member, and the cells that they rest on.
 
-    The expectation is over Bayesian bootstraps of the cells that all rivals forecast (pseudo-BMA+, Yao et al. 2018, Bayesian Analysis 13). A mean and not
+    The expectation is over Bayesian bootstraps of the cells that all members forecast (pseudo-BMA+, Yao et al. 2018, Bayesian Analysis 13). A mean and not
     a sum over the cells beyond a cut, because their errors have one cause. Equal weights where no cut tells of any.
 
     Parameters
     ----------
     tables
-        One of each rival, as `densities` gives them.
+        One of each member, as `densities` gives them.
     """
     n = len(tables)
     cells = pd.concat([t.set_index(["cut", "quantity", "name", "run"])["lpd"].astype(float) for t in tables], axis=1).dropna()

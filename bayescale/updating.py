@@ -75,7 +75,7 @@ def update(
     """
     if before.priors is None:
         raise SettingError("priors of the fit", rule="must be known to fit again", got="your own, which are not saved", way_out="fit anew with priors=")
-    if before.routes and before.via != AUTO:
+    if before.members and before.via != AUTO:
         raise SettingError("fit to update", rule="must be of one law", got="a mixture", way_out="update each of its fits, and stack them again")
     ladder = with_rows(before.ladder, new_runs)
     after = fit(

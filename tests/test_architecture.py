@@ -47,7 +47,7 @@ ORDER = [
     "simulating",
     "point_fits",
     "baselines",
-    "rivals",
+    "baseline_forecasts",
     "keeping",
     "backtests",
     "backtesting",

@@ -65,17 +65,17 @@ class TestRoutes:
 
     def test_the_default_weighs_both(self, default_fit: Fit) -> None:
         assert default_fit.via == AUTO
-        assert [r.via for r in default_fit.routes] == [None, "c4"]
+        assert [r.via for r in default_fit.members] == [None, "c4"]
         np.testing.assert_allclose(default_fit.weights.groupby("task")["weight"].sum(), 1.0)
         assert default_fit.weights["weight"].between(0.01, 0.99).all(), "a past of three cuts settles nothing"
         assert (default_fit.weights["cells"] > 5).all()
 
     def test_without_a_past_each_task_goes_through_its_own_loss(self, ladder: Ladder) -> None:
         alone = fit(ladder, law="compute", discrepancy="prior", chains=2, draws=50)
-        assert (alone.routes, alone.linked_via) == ((), None)
+        assert (alone.members, alone.linked_via) == ((), None)
 
     def test_checks_of_every_route_and_of_its_past_are_in_sight(self, default_fit: Fit) -> None:
-        lighter = default_fit.routes[1 - default_fit.heaviest].via or "own loss"
+        lighter = default_fit.members[1 - default_fit.heaviest].via or "own loss"
         names = [c.check for c in default_fit.checks]
         for check in ("accuracy: divergences", "accuracy: R-hat of past slopes", "accuracy: share of divergent draws in past fits"):
             assert f"law skaling, link logistic via {lighter}: {check}" in names
@@ -96,10 +96,10 @@ class TestRoutes:
     def test_a_forecast_is_a_mixture_of_the_routes(self, default_fit: Fit) -> None:
         targets = default_fit.ladder.targets("target")
         mixed = forecast(default_fit, targets).draws["accuracy"].sel(target="13B-5T", task="mmlu").to_numpy().ravel()
-        each = [forecast(r, targets).draws["accuracy"].sel(target="13B-5T", task="mmlu").to_numpy().ravel() for r in default_fit.routes]
+        each = [forecast(r, targets).draws["accuracy"].sel(target="13B-5T", task="mmlu").to_numpy().ravel() for r in default_fit.members]
         is_first, is_second = np.isclose(mixed, each[0], rtol=0, atol=0), np.isclose(mixed, each[1], rtol=0, atol=0)
         assert (is_first | is_second).all()
-        weight = default_fit.weights.query("task == 'mmlu' and route == 0")["weight"].item()
+        weight = default_fit.weights.query("task == 'mmlu' and member == 0")["weight"].item()
         assert is_first.mean() == pytest.approx(weight, abs=4 * np.sqrt(weight * (1 - weight) / len(mixed)))
 
     def test_the_table_says_which_loss_is_the_heaviest(self, default_fit: Fit) -> None:

@@ -93,4 +93,4 @@ def _series(data: LossData | AccuracyData, y: np.ndarray) -> list[tuple[str, str
     """Corpus, name, seen cells, figures and compute of each series."""
     f = data.factors
     seen = np.asarray(data.layout.seen)
-    return [(f.corpora[c], f.names[j], seen[s], y[s], data.flops[s]) for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))]
+    return [(corpus, name, seen[s], y[s], data.flops[s]) for s, (corpus, name) in enumerate(f.pairs)]

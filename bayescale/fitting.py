@@ -9,7 +9,7 @@ from functools import cached_property
 import xarray as xr
 from numpyro.distributions import Distribution
 
-from bayescale.discrepancy import DISCREPANCIES, DiscrepancyKind
+from bayescale.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
 from bayescale.errors import SettingError
 from bayescale.fits import Fit, make_fit, mix_routes, stack
 from bayescale.folds import Job, alike, sample_jobs
@@ -209,7 +209,10 @@ class Fitter:
         for key in (*whole, *missing):
             queues.setdefault(key.name, []).append(key)
         short = short_sampler(self.sampler)
-        jobs = {name: [Job(self._steps[key], self.sampler if key in whole else short) for key in queue] for name, queue in queues.items()}
+        jobs = {
+            name: [Job(self._steps[key], self.sampler) if key in whole else Job(self._steps[key], short, FOLD_DIVERGENT) for key in queue]
+            for name, queue in queues.items()
+        }
         samples, seconds = sample_jobs(jobs, progress, self._programs)
         found = {key: sample for name, queue in queues.items() for key, sample in zip(queue, samples[name], strict=True)}
         self._past |= {key: found[key] for key in missing}

@@ -22,10 +22,11 @@ SAME_COST = 1.02  # runs whose compute differs by less are on one side of every 
 
 
 class Job(NamedTuple):
-    """One step to sample, and how."""
+    """One step to sample, how, and the share of divergent draws that is tolerated before it is sampled again with smaller steps."""
 
     step: Step
     sampler: Sampler
+    divergent: float = 0.0
 
 
 def cuts(compute: pd.Series, *, first: float, ratio: float) -> list[float]:
@@ -116,7 +117,7 @@ def _sample_list(jobs: Sequence[Job], programs: dict[SeriesModel, Program], prog
     for job, done, share in zip(jobs, before[:-1], work / work.sum(), strict=True):
         if job.step.model not in programs:
             programs[job.step.model] = Program(job.step.model)
-        samples.append(programs[job.step.model](job.step.layout, job.sampler, partial(_within, progress, done, share), job.step.name))
+        samples.append(programs[job.step.model](job.step.layout, job.sampler, partial(_within, progress, done, share), job.step.name, divergent=job.divergent))
     return samples
 
 

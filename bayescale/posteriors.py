@@ -21,7 +21,7 @@ from bayescale.layouts import AccuracyData, LossData
 from bayescale.links import Link
 from bayescale.models import Layout, SeriesModel
 from bayescale.priors import Factors
-from bayescale.sampling import NUMPYRO, TARGET_ACCEPT, Sample, Sampler, random_key
+from bayescale.sampling import NUMPYRO, Sample, Sampler, random_key
 
 type Arrays = Mapping[str, np.ndarray]
 
@@ -109,7 +109,7 @@ def real_draws(tree: xr.DataTree, model: SeriesModel, names: Sequence[str], dim:
 
 def _tree(groups: Mapping[str, xr.Dataset], sample: Sample) -> xr.DataTree:
     tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
-    tree.attrs = provenance(sample.sampler) | {"leapfrog_steps": sample.leapfrog_steps, "seconds": sample.seconds}
+    tree.attrs = provenance(sample.sampler) | {"target_accept": sample.target_accept, "leapfrog_steps": sample.leapfrog_steps, "seconds": sample.seconds}
     return tree
 
 
@@ -118,7 +118,7 @@ def provenance(sampler: Sampler) -> dict[str, str | int | float]:
     packages = ("bayescale", "jax", "numpyro", "arviz", "numpy")
     versions = {f"version_{name}": importlib.metadata.version(name) for name in packages}
     settings = {name: getattr(sampler, name) for name in ("seed", "chains", "draws", "warmup")}
-    return {**versions, "version_python": platform.python_version(), "device": jax.devices()[0].platform, "target_accept": TARGET_ACCEPT, **settings}
+    return {**versions, "version_python": platform.python_version(), "device": jax.devices()[0].platform, **settings}
 
 
 def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str, jax.Array]:

@@ -28,7 +28,7 @@ from bayescale.modes import Quadratic, quadratic
 
 BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
-TARGET_ACCEPT = 0.95  # mean acceptance probability that the step size is adapted to: at 0.9, one fit in forty has a divergence
+TARGET_ACCEPT = (0.95, 0.99)  # mean acceptance probability that the step size is adapted to (at 0.9, one fit in forty has a divergence), and where draws diverge
 STAND_IN_ENERGY = 1e6  # so high that the first iteration of warm-up moves to a point whose energy is known; sparing its computation halves the set-up
 Stream = Literal["loss", "accuracy", "loss predictive", "accuracy predictive", "forecast", "simulate", "discrepancy", "routes", "variance"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
@@ -66,12 +66,13 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Sample:
-    """Draws of every real-valued site, (chain, draw, ...), with the sampler's statistics, (chain, draw), and seconds spent."""
+    """Draws of every real-valued site, (chain, draw, ...), with the sampler's statistics, (chain, draw), seconds spent, and the acceptance aimed at."""
 
     sites: dict[str, np.ndarray]
     statistics: dict[str, np.ndarray]
     seconds: float
     sampler: Sampler
+    target_accept: float
 
     @property
     def leapfrog_steps(self) -> float:
@@ -145,20 +146,35 @@ class Program:
     def __init__(self, model: SeriesModel) -> None:
         self._space = coordinates(model)
         self._quadratic = quadratic(model)
-        density = log_posterior(model)
-        self._init, self._next = hmc(potential_fn_gen=lambda layout, q: lambda z: -density(z, layout, q), algo="NUTS")
+        self._density = log_posterior(model)
+        self._kernel = cache(self._make_kernel)
         self._over_chains = cache(_over_chains)
 
-    def __call__(self, layout: Layout, sampler: Sampler, progress: Callable[[float], None] | None = None, stream: Stream = "loss") -> Sample:
-        """Sample the posterior given `layout`; `progress` is told the share done after each block; `stream` says which step's random numbers."""
+    def __call__(
+        self, layout: Layout, sampler: Sampler, progress: Callable[[float], None] | None = None, stream: Stream = "loss", *, divergent: float = 0.0
+    ) -> Sample:
+        """Sample the posterior given `layout`, and once more with smaller steps where more than a share `divergent` of the draws diverged.
+
+        `progress` is told the share done after each block; `stream` says which step's random numbers.
+        """
         require_64bit()
         began = time.perf_counter()
         layout = jax.tree.map(jnp.asarray, layout)
         q = self._quadratic(layout)
+        key = random_key(sampler.seed, stream)
+        for accept in TARGET_ACCEPT:
+            sites, statistics = self._sample(key, layout, q, sampler, accept, progress)
+            if statistics["diverging"].mean() <= divergent:
+                break
+        return Sample(sites, statistics, time.perf_counter() - began, sampler, accept)
+
+    def _sample(
+        self, key: jax.Array, layout: Layout, q: Quadratic, sampler: Sampler, accept: float, progress: Callable[[float], None] | None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         mesh = chain_mesh(sampler.chains)
-        keys = jax.device_put(jax.random.split(random_key(sampler.seed, stream), sampler.chains), NamedSharding(mesh, PartitionSpec("chain")))
-        advance = self._over_chains(self._advance, mesh)
-        state = self._over_chains(self._begin, mesh, sampler.warmup)(keys, layout, q)
+        keys = jax.device_put(jax.random.split(key, sampler.chains), NamedSharding(mesh, PartitionSpec("chain")))
+        begin, advance = (self._over_chains(function, mesh) for function in self._kernel(sampler.warmup, accept))
+        state = begin(keys, layout, q)
         blocks = []
         total = sampler.warmup + sampler.draws
         for done in range(0, total, BLOCK):
@@ -170,22 +186,27 @@ class Program:
             if progress is not None:
                 progress(min(1.0, (done + BLOCK) / total))
         skip = sampler.warmup - BLOCK * (sampler.warmup // BLOCK)
-        sites, statistics = jax.tree.map(lambda *b: np.concatenate(b, 1)[:, skip : skip + sampler.draws], *blocks)
-        return Sample(sites, statistics, time.perf_counter() - began, sampler)
+        return jax.tree.map(lambda *b: np.concatenate(b, 1)[:, skip : skip + sampler.draws], *blocks)
 
-    def _begin(self, key: jax.Array, layout: Layout, q: Quadratic, warmup: int) -> Any:
-        one, two = jax.random.split(key)
-        z = jnp.asarray(self._space.start) + JITTER * jax.random.normal(one, (self._space.size,))
-        start = ParamInfo(z, jnp.asarray(STAND_IN_ENERGY), jnp.zeros_like(z))
-        return self._init(start, warmup, step_size=0.5, target_accept_prob=TARGET_ACCEPT, max_tree_depth=TREE_DEPTH, model_args=(layout, q), rng_key=two)
+    def _make_kernel(self, warmup: int, accept: float) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The first state of a chain, and BLOCK iterations. A kernel of NumPyro's holds the schedule of its warm-up, so each has its own."""
+        start, following = hmc(potential_fn_gen=lambda layout, q: lambda z: -self._density(z, layout, q), algo="NUTS")
 
-    def _advance(self, state: Any, layout: Layout, q: Quadratic) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
-        def one(state: Any, _: None) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
-            state = self._next(state, (layout, q))
-            figures = (state.energy, state.num_steps, state.diverging, state.accept_prob, state.adapt_state.step_size, -state.potential_energy)
-            return state, (self._space.to_sites(state.z, q)[0], dict(zip(STATISTICS, figures, strict=True)))
+        def begin(key: jax.Array, layout: Layout, q: Quadratic) -> Any:
+            one, two = jax.random.split(key)
+            z = jnp.asarray(self._space.start) + JITTER * jax.random.normal(one, (self._space.size,))
+            first = ParamInfo(z, jnp.asarray(STAND_IN_ENERGY), jnp.zeros_like(z))
+            return start(first, warmup, step_size=0.5, target_accept_prob=accept, max_tree_depth=TREE_DEPTH, model_args=(layout, q), rng_key=two)
 
-        return jax.lax.scan(one, state, None, length=BLOCK)
+        def advance(state: Any, layout: Layout, q: Quadratic) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+            def one(state: Any, _: None) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+                state = following(state, (layout, q))
+                figures = (state.energy, state.num_steps, state.diverging, state.accept_prob, state.adapt_state.step_size, -state.potential_energy)
+                return state, (self._space.to_sites(state.z, q)[0], dict(zip(STATISTICS, figures, strict=True)))
+
+            return jax.lax.scan(one, state, None, length=BLOCK)
+
+        return begin, advance
 
 
 def chain_mesh(chains: int) -> Mesh:
@@ -195,14 +216,14 @@ def chain_mesh(chains: int) -> Mesh:
     return Mesh(np.array(devices[:count]), ("chain",))
 
 
-def _over_chains(function: Callable[..., Any], mesh: Mesh, *constants: object) -> Callable[..., Any]:
+def _over_chains(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
     """The function mapped over the leading chain axis of its first argument: devices in parallel, chains of one device vectorised."""
 
     def local(first: Any, *rest: Any) -> Any:
         if jax.tree.leaves(first)[0].shape[0] == 1:  # no vmap for a single chain: it would turn every branch into a select
-            out = function(jax.tree.map(lambda a: a[0], first), *rest, *constants)
+            out = function(jax.tree.map(lambda a: a[0], first), *rest)
             return jax.tree.map(lambda a: jnp.asarray(a)[None], out)
-        return jax.vmap(lambda one: function(one, *rest, *constants))(first)
+        return jax.vmap(lambda one: function(one, *rest))(first)
 
     chain, whole = PartitionSpec("chain"), PartitionSpec()
     return jax.jit(jax.shard_map(local, mesh=mesh, in_specs=(chain, whole, whole), out_specs=chain, check_vma=False))

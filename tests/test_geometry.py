@@ -317,3 +317,26 @@ def test_posterior_means_agree_with_importance_sampling() -> None:
         mcse = float(az.mcse(draws))
         assert abs(draws.mean() - mean[i]) < 4 * math.hypot(mcse, error[i]), p.name
         assert draws.std() == pytest.approx(np.sqrt(weight @ (theta[:, i] - mean[i]) ** 2), rel=0.12)
+
+
+def test_a_program_used_with_two_warm_ups_draws_as_two_programs_would() -> None:
+    """A kernel holds the schedule of its warm-up: one that is shared would adapt by the first one's."""
+    layout = loss_layout(LONE, runs=9)
+    model = loss_model(LAWS["compute"], LONE)
+    short = Sampler(chains=1, draws=50, warmup=100)
+    program = Program(model)
+    program(layout, Sampler(chains=1, draws=50, warmup=400))
+    np.testing.assert_array_equal(program(layout, short).sites["L0"], Program(model)(layout, short).sites["L0"])
+
+
+def test_a_posterior_whose_draws_diverge_is_sampled_again_with_smaller_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps so large that draws diverge, then ones that do not; told in the sample, and only where the share is more than what is tolerated."""
+    monkeypatch.setattr("bayescale.sampling.TARGET_ACCEPT", (0.1, 0.95))
+    layout = loss_layout(LONE, runs=4)
+    program = Program(loss_model(LAWS["chinchilla"], LONE))
+    sampler = Sampler(chains=1, draws=300)
+    tolerant, strict = (program(layout, sampler, divergent=share) for share in (1.0, 0.0))
+    assert tolerant.statistics["diverging"].mean() > 0
+    assert tolerant.target_accept == 0.1
+    assert strict.target_accept == 0.95
+    assert strict.statistics["step_size"].mean() < tolerant.statistics["step_size"].mean()

@@ -48,11 +48,10 @@ def point_fits(
         ahead["flops"] = [compute_of(t, losses.compute_is_measured) for t in mine]
         problem, at = _loss_problem(law, runs, ahead)
         try:
-            fitted = solve(problem)
+            drawn = bootstrap(solve(problem), at, RESAMPLED, rng)
         except FitError:
             failed.append(f"{corpus}: {name}")
             continue
-        drawn = bootstrap(fitted, at, RESAMPLED, rng)
         found |= {("loss", t.label, name): drawn[:, i] for i, t in enumerate(mine)}
     if accuracies is not None:
         _point_links(law, accuracies, targets, corpora, rng, found, failed)
@@ -78,13 +77,12 @@ def _point_links(
             continue
         loss, accuracy = data.through[s][seen], values[seen]
         problem = gadre_error(loss, 1 - accuracy) if law == "gadre" else ladder_link(loss, accuracy, float(data.chance[s]))
+        at = np.stack([found["loss", t.label, data.via[s]] for t in mine], 1)
         try:
-            fitted = solve(problem)
+            drawn = bootstrap(solve(problem), at, RESAMPLED, rng)
         except FitError:
             failed.append(f"{corpus}: {name}")
             continue
-        at = np.stack([found["loss", t.label, data.via[s]] for t in mine], 1)
-        drawn = bootstrap(fitted, at, RESAMPLED, rng)
         for i, t in enumerate(mine):
             found["accuracy", t.label, name] = np.clip(1 - drawn[:, i] if law == "gadre" else drawn[:, i], 0.0, 1.0)
 

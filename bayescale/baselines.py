@@ -55,7 +55,7 @@ def _compute(p: jax.Array, C: jax.Array) -> jax.Array:
 
 
 def _logistic(p: jax.Array, loss: jax.Array) -> jax.Array:
-    return p[0] / (1 + jnp.exp(-p[2] * (loss - p[1]))) + p[3]
+    return p[0] * jax.nn.sigmoid(p[2] * (loss - p[1])) + p[3]
 
 
 def _log_logistic(p: jax.Array, loss: jax.Array) -> jax.Array:

@@ -18,6 +18,7 @@ from bayescale.models import SeriesModel
 from bayescale.posteriors import Step
 from bayescale.sampling import Program, Sample, Sampler
 
+SIZES = 3
 SAME_COST = 1.02  # runs whose compute differs by less are on one side of every cut: reruns differ in their last batch
 
 
@@ -43,10 +44,19 @@ def cuts(compute: pd.Series, *, first: float, ratio: float) -> list[float]:
 
 
 def enough_runs(ladder: Ladder, runs: int, places: pd.Series) -> float:
-    """The compute (or whatever `places` says of each run) up to which every series of the ladder has that many runs; infinite where one never has."""
+    """The compute (or whatever `places` says of each run) up to which every series has that many runs, and 3 sizes where the ladder has; infinite without.
+
+    Two sizes cannot tell how fast the loss falls with size from where it would end.
+    """
     cells = ladder.frame.drop_duplicates(["run", "loss_name"])
-    reached = [np.sort(places[cell["run"]].to_numpy()) for _, cell in cells.groupby(["corpus", "loss_name"])]
-    return max(float(c[runs - 1]) if len(c) >= runs else float("inf") for c in reached)
+    size = np.log(cells["params"]).round(1)
+    cells = cells.assign(place=cells["run"].map(places), size=size).sort_values("place")
+    sizes = min(SIZES, size.nunique())
+    reached = []
+    for _, cell in cells.groupby(["corpus", "loss_name"]):
+        enough = (np.arange(len(cell)) >= runs - 1) & ((~cell["size"].duplicated()).cumsum() >= sizes)
+        reached.append(float(cell["place"][enough].min()) if enough.any() else float("inf"))
+    return max(reached)
 
 
 def one_measure(ladder: Ladder) -> Ladder:

@@ -94,6 +94,11 @@ def bootstrap(fit: PointFit, x: object, draws: int, rng: np.random.Generator) ->
 
     Residuals are of ln y where the objective is Huber's loss; an x of shape (draws, points) goes with the draws. Each refit starts at the optimum and
     is taken where its optimiser ends.
+
+    Raises
+    ------
+    FitError
+        Where a refit leaves what its curve is finite for.
     """
     problem, centre = fit.problem, np.array(list(fit.values.values()))
     in_logs = problem.objective == "huber"
@@ -106,16 +111,19 @@ def bootstrap(fit: PointFit, x: object, draws: int, rng: np.random.Generator) ->
     for b in range(draws):
         drawn = rng.choice(residual, len(residual))
         y = np.log(fitted) + drawn if in_logs else fitted + drawn
-        end = opt.least_squares(
-            lambda p, y=y: np.asarray(residuals(p, known, y)),
-            inside,
-            jac=lambda p, y=y: np.asarray(jacobian(p, known, y)),
-            bounds=np.array(problem.bounds).T,
-            loss="huber" if in_logs else "linear",
-            f_scale=HUBER if in_logs else 1.0,
-            x_scale="jac",
-            max_nfev=100,
-        )
+        try:
+            end = opt.least_squares(
+                lambda p, y=y: np.asarray(residuals(p, known, y)),
+                inside,
+                jac=lambda p, y=y: np.asarray(jacobian(p, known, y)),
+                bounds=np.array(problem.bounds).T,
+                loss="huber" if in_logs else "linear",
+                f_scale=HUBER if in_logs else 1.0,
+                x_scale="jac",
+                max_nfev=100,
+            )
+        except ValueError as failure:  # SciPy's word for a curve that is not finite
+            raise _failed(problem, str(failure)) from None
         here = np.asarray(curve(end.x, at[b] if isinstance(at, np.ndarray) and at.ndim == 2 else at))
         more = rng.choice(residual, here.shape)
         rows.append(here * np.exp(more) if in_logs else here + more)

@@ -174,9 +174,9 @@ class Pooling:
         return numpyro.sample(p.name, dist.Normal(self.location(p, sites), self.own_sd(p, sites)))
 
     def by_series(self, sites: Sites) -> dict[str, jax.Array]:
-        """The real values of every parameter, shape (series,), shared ones repeated."""
+        """The real values of every parameter, shape (..., series), shared ones repeated."""
         kind = np.array(self.factors.kind)
-        return {p.name: sites[p.name][kind] if self.shared(p) else sites[p.name] for p in self.parameters}
+        return {p.name: sites[p.name][..., kind] if self.shared(p) else sites[p.name] for p in self.parameters}
 
     def natural(self, sites: Sites) -> dict[str, jax.Array]:
         """Every site on its natural scale, from real values with any leading dimensions."""

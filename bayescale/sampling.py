@@ -28,7 +28,7 @@ from bayescale.modes import Quadratic, quadratic
 
 BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
-TARGET_ACCEPT = (0.95, 0.99)  # mean acceptance probability that the step size is adapted to (at 0.9, one fit in forty has a divergence), and where draws diverge
+TARGET_ACCEPT = (0.95, 0.99)  # mean acceptance that the step size is adapted to (at 0.9, one fit in forty has a divergence), and where draws still diverge
 STAND_IN_ENERGY = 1e6  # so high that the first iteration of warm-up moves to a point whose energy is known; sparing its computation halves the set-up
 Stream = Literal["loss", "accuracy", "loss predictive", "accuracy predictive", "forecast", "simulate", "discrepancy", "routes", "variance"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)

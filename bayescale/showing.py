@@ -45,6 +45,7 @@ def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
         "prob": prob,
         "note": forecast.note,
         "discrepancy": json.loads(fit.discrepancy.to_frame().to_json(orient="records")),
+        "weights": json.loads(fit.weights.to_json(orient="records")),
         "diagnostics": diagnostics(fit),
         "sampler": sampler(fit),
         "versions": {k.removeprefix("version_"): v for k, v in provenance(fit.sampler).items() if k.startswith("version_")},
@@ -93,12 +94,14 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
                 _figure(known.get("loss"), 1.0, 4) + ("*" if cell.get("loss_fitted") else ""),
                 _interval(cell.get("accuracy"), 100.0, 1),
                 _figure(known.get("accuracy"), 100.0, 1) + ("*" if cell.get("accuracy_fitted") else ""),
-                str(cell.get("via") or ""),
+                routes(fit.weights, cell["task"]) or str(cell.get("via") or ""),
                 str(cell.get("verdict") or ""),
             )
         console.print(table)
     if any(c.get("loss_fitted") or c.get("accuracy_fitted") for t in result["targets"] for c in [*t["tasks"], *t["losses"]]):
         console.print("* fitted: the law or the link has seen this figure, so it is no test of the forecast.", highlight=False)
+    if len(fit.weights):
+        console.print(mixture(fit.weights), highlight=False)
     print_checks(console, fit.checks)
     mean_steps, spent = result["sampler"]["leapfrog_steps"], result["sampler"]["seconds"]
     console.print(f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all", highlight=False)
@@ -254,6 +257,21 @@ def _cell(frame: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[str, Any]
         cell["actual"] = {"loss": _number(known["loss"]), "accuracy": _number(known["accuracy"])}
         cell |= {name: bool(known[name]) for name in ("loss_fitted", "accuracy_fitted")}
     return cell
+
+
+def routes(weights: pd.DataFrame, task: str) -> str:
+    """The losses that a task's accuracy goes through and their weights, the heaviest first; empty where the routes are not its own."""
+    mine = weights[weights["task"] == task] if len(weights) else weights
+    return ", ".join(f"{row.via} {100 * row.weight:.0f} %" for row in mine.sort_values("weight", ascending=False).itertuples()) if len(mine) else ""
+
+
+def mixture(weights: pd.DataFrame) -> str:
+    """What the weights of a mixture are, and what they rest on."""
+    cells = int(weights["cells"].max())
+    why = f"by how well each forecast dearer runs from cheaper ones ({cells} figures at most)" if cells else "alike: nothing of the past tells of them"
+    whole = weights[weights["task"] == ""]
+    members = ", ".join(f"{row.law}, {row.link or 'no link'} via {row.via}: {row.weight:.2f} (sd {row.sd:.2f})" for row in whole.itertuples())
+    return f"Mixture, weighed {why}{': ' + members if members else ': column via'}."
 
 
 def _summary(row: pd.Series) -> dict[str, float]:

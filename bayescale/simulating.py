@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,15 @@ from bayescale.errors import SettingError
 from bayescale.ladder import Ladder
 from bayescale.laws import Law, get_law
 from bayescale.layouts import accuracy_data, link_model, loss_data, point
-from bayescale.links import Link, get_link
+from bayescale.links import LINKS, Link, get_link
 from bayescale.models import Layout, Noise, SeriesModel, every_prior_used, loss_model
+from bayescale.predicting import asymptotes, bent_accuracy
+from bayescale.preparing import Settings
 from bayescale.priors import PoolingKind
-from bayescale.sampling import random_key, require_64bit
+from bayescale.sampling import STREAMS, random_key, require_64bit
+
+type Bend = Callable[[jax.Array, Mapping[str, jax.Array]], jax.Array]  # of the expectation of y, given the real values that it came from
+Simulated = Literal["prior", "none"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ def simulate(
     link: str | Link | None = "logistic",
     noise: Noise = "normal",
     pooling: PoolingKind = "partial",
+    discrepancy: Simulated = "none",
     priors: Mapping[str, Distribution] | None = None,
     seed: int = 0,
 ) -> Simulation:
@@ -59,8 +66,9 @@ def simulate(
         Names; each task has a loss of its own.
     chance, items
         Of every task.
-    law, link, noise, pooling, priors
-        As in `fit`; ``link=None`` for losses alone. Accuracies drawn outside [0, 1] are put on its edge.
+    law, link, noise, pooling, discrepancy, priors
+        As in `fit`; ``link=None`` for losses alone. With the discrepancy ``prior`` law and link err beyond the dearest run, and noise widens below it, as
+        a fit with that prior allows for; otherwise they are true. Accuracies drawn outside [0, 1] are put on its edge.
     seed
         Of everything random.
 
@@ -72,28 +80,38 @@ def simulate(
     """
     require_64bit()
     _check(params, tokens, targets, corpora, tasks)
+    if discrepancy not in get_args(Simulated):
+        raise SettingError("discrepancy", rule="must be prior or none", got=repr(discrepancy), way_out="a past to calibrate it on comes with the fit")
     frame, table = _runs(params, tokens, targets, corpora, tasks), pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
     one, two = jax.random.split(random_key(seed, "simulate"))
-    data = loss_data(Ladder.from_frame(frame))
-    grid = {
-        k: jnp.asarray(frame[k].to_numpy(float).reshape(len(corpora), -1, len(tasks)).transpose(0, 2, 1).reshape(data.factors.series, -1))
-        for k in ("params", "tokens")
-    }
-    x = point(grid["params"], grid["tokens"], 6.0 * grid["params"] * grid["tokens"], data.reference)
-    losses = loss_model(get_law(law), data.factors, pooling=pooling, noise=noise, priors=priors)
-    loss_truth, log_loss = _draw(losses, x, jnp.ones_like(x.n), one)
+    settings = Settings(get_law(law), LINKS["logistic"] if link is None else get_link(link), None, pooling, discrepancy, noise, None, dict(priors or {}))
+    blank = Ladder.from_frame(frame if link is None else frame.assign(accuracy=0.5), tasks=None if link is None else table)
+    widening = settings.widens(blank)
+    data = loss_data(blank, widening=widening)
+    N, D = (frame[k].to_numpy(float).reshape(len(corpora), -1, len(tasks)).transpose(0, 2, 1).reshape(data.factors.series, -1) for k in ("params", "tokens"))
+    C = 6.0 * N * D
+    log_factor = np.log(C / data.largest_flops)
+    efolds, rng = np.maximum(log_factor, 0.0), np.random.default_rng([seed, STREAMS.index("simulate")])
+    drift = settings.find_discrepancy({"loss": data}, {}).draw("loss", len(N), rng, 1)[0][:, None]
+    x = jax.tree.map(jnp.asarray, point(N, D, C, data.reference))
+    losses = loss_model(settings.law, data.factors, pooling=pooling, noise=noise, priors=priors, widening=widening)
+    ones = jnp.ones_like(x.n)
+    layout = Layout(0 * ones, ones < 0, x, ones, None, np.maximum(-log_factor, 0.0) if widening else None)
+    loss_truth, log_loss = _draw(losses, layout, one, lambda mean, _: mean - efolds * drift)
     frame["loss"] = _column(np.exp(log_loss), len(corpora), len(tasks))
     if link is None:
         every_prior_used(priors or {}, [losses])
-        return Simulation(Ladder.from_frame(frame, law=get_law(law).name, name="simulated"), loss_truth, {})
+        return Simulation(Ladder.from_frame(frame, law=settings.law.name, name="simulated"), loss_truth, {})
     scored = accuracy_data(Ladder.from_frame(frame.assign(accuracy=0.5), tasks=table), None)
     assert scored is not None
     z = (np.exp(log_loss) - scored.centre[:, None]) / scored.scale[:, None]
-    model = link_model(get_link(link), scored, pooling, priors or {})
+    model = link_model(settings.link, scored, pooling, priors or {})
     every_prior_used(priors or {}, [losses, model])
-    accuracy_truth, accuracy = _draw(model, jnp.asarray(z), jnp.full(z.shape, float(items)), two)
+    layout = Layout(0 * ones, ones < 0, jnp.asarray(z), items * ones)
+    bend = settings.find_discrepancy({"loss": data, "accuracy": scored}, {}).draw("accuracy", len(N), rng, 1)[0][:, None]
+    accuracy_truth, accuracy = _draw(model, layout, two, lambda mean, real: bent_accuracy(mean, *asymptotes(model, real), efolds * bend))
     frame["accuracy"] = _column(np.clip(accuracy, 0.0, 1.0), len(corpora), len(tasks))
-    ladder = Ladder.from_frame(frame, tasks=table, law=get_law(law).name, link=get_link(link).name, name="simulated")
+    ladder = Ladder.from_frame(frame, tasks=table, law=settings.law.name, link=settings.link.name, name="simulated")
     return Simulation(ladder, loss_truth, accuracy_truth)
 
 
@@ -122,16 +140,16 @@ def _runs(
     return pd.DataFrame(rows)
 
 
-def _draw(model: SeriesModel, x: object, items: jax.Array, key: jax.Array) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _draw(model: SeriesModel, layout: Layout, key: jax.Array, bend: Bend) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Parameters from the prior, natural scale, and y (series, runs) given them."""
     one, two = jax.random.split(key)
-    layout = Layout(jnp.zeros(items.shape), jnp.zeros(items.shape, bool), x, items)
     trace = handlers.trace(handlers.seed(model, one)).get_trace(layout)
     sites = {name: site["value"] for name, site in trace.items() if site["type"] == "sample" and not site["is_observed"]}
-    mean, sd = model.expectation(model.pooling.by_series(sites), layout)
+    real = model.pooling.by_series(sites)
+    mean, sd = model.expectation(real, layout)
     truth = {name: np.asarray(v) for name, v in model.pooling.natural(sites).items()}
     truth |= {"tail": np.exp(sites["tail"])} if "tail" in sites else {}
-    return truth, np.asarray(model.scatter(mean, sd, sites.get("tail")).sample(two))
+    return truth, np.asarray(model.scatter(bend(mean, real), sd, sites.get("tail")).sample(two))
 
 
 def _column(y: np.ndarray, corpora: int, tasks: int) -> np.ndarray:

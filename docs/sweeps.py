@@ -11,6 +11,7 @@ import pandas as pd
 from bayescale import Ladder, load_dataset, read_gadre
 
 LEAST_MULTIPLIER = 7.0  # Gadre's runs at M = 5 lie 5 to 15 % off any law
+GADRE_TASKS = ["arc_easy", "hellaswag", "lambada_openai", "piqa", "copa", "winograd", "bigbench_qa_wikidata", "squad"]
 CHINCHILLA_LEFT_OUT = 5  # the highest losses, as Epoch AI drops them
 
 
@@ -31,6 +32,14 @@ def sweeps(data: Path) -> dict[str, Ladder]:
         "muennighoff2023": _table(once["N"], once["D"], once["val_loss"]),
     }
     return {name: Ladder.from_frame(table.drop(columns="accuracy", errors="ignore"), name=name) for name, table in tables.items()}
+
+
+def gadre_tasks(data: Path) -> Ladder:
+    """Eight tasks of Gadre's three corpora that runs of a few hundred million parameters can do, by C4 loss; not at M = 5."""
+    read = read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"], task=GADRE_TASKS)
+    rows = read.frame
+    rows = rows[rows["tokens"] / rows["params"] > LEAST_MULTIPLIER].assign(role="fit")
+    return Ladder.from_frame(rows, tasks=read.task_table.loc[list(GADRE_TASKS)].reset_index(), name="gadre2024, eight tasks")
 
 
 def _table(N: pd.Series, D: pd.Series, loss: pd.Series) -> pd.DataFrame:

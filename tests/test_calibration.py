@@ -1,6 +1,7 @@
 """Calibration where the model is true: truths from the prior, ladders from the truths, and the same model fitted to each."""
 
 from collections import defaultdict
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -40,11 +41,14 @@ def inside(made: Simulation, fitted: Fit, seed: int) -> pd.DataFrame:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("discrepancy", ["none", "prior"])
+def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(discrepancy: Literal["none", "prior"], capsys: pytest.CaptureFixture[str]) -> None:
+    """Law and link true; and in error beyond the ladder, with noise that widens, as the prior of the discrepancy says."""
     covered, rank, failed = [], defaultdict(list), 0
-    all_made = [simulate(params=PARAMS, tokens=TOKENS, targets=TARGETS, tasks=("a", "b", "c"), seed=seed) for seed in range(LADDERS)]
-    plain = {"law": None, "link": None, "via": None, "pooling": "partial", "discrepancy": "none", "noise": "normal", "blocks": None, "priors": None}
-    settings = make_settings(all_made[0].ladder, **plain)
+    all_made = [simulate(params=PARAMS, tokens=TOKENS, targets=TARGETS, tasks=("a", "b", "c"), discrepancy=discrepancy, seed=seed) for seed in range(LADDERS)]
+    settings = make_settings(
+        all_made[0].ladder, law=None, link=None, via=None, pooling="partial", discrepancy=discrepancy, noise="normal", blocks=None, priors=None
+    )
     fits = Fitter(settings, Sampler(chains=CHAINS, draws=DRAWS), [made.ladder for made in all_made])  # of one shape: compiled once
     for seed, made in enumerate(all_made):
         fitted = fits.fit(seed)
@@ -63,7 +67,7 @@ def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(capsys: py
         if (ecdf < lower).any() or (ecdf > upper).any():
             outside.append(name)
     with capsys.disabled():
-        print(f"\n{LADDERS} simulated ladders, {failed} with divergences; {100 * PROB:g} % intervals of the targets cover")
+        print(f"\ndiscrepancy {discrepancy}: {LADDERS} simulated ladders, {failed} with divergences; {100 * PROB:g} % intervals of the targets cover")
         for q in share:
             print(f"  {q}: {100 * mean[q]:.1f} % (standard error, clustered by ladder, {100 * error[q]:.1f})")
         for name, r in rank.items():

@@ -143,7 +143,7 @@ class TestForecastAsJson:
         assert (full.told.status, full.told.err) == (0, "")
 
     def test_its_parts(self, answer: dict[str, Any]) -> None:
-        assert set(answer) == {"targets", "prob", "note", "discrepancy", "diagnostics", "sampler", "seconds", "peak_memory_mb", "versions"}
+        assert set(answer) == {"targets", "prob", "note", "discrepancy", "weights", "diagnostics", "sampler", "seconds", "peak_memory_mb", "versions"}
         for target in answer["targets"]:
             assert {"name", "params", "tokens", "corpus", "extrapolation_factor", "tasks"} <= set(target)
             for cell in target["tasks"]:
@@ -236,6 +236,53 @@ class TestForecastWrites:
 
 
 @pytest.fixture(scope="module")
+def tested(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Full:
+    """A backtest at the default cuts, of which this ladder has one: all eight runs, the target and the held-out run beyond."""
+    folder = tmp_path_factory.mktemp("backtest")
+    asked = ["--tasks", files.tasks, *CHOICES, "--draws", 60, "--csv", folder / "b.csv", "--plot", folder / "b.svg", "--json"]
+    began = time.perf_counter()
+    return Full(here("backtest", files.runs, *asked), folder, time.perf_counter() - began)
+
+
+class TestBacktest:
+    def test_its_parts(self, tested: Full) -> None:
+        answer = parse(tested.told.out)
+        assert set(answer) == {"by", "status", "coverage", "scores", "folds", "cases", "seconds", "peak_memory_mb"}
+        assert {row["model"] for row in answer["scores"]} == {"bayescale", "no discrepancy", "unpooled", "point fits", "largest run"}
+        assert {(row["run"], row["quantity"], row["name"]) for row in answer["cases"] if row["model"] == "bayescale"} == {
+            (f"{corpus}-{i}", quantity, name)
+            for corpus in ("web", "code")
+            for i in (8, 9)
+            for quantity, name in [("loss", "c4"), ("loss", "piqa"), ("loss", "mmlu"), ("accuracy", "piqa"), ("accuracy", "mmlu")]
+        }
+
+    def test_failed_checks_of_a_fold_exit_with_1_and_are_named(self, tested: Full) -> None:
+        answer = parse(tested.told.out)
+        assert (tested.told.status, answer["status"]) == (1, "fail")
+        assert any("ESS" in row["failed"] for row in answer["folds"] if row["model"] == "bayescale")
+
+    def test_files(self, tested: Full) -> None:
+        assert sorted(p.name for p in tested.folder.iterdir()) == ["b.csv", "b.svg"]
+        assert len(pd.read_csv(tested.folder / "b.csv")) == len(parse(tested.told.out)["cases"])
+        assert (tested.folder / "b.svg").read_bytes().startswith(b"<?xml")
+
+    def test_printed(self, files: Files) -> None:
+        told = here("backtest", files.runs, "--tasks", files.tasks, *CHOICES, "--draws", 60, "--cuts", "2e18,1e20", "--no-baselines")
+        assert told.status == 1
+        assert "2 cuts of flops" in told.out
+        assert "coverage by extrapolation factor" in told.out
+        assert "fits with a check that failed" in told.out
+
+    @pytest.mark.parametrize(
+        ("asked", "said"), [(["--by", "days"], "must be one of flops, params, tokens"), (["--cuts", "1e30"], "both sides"), (["--cuts", "x"], "numbers")]
+    )
+    def test_bad_input_exits_with_2(self, files: Files, asked: list[str], said: str) -> None:
+        told = here("backtest", files.runs, "--tasks", files.tasks, *asked)
+        assert told.status == 2
+        assert said in told.err
+
+
+@pytest.fixture(scope="module")
 def losses_alone(tmp_path_factory: pytest.TempPathFactory) -> list[Told]:
     """A table without accuracies, too few draws, and seeds 3, 3 and 4."""
     path = tmp_path_factory.mktemp("losses") / "losses.csv"
@@ -285,6 +332,15 @@ class TestForecastPrinted:
         assert [(row[0], row[2], row[4], row[5]) for row in rows] == [("piqa", "", "", "c4"), ("mmlu", "", "", "c4"), ("c4", "", "", "")]
         assert [bool(row[6]) for row in rows] == [True, True, False]
         assert "loss (90 %)" in printed.out
+
+    def test_weights_of_a_mixture_and_what_they_rest_on(self) -> None:
+        about = {"task": "mmlu", "law": "skaling", "link": "logistic", "sd": 0.1, "cells": 9}
+        rows = [about | {"via": via, "weight": w} for via, w in (("own loss", 0.4), ("c4", 0.6))]
+        assert showing.routes(pd.DataFrame(rows), "mmlu") == "c4 60 %, own loss 40 %"
+        assert showing.routes(pd.DataFrame(rows), "piqa") == showing.routes(pd.DataFrame(), "piqa") == ""
+        assert showing.mixture(pd.DataFrame(rows)).endswith("dearer runs from cheaper ones (9 figures at most): column via.")
+        laws = showing.mixture(pd.DataFrame(rows).assign(task="", cells=0))
+        assert laws.startswith("Mixture, weighed alike: nothing of the past tells of them: skaling, logistic via own loss: 0.40 (sd 0.10), ")
 
     def test_actual_figures_stand_beside_and_a_star_marks_what_the_link_saw(self, fitted: Fit, capsys: pytest.CaptureFixture[str]) -> None:
         seen, unseen = (next(t for t in fitted.ladder.targets("fit", "target") if t.name == name) for name in ("web-7", "web-8"))

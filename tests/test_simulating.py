@@ -248,3 +248,30 @@ def test_a_link_of_ones_own_is_used() -> None:
     constant = Link("constant", "acc = lo", (), lambda v, z: 0.5 + 0 * z, lambda v, centre, scale: {})
     simulation = drawn(link=constant, priors=NEXT_TO_NO_NOISE)
     np.testing.assert_allclose(simulation.ladder.frame["accuracy"], 0.5, atol=1e-7)
+
+
+class TestDiscrepancy:
+    """Beyond the dearest run law and link err, below it noise widens; the parameters are those of the same seed without."""
+
+    def test_a_large_ladder_has_noise_that_widens(self) -> None:
+        many = [p for p in (1e7, 1e8, 1e9) for _ in range(4)]
+        runs = {"params": many, "tokens": [p * m for p, m in zip(many, [10, 30, 100, 300] * 3, strict=True)]}
+        assert "widening" not in drawn(**runs).loss_truth
+        assert drawn(**runs, discrepancy="prior").loss_truth["widening"].shape == (6,)
+
+    def test_targets_lie_off_the_law_and_the_link(self) -> None:
+        quiet = {"priors": NEXT_TO_NO_NOISE, "seed": 3}
+        true, wrong = drawn(**quiet), drawn(**quiet, discrepancy="prior")
+        assert "widening" not in wrong.loss_truth, "six runs cannot tell"
+        np.testing.assert_allclose(wrong.loss_truth["alpha"], true.loss_truth["alpha"])
+        log_ratio, runs = np.log(grid(wrong.ladder, "loss") / grid(true.ladder, "loss")), len(PARAMS)
+        np.testing.assert_allclose(log_ratio[:, :runs], 0.0, atol=1e-8)
+        efolds = np.log(np.array([n * d for n, d in TARGETS]) / (PARAMS[-1] * TOKENS[-1]))
+        slope = log_ratio[:, runs:] / efolds
+        np.testing.assert_allclose(slope[:, 0], slope[:, 1], rtol=1e-6)
+        assert 1e-4 < np.abs(slope).max() < 0.05
+        assert np.abs(grid(wrong.ladder, "accuracy") - grid(true.ladder, "accuracy"))[:, runs:].max() > 1e-3
+
+    def test_calibrated_is_no_way_to_draw(self) -> None:
+        with pytest.raises(BayescaleError, match="prior or none"):
+            drawn(discrepancy="calibrated")

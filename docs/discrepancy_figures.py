@@ -91,6 +91,21 @@ def main(folder: Path, laws: list[str]) -> None:
         show_targets(law, families["farseer2025"], found["farseer2025"][-1][1])
         alone = [cases(n, families[n], cut, replace(fit, discrepancy=bs.Discrepancy("none"))) for n, of in found.items() for cut, fit in of]
         show(f"{law}, without discrepancy", pd.concat(alone), plain)
+        print(f"Muennighoff's runs, {law} in hindsight: interval score {hindsight(families['muennighoff2023'], law):.1f}")
+
+
+def hindsight(ladder: bs.Ladder, law: str) -> float:
+    """Interval score where the law has seen every run and the interval at each cut is that of the errors beyond it: nearly the least that there is."""
+    fit = bs.fit(ladder, law=law, discrepancy="none")
+    drawn = bs.forecast(fit, ladder.targets("fit")).parts.cells(None)
+    actual, compute = ladder.frame.set_index("run")["loss"], ladder.compute()
+    error = pd.Series({run: 100 * float(np.log(actual[run]) - np.median(np.log(x))) for (_, run, _), x in drawn.items()})
+    found = []
+    for cut in default_cuts(ladder):
+        beyond = error[compute[error.index] > 1.02 * cut]
+        lower, upper = beyond.quantile([0.05, 0.95])
+        found.append(upper - lower + 20 * (np.maximum(lower - beyond, 0) + np.maximum(beyond - upper, 0)).mean())
+    return float(np.mean(found))
 
 
 def show_targets(law: str, ladder: bs.Ladder, whole: Fit) -> None:

@@ -238,6 +238,6 @@ class Fitter:
             name: {i: Fold(self._data[keys[name]], self._steps[keys[name]], self._past[keys[name]]) for i, keys in enumerate(past) if name in keys}
             for name in own
         }
-        before = densities(route.law, list(folds["loss"].values()), folds.get("accuracy", {}), plan.ladder)
+        before = densities(route.law, route.link, list(folds["loss"].values()), folds.get("accuracy", {}), plan.ladder)
         data, tree = ({name: of[key] for name, key in own.items()} for of in (self._data, trees))
         return make_fit(plan.ladder, route, data, tree, {name: list(of.values()) for name, of in folds.items()}, self.sampler, seconds, before)

@@ -44,17 +44,16 @@ def cuts(compute: pd.Series, *, first: float, ratio: float) -> list[float]:
 
 
 def enough_runs(ladder: Ladder, runs: int, places: pd.Series) -> float:
-    """The compute (or whatever `places` says of each run) up to which every series has that many runs, and 3 sizes where the ladder has; infinite without.
+    """The compute (or whatever `places` says of each run) up to which every series has that many runs, and 3 sizes where it ever has; infinite without.
 
     Two sizes cannot tell how fast the loss falls with size from where it would end.
     """
     cells = ladder.frame.drop_duplicates(["run", "loss_name"])
     size = np.log(cells["params"]).round(1)
     cells = cells.assign(place=cells["run"].map(places), size=size).sort_values("place")
-    sizes = min(SIZES, size.nunique())
     reached = []
     for _, cell in cells.groupby(["corpus", "loss_name"]):
-        enough = (np.arange(len(cell)) >= runs - 1) & ((~cell["size"].duplicated()).cumsum() >= sizes)
+        enough = (np.arange(len(cell)) >= runs - 1) & ((~cell["size"].duplicated()).cumsum() >= min(SIZES, cell["size"].nunique()))
         reached.append(float(cell["place"][enough].min()) if enough.any() else float("inf"))
     return max(reached)
 

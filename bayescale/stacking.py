@@ -17,6 +17,8 @@ from bayescale.folds import SAME_COST, one_measure
 from bayescale.ladder import Ladder
 from bayescale.laws import Law
 from bayescale.layouts import AccuracyData, LossData, dearest, measured, point
+from bayescale.links import Link
+from bayescale.models import accuracy_model
 from bayescale.predicting import AccuracyParts, LossParts, expected, series_through, standard_noise
 from bayescale.priors import Factors
 from bayescale.rolling import Fold
@@ -25,14 +27,14 @@ BOOTSTRAPS = 1000
 TINY = np.finfo(float).tiny
 
 
-def densities(law: Law, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder) -> pd.DataFrame:
+def densities(law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder) -> pd.DataFrame:
     """Log predictive density of every loss and accuracy beyond a cut, by a normal of the draws' mean and sd: columns cut, quantity, name, run, lpd.
 
     Of ln L for a loss. Only runs that a fit may see are looked at. The discrepancy is its prior: what the past says of it is not known at its own cuts.
 
     Parameters
     ----------
-    law
+    law, link
         Of the fits.
     losses, accuracies
         The folds of the past; those of the link by the index of the fold of the losses that they go with.
@@ -49,7 +51,7 @@ def densities(law: Law, losses: Sequence[Fold], accuracies: Mapping[int, Fold], 
         assert isinstance(loss.data, LossData)
         cut = loss.data.largest_flops
         ahead = runs[(compute > cut * SAME_COST).to_numpy()]
-        drawn = _chain(law, loss, accuracies.get(k), ahead, compute[ahead.index].to_numpy())
+        drawn = _chain(law, link, loss, accuracies.get(k), ahead, compute[ahead.index].to_numpy())
         found.append(_of_cells("loss", cut, drawn[0], loss.data.factors, ahead, log_loss))
         if drawn[1] is not None:
             found.append(_of_cells("accuracy", cut, drawn[1], accuracies[k].data.factors, ahead, known["accuracy"]))
@@ -69,7 +71,7 @@ def _of_cells(quantity: str, cut: float, drawn: np.ndarray, f: Factors, runs: pd
     return pd.DataFrame(rows)
 
 
-def _chain(law: Law, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def _chain(law: Law, link: Link, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Draws of log losses, and of accuracies chained through them, of some runs: shape (draws, series, runs) each, from fits of the past."""
     assert isinstance(loss.data, LossData)
     rng, f = np.random.default_rng(0), loss.data.factors
@@ -85,7 +87,8 @@ def _chain(law: Law, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, comp
     via = series_through(f, accuracy.data)
     bend = Discrepancy("prior", (link_slopes(g),)).draw("accuracy", g.series, rng, len(mean))
     noise = rng.standard_normal((len(mean), g.series, len(runs)))
-    return log_loss, AccuracyParts(accuracy.step.model, accuracy.real, accuracy.data, via, bend, _efolds(accuracy.data, compute), noise).accuracy(log_loss)
+    linked = accuracy_model(link, g, pooling=accuracy.step.model.pooling.kind)  # of a finished run, whatever blocks the fold was fitted on
+    return log_loss, AccuracyParts(linked, accuracy.real, accuracy.data, via, bend, _efolds(accuracy.data, compute), noise).accuracy(log_loss)
 
 
 def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:

@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
     found = pd.concat([compare(name, ladder) for name, ladder in ladders.items()])
     by_law = found.groupby(["family", "law", "cut"], sort=False)[["crps", "interval_score", "inside_90"]].mean().groupby(["family", "law"], sort=False).mean()
     for measure in by_law:
-        print(f"\n{measure}\n{by_law[measure].unstack(sort=False).round(2).to_string()}")
+        print(f"\n{measure}\n{by_law.reset_index().pivot_table(index='family', columns='law', values=measure, sort=False).round(2).to_string()}")
 
 
 def losses(ladder: bs.Ladder) -> bs.Ladder:

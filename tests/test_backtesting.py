@@ -151,8 +151,18 @@ class TestResuming:
 
 
 class TestSettings:
+    def test_a_series_of_two_sizes_leaves_the_others_their_cuts(self) -> None:
+        sizes = {"web": [1e8, 2e8, 4e8, 8e8], "code": [1e8, 8e8]}
+        rows = [
+            {"run": f"{corpus}-{n}-{i}", "corpus": corpus, "params": n, "tokens": 2e9 * 3**i, "task": "validation", "loss": 2.0 + i * 0.01}
+            for corpus, of in sizes.items()
+            for n in of
+            for i in range(5)
+        ]
+        assert len(default_cuts(Ladder.from_frame(pd.DataFrame(rows)))) >= 2
+
     def test_cuts_by_size_and_tokens(self, ladder: Ladder) -> None:
-        assert default_cuts(ladder, "params") == sorted(set(ladder.with_role("fit").runs["params"]))[1:]
+        assert default_cuts(ladder, "params") == sorted(set(ladder.with_role("fit").runs["params"]))[2:], "two sizes tell no law"
         found = backtest(ladder, by="params", cuts=[7.6e8], law="compute", via="c4", discrepancy="none", baselines=False, chains=2, draws=60)
         beyond = set(ladder.runs.index[ladder.runs["params"] > 7.7e8])
         assert set(found.cases["run"]) == beyond

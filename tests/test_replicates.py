@@ -101,6 +101,12 @@ class TestBlocks:
         with pytest.raises(SettingError, match="blocks: must be a whole number, 1 or more"):
             accuracy_data(checkpoints(0.0, 0.01), None, blocks)  # type: ignore[arg-type]
 
+    def test_a_ladder_with_a_past_weighs_it_by_finished_runs(self) -> None:
+        ladder = checkpoints(0.005, 0.005, runs=16)
+        fitted = fit(ladder, law="compute", blocks=3, via=None, chains=2, draws=60)
+        assert set(fitted.past["quantity"]) == {"loss", "accuracy"}
+        assert np.isfinite(fitted.past["lpd"].astype(float)).all()
+
     @pytest.mark.slow
     def test_many_blocks_do_not_pretend_to_be_many_runs(self) -> None:
         """With noise that a run's checkpoints share, the link's interval stays as wide as the runs make it, whatever the number of blocks."""

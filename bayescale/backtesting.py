@@ -138,12 +138,17 @@ def _up_to(ladder: Ladder, by: str, cut: float) -> Ladder:
 
 
 def _check_cuts(ladder: Ladder, places: pd.Series, by: str, given: Sequence[float]) -> list[float]:
+    """The cuts in order; of those that leave the same runs below, the lowest."""
+    listed = isinstance(given, Sequence | np.ndarray) and len(given) > 0
+    if not listed or not all(isinstance(cut, int | float | np.number) for cut in given):
+        raise SettingError("cuts", rule="must be a list of numbers", got=repr(given), way_out="such as cuts=[1e20, 1e21]")
     fitted = places[ladder.runs["role"].isin(["fit"])]
     for cut in given:
         if not (fitted <= cut * SAME_COST).any() or not (places > cut * SAME_COST).any():
             within = f"between {fitted.min():.3g} and {places.max():.3g}"
             raise SettingError("cuts", rule=f"must leave runs on both sides of {by}", got=f"{cut:g}", way_out=within)
-    return sorted(float(cut) for cut in given)
+    below_it = {int((fitted <= cut * SAME_COST).sum()): float(cut) for cut in sorted(given, reverse=True)}
+    return sorted(below_it.values())
 
 
 def _ahead(ladder: Ladder, fit: Fit, cut: float, places: pd.Series) -> list[Target]:

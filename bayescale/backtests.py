@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.checks import Check, Status
+from bayescale.errors import SettingError
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 BINS = (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -48,6 +49,9 @@ class Backtest:
         Columns quantity, factor, prob, cases, clusters, coverage, lower, upper: cases are averaged within each (series, cut), then within each cut, and
         the 90 % interval is of a bootstrap over the cuts, because the errors of one cut have one cause. Cuts overlap, so it is rather too narrow.
         """
+        known = list(self.cases["model"].unique())
+        if model not in known:
+            raise SettingError("model", rule=f"must be one of {', '.join(known)}", got=repr(model), way_out="mend the name")
         mine = self.cases[self.cases["model"] == model]
         rows = []
         for (quantity, factor), of in mine.assign(factor=factor_bin(mine["extrapolation_factor"])).groupby(["quantity", "factor"], observed=True):

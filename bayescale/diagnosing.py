@@ -16,7 +16,7 @@ from bayescale.sampling import TREE_DEPTH
 
 RHAT, ESS, BFMI = 1.01, 400.0, 0.3  # Vehtari et al. 2021; Betancourt 2016
 ONE_RATIO = 0.05  # sd of ln(D/N) over the runs below which N and D move together
-LONGER = "run longer (draws, warmup), or drop what the runs cannot tell apart"
+LONGER = "run longer (draws), or drop what the runs cannot tell apart"
 
 
 def sampler_checks(tree: xr.DataTree, step: str) -> list[Check]:

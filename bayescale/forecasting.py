@@ -183,6 +183,10 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
         ``compute`` was fitted on measured compute, a target without it.
     """
     targets = (target,) if isinstance(target, Target) else tuple(target)
+    if not all(isinstance(t, Target) for t in targets):
+        raise SettingError(
+            "target", rule="must be a Target, or several", got=repr(target), way_out="such as Target(params=7e9, tokens=4e12), or ladder.targets()"
+        )
     if not targets or len({t.label for t in targets}) < len(targets):
         raise DataError(
             "targets", rule="must be one or more, with different names", got=", ".join(t.label for t in targets) or "none", way_out="name them apart"

@@ -119,7 +119,7 @@ def print_backtest(console: Console, made: Backtest, seconds: float) -> None:
     console.print(f"{made!r}", highlight=False)
     console.print("scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9", highlight=False)
     _print_frame(console, made.scores())
-    console.print("coverage by extrapolation factor, with the 90 % interval of a bootstrap over (series, cut)", highlight=False)
+    console.print("coverage by extrapolation factor, with the 90 % interval of a bootstrap over the cuts, whose number is in column clusters", highlight=False)
     _print_frame(console, made.coverage())
     failed = made.folds[made.folds["failed"] != ""]
     if len(failed):

@@ -78,6 +78,10 @@ def update(
     if before.members and before.via != AUTO:
         raise SettingError("fit to update", rule="must be of one law", got="a mixture", way_out="update each of its fits, and stack them again")
     ladder = with_rows(before.ladder, new_runs)
+    added = ladder.with_role("fit", "link").runs.index.difference(before.ladder.with_role("fit", "link").runs.index)
+    if added.empty:
+        got = f"{new_runs['run'].nunique()} runs of other roles"
+        raise DataError("new runs", rule="must have a run of role fit or link, for a fit to see it", got=got, way_out="new_runs.assign(role='fit')")
     after = fit(
         ladder,
         law=before.law,
@@ -106,6 +110,11 @@ def update(
 
 def with_rows(ladder: Ladder, new_runs: pd.DataFrame) -> Ladder:
     """The ladder with rows added; the new ones need no `loss_name` of tasks that it knows."""
+    missing = [c for c in ("run", "task") if c not in new_runs]
+    if missing:
+        raise DataError(
+            f"column {missing[0]!r} of the new runs", rule="must be there", got=", ".join(map(str, new_runs.columns)), way_out="add it, or rename one"
+        )
     rows = new_runs.copy()
     if "loss_name" not in rows:
         rows["loss_name"] = rows["task"].map(ladder.loss_name_of).fillna(rows["task"])

@@ -151,6 +151,19 @@ class TestResuming:
 
 
 class TestSettings:
+    @pytest.mark.parametrize("cuts", [1e21, [], ["1e21"], "1e21"])
+    def test_cuts_are_a_list_of_numbers(self, ladder: Ladder, cuts: object) -> None:
+        with pytest.raises(SettingError, match="cuts: must be a list of numbers"):
+            backtest(ladder, cuts=cuts)  # type: ignore[arg-type]
+
+    def test_cuts_that_leave_the_same_runs_are_one(self, ladder: Ladder) -> None:
+        settings = {"law": "compute", "via": "c4", "discrepancy": "none", "baselines": False, "chains": 2, "draws": 60}
+        assert len(backtest(ladder, cuts=[1.01e21, 1e21, 1e21], **settings).folds) == 1
+
+    def test_a_model_that_was_not_tested_is_told(self, tested: Backtest) -> None:
+        with pytest.raises(SettingError, match="no discrepancy"):
+            tested.coverage("nodiscrepancy")
+
     def test_a_series_of_two_sizes_leaves_the_others_their_cuts(self) -> None:
         sizes = {"web": [1e8, 2e8, 4e8, 8e8], "code": [1e8, 8e8]}
         rows = [

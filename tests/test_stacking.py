@@ -154,6 +154,13 @@ class TestUpdate:
         assert after.accuracy_data is not None
         assert "13B-early" in set(after.accuracy_data.runs.ravel())
 
+    def test_rows_that_no_fit_sees_are_refused(self, ladder: Ladder, two_laws: list[Fit]) -> None:
+        rows = ladder.frame.query("run == '3B-5xC'").assign(run="3B-new")
+        with pytest.raises(DataError, match="role fit or link"):
+            update(two_laws[0], rows)
+        with pytest.raises(DataError, match="column 'run'"):
+            update(two_laws[0], rows.drop(columns="run"))
+
     def test_a_name_twice_is_refused(self, ladder: Ladder, two_laws: list[Fit]) -> None:
         with pytest.raises(DataError, match="'190M-1xC'"):
             update(two_laws[0], ladder.frame.query("run == '190M-1xC'"))

@@ -15,7 +15,7 @@ STEPS = 12  # of the extrapolation factor, over which the ends of the intervals 
 
 
 def plot_error(backtest: Backtest, *, quantity: str | None = None, ax: Axes | None = None) -> Axes:
-    """Forecast less actual against the extrapolation factor; bands are the mean ends of the 50 % and 90 % intervals around the forecast, by factor.
+    """Actual less forecast against the extrapolation factor; bands are the mean ends of the 50 % and 90 % intervals around the forecast, by factor.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from bayescale.models import SeriesModel
 from bayescale.posteriors import Step
 from bayescale.sampling import Program, Sample, Sampler
 
-SIZES = 3
+SIZES = 3  # of every series below the first cut
 SAME_COST = 1.02  # runs whose compute differs by less are on one side of every cut: reruns differ in their last batch
 
 

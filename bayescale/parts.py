@@ -108,11 +108,13 @@ def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], see
     real, shape = real_draws(fit.losses, model, losses.factors.names, "loss_name")
     draws, f = shape[0] * shape[1], losses.factors
     at = jax.tree.map(lambda v: np.broadcast_to(v, (f.series, len(targets))), _points(losses, fit.law.name, targets))
-    law, sd = expected(model, real, at, np.ones((f.series, len(targets))))
+    log_factor = _log_factors(fit, losses, targets)
+    lag = None if losses.layout.lag is None else np.maximum(-log_factor, 0.0)
+    law, sd = expected(model, real, at, np.ones((f.series, len(targets))), lag)
     shift = np.array([t.shift or 0.0 for t in targets]) * np.asarray(jax.random.normal(keys[1], (draws, len(targets))))
     drift = fit.discrepancy.draw("loss", f.series, rng, draws)
     noise = standard_noise(model, real.get("tail"), law.shape, keys[0])
-    parts = LossParts(law, sd, drift, _efolds(fit, losses, targets), noise, shift)
+    parts = LossParts(law, sd, drift, np.maximum(log_factor, 0.0), noise, shift)
     loss_at = {(labels[i], name): (s, i) for s, (of, name) in enumerate(f.pairs) for i, corpus in enumerate(corpora) if of == corpus}
     if accuracies is None or fit.accuracies is None or fit.link is None:
         return Parts(parts, None, loss_at, {})
@@ -122,16 +124,16 @@ def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], see
     via = series_through(f, accuracies)
     bend = fit.discrepancy.draw("accuracy", g.series, rng, draws)
     score_noise = np.asarray(jax.random.normal(keys[2], (draws, g.series, len(targets))))
-    second = AccuracyParts(linked, link_real, accuracies, via, bend, _efolds(fit, accuracies, targets), score_noise)
+    second = AccuracyParts(linked, link_real, accuracies, via, bend, np.maximum(_log_factors(fit, accuracies, targets), 0.0), score_noise)
     accuracy_at = {(labels[i], task): (s, i) for s, (of, task) in enumerate(g.pairs) for i, corpus in enumerate(corpora) if of == corpus and via[s] >= 0}
     return Parts(parts, second, loss_at, accuracy_at)
 
 
-def _efolds(fit: Fit, data: LossData | AccuracyData, targets: Sequence[Target]) -> np.ndarray:
-    """The l = max(0, ln(C* / Cmax)) of each target, Cmax that of the dearest run which the step has seen in each series: shape (series, targets)."""
+def _log_factors(fit: Fit, data: LossData | AccuracyData, targets: Sequence[Target]) -> np.ndarray:
+    """ln(C* / Cmax) of each target, Cmax that of the dearest run which the step has seen in each series: shape (series, targets)."""
     seen, runs, measured = np.asarray(data.layout.seen), fit.ladder.runs, fit.loss_data.compute_is_measured
     of_series = [runs.loc[np.unique(names[there])] for names, there in zip(data.runs, seen, strict=True)]
-    return np.maximum(np.log([[factor(t, of, measured) for t in targets] for of in of_series]), 0.0)
+    return np.log([[factor(t, of, measured) for t in targets] for of in of_series])
 
 
 def _points(data: LossData, law: str, targets: Sequence[Target]) -> Point:

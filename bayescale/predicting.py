@@ -22,14 +22,14 @@ PARTS = (*LOSS_PARTS, "link parameters", "link discrepancy", "scoring noise")
 EDGE = 1e-12  # shares of 0 and 1 have no logit
 
 
-def expected(model: SeriesModel, real: Real, x: Any, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and sd of y at the dearest run's noise, (draws, series, points) each; x holds arrays of shape (series, points)."""
-    return jax.tree.map(np.asarray, _expected(model, dict(real), jax.tree.map(jnp.asarray, x), jnp.asarray(items)))
+def expected(model: SeriesModel, real: Real, x: Any, items: np.ndarray, lag: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd of y, (draws, series, points) each; x holds arrays of shape (series, points); `lag` as in `Layout`, None for the dearest run's noise."""
+    return jax.tree.map(np.asarray, _expected(model, dict(real), *jax.tree.map(jnp.asarray, (x, items, lag))))
 
 
 @partial(jax.jit, static_argnums=0)
-def _expected(model: SeriesModel, real: Real, x: Any, items: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jax.vmap(lambda one: model.expectation(one, unobserved(x, items)))(real)
+def _expected(model: SeriesModel, real: Real, x: Any, items: jax.Array, lag: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    return jax.vmap(lambda one: model.expectation(one, unobserved(x, items)._replace(lag=lag)))(real)
 
 
 def standard_noise(model: SeriesModel, tail: jax.Array | None, shape: tuple[int, ...], key: jax.Array) -> np.ndarray:

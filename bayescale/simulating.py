@@ -17,7 +17,7 @@ from bayescale.errors import SettingError
 from bayescale.ladder import Ladder
 from bayescale.laws import Law, get_law
 from bayescale.layouts import accuracy_data, link_model, loss_data, point
-from bayescale.links import LINKS, Link, get_link
+from bayescale.links import Link, get_link
 from bayescale.models import Layout, Noise, SeriesModel, every_prior_used, loss_model
 from bayescale.predicting import asymptotes, bent_accuracy
 from bayescale.preparing import Settings
@@ -84,7 +84,7 @@ def simulate(
         raise SettingError("discrepancy", rule="must be prior or none", got=repr(discrepancy), way_out="a past to calibrate it on comes with the fit")
     frame, table = _runs(params, tokens, targets, corpora, tasks), pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
     one, two = jax.random.split(random_key(seed, "simulate"))
-    settings = Settings(get_law(law), LINKS["logistic"] if link is None else get_link(link), None, pooling, discrepancy, noise, None, dict(priors or {}))
+    settings = Settings(get_law(law), get_link("logistic" if link is None else link), None, pooling, discrepancy, noise, None, dict(priors or {}))
     blank = Ladder.from_frame(frame if link is None else frame.assign(accuracy=0.5), tasks=None if link is None else table)
     widening = settings.widens(blank)
     data = loss_data(blank, widening=widening)
@@ -149,7 +149,9 @@ def _draw(model: SeriesModel, layout: Layout, key: jax.Array, bend: Bend) -> tup
     mean, sd = model.expectation(real, layout)
     truth = {name: np.asarray(v) for name, v in model.pooling.natural(sites).items()}
     truth |= {"tail": np.exp(sites["tail"])} if "tail" in sites else {}
-    return truth, np.asarray(model.scatter(bend(mean, real), sd, sites.get("tail")).sample(two))
+    bent = bend(mean, real)
+    sd = sd * model.unit_sd(bent, layout.items) / model.unit_sd(mean, layout.items)
+    return truth, np.asarray(model.scatter(bent, sd, sites.get("tail")).sample(two))
 
 
 def _column(y: np.ndarray, corpora: int, tasks: int) -> np.ndarray:

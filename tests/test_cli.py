@@ -25,7 +25,7 @@ TASKS = {"piqa": (0.5, 1838, 0.5), "mmlu": (0.25, 2000, 0.6)}
 CHOICES = ["--law", "compute", "--link", "exponential", "--via", "c4", "--pooling", "complete", "--chains", "2"]
 NOTE = (
     "Intervals allow for errors of law and link that grow with compute beyond the ladder "
-    "(validation losses, task losses, link: the prior of small ladders, since a series has 8 runs, fewer than 12)."
+    "(validation losses, task losses, link: the prior of small ladders, since no series has more than 8 runs, fewer than 12)."
 )
 
 

@@ -14,7 +14,7 @@ from bayescale.folds import below, cuts
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
-from bayescale.parts import Parts, shared_variance
+from bayescale.parts import MixedParts, Parts, shared_variance
 from bayescale.predicting import LOSS_PARTS, PARTS, LossParts
 from bayescale.rolling import past_ladders
 from bayescale.saving import load_fit
@@ -148,6 +148,18 @@ class TestForecast:
         plain = dataclasses.replace(default_fit, discrepancy=dataclasses.replace(default_fit.discrepancy, kind="none", slopes=()))
         np.testing.assert_array_equal(*(forecast(f, inside).draws["loss"].to_numpy() for f in (default_fit, plain)))
 
+    def test_noise_inside_the_ladder_is_that_of_a_run_of_its_compute(self, default_fit: Fit) -> None:
+        biggest = float(default_fit.ladder.with_role("fit").compute().max())
+        targets = [Target(2e8, 4e9, flops=biggest / 100, name="cheap"), Target(7e9, 4e12, flops=100 * biggest, name="dear")]
+        parts = forecast(default_fit, targets).parts
+        assert isinstance(parts, MixedParts)
+        losses, posterior = parts.members[0].losses, default_fit.losses["posterior"].to_dataset().isel(corpus=0)
+        s, cheap = parts.members[0].loss_at["cheap", "c4"]
+        dear = parts.members[0].loss_at["dear", "c4"][1]
+        sigma, widening = (posterior[name].sel(loss_name="c4").to_numpy().ravel() for name in ("sigma", "widening"))
+        np.testing.assert_allclose(losses.sd[:, s, dear], sigma, rtol=1e-6)
+        np.testing.assert_allclose(losses.sd[:, s, cheap], sigma * np.sqrt(1 + (widening * np.log(100)) ** 2), rtol=1e-6)
+
     def test_error_grows_with_every_efold(self, default_fit: Fit) -> None:
         """With law and noise the same, what the discrepancy adds to ln L is l times a slope."""
         biggest = default_fit.ladder.with_role("fit").compute().max()
@@ -223,6 +235,15 @@ class TestLaddersOfUnequalParts:
         one, two = ({c: float(p) for c, p in zip(f.loss_data.factors.corpora, f.discrepancy.slopes[0].past, strict=True)} for f in (fitted, other))
         for corpus in ("long", "short"):
             assert one[corpus] == pytest.approx(two[corpus], abs=0.003)
+
+    def test_a_short_corpus_makes_no_other_any_surer(self, unequal: Ladder) -> None:
+        rows = unequal.frame
+        few = rows[rows["corpus"] == "short"].groupby("run").head(1)["run"].iloc[:8]
+        thin = Ladder.from_frame(rows[(rows["corpus"] == "long") | rows["run"].isin(few)], tasks=unequal.task_table.reset_index(), law="compute")
+        fitted = fit(thin, discrepancy="prior", chains=2, draws=50)
+        assert min(thin.where(corpus="short").runs.groupby("corpus").size()) == 8 < FEWEST_RUNS
+        assert fitted.discrepancy.slopes[0].common == LAWS["compute"].drift
+        assert "widening" in fitted.losses["posterior"]
 
     def test_a_target_is_far_from_its_own_corpus(self, unequal: Ladder) -> None:
         fitted = fit(unequal, discrepancy="prior", chains=2, draws=60)

@@ -56,7 +56,7 @@ class Backtest:
         rows = []
         for (quantity, factor), of in mine.assign(factor=factor_bin(mine["extrapolation_factor"])).groupby(["quantity", "factor"], observed=True):
             for prob in LEVELS:
-                hits = inside(of, prob).groupby([of["cut"], of["corpus"], of["name"]]).mean().groupby("cut").mean().to_numpy()
+                hits = covered(of, prob).to_numpy()
                 again = np.random.default_rng(0).choice(hits, (BOOTSTRAPS, len(hits))).mean(1)
                 lower, upper = np.quantile(again, [0.05, 0.95])
                 figures = {"cases": len(of), "clusters": len(hits), "coverage": float(hits.mean()), "lower": float(lower), "upper": float(upper)}
@@ -101,6 +101,11 @@ def factor_bin(factor: pd.Series) -> pd.Categorical:
     """Bin of each extrapolation factor: up to 1, 1-3, 3-10, 10-30, 30-100, > 100."""
     names = ["up to 1", *(f"{a:g}-{b:g}" for a, b in itertools.pairwise(BINS)), f"> {BINS[-1]:g}"]
     return pd.cut(factor, [-np.inf, *BINS, np.inf], labels=names)
+
+
+def covered(cases: pd.DataFrame, prob: float) -> pd.Series:
+    """Share of cases inside the interval of that level, averaged within each (series, cut), then within each cut; indexed by cut."""
+    return inside(cases, prob).groupby([cases["cut"], cases["corpus"], cases["name"]]).mean().groupby("cut").mean()
 
 
 def inside(cases: pd.DataFrame, prob: float) -> pd.Series:

@@ -6,6 +6,7 @@ import json
 import resource
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,7 +42,7 @@ _STARTED = time.perf_counter() - time.process_time()  # seconds before this file
 RunTable = Annotated[Path | None, typer.Argument(help="Run table, CSV; without one, --dataset.")]
 Dataset = Annotated[str, typer.Option(help="Embedded data set: ladder2024 or gadre2024.")]
 TaskTable = Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")]
-LawName = Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}.")]
+LawName = Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}; to forecast also auto, a mixture of four.")]
 LinkName = Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")]
 Via = Annotated[str, typer.Option(help="Loss that every task is linked through; own: each task's own; auto: both, weighed by their past.")]
 PoolingName = Annotated[str, typer.Option(help="partial, none or complete.")]
@@ -97,7 +98,7 @@ def check(
     tasks: TaskTable = None,
 ) -> None:
     """Read a run table and say what is in it, and what is wrong."""
-    ladder = read_csv(runs, tasks=tasks)
+    ladder = _read_csv(runs, tasks)
     print(ladder)
     showing.print_checks(Console(width=showing.width()), ladder.checks())
 
@@ -226,7 +227,18 @@ def reproduce(
 
 
 def _read(runs: Path | None, tasks: Path | None, dataset: str) -> Ladder:
-    return load_dataset(dataset) if runs is None else read_csv(runs, tasks=tasks)
+    if runs is None and tasks is not None:
+        raise SettingError("--tasks", rule="describes the tasks of a run table", got="no run table", way_out="name the run table too, or leave --tasks out")
+    return load_dataset(dataset) if runs is None else _read_csv(runs, tasks)
+
+
+def _read_csv(runs: Path, tasks: Path | None) -> Ladder:
+    """The run table; what Python would warn of is one line each on stderr."""
+    with warnings.catch_warnings(record=True, action="default") as caught:
+        ladder = read_csv(runs, tasks=tasks)
+    for warning in caught:
+        print(f"bayescale: {warning.message}", file=sys.stderr)
+    return ladder
 
 
 def _check_outputs(plot: Path | None, *others: Path | None) -> None:

@@ -56,7 +56,8 @@ class Slopes:
     basis
         What it rests on, in words.
     past, covariance
-        Mean slope of the past errors, shape (members,), and how well it is known, shape (members, members); None where only the prior speaks.
+        Slopes of the past errors, shape (cuts, members), and how well each is known, shape (cuts, members, members); None where only the prior speaks.
+        The cuts overlap, so together they count as one observation: of r by their mean log density, of the future slopes by their mean.
     """
 
     step: Literal["loss", "accuracy"]
@@ -79,8 +80,8 @@ class Slopes:
             r = np.linspace(0.05, 3.0, 60)
             log_p = -0.5 * r**2
         if self.past is not None and self.covariance is not None:
-            middle = np.zeros(len(self.members))
-            log_p = log_p + [multivariate_normal.logpdf(self.past, middle, s**2 * self._prior() + self.covariance) for s in r]
+            middle, cuts = np.zeros(len(self.members)), list(zip(self.past, self.covariance, strict=True))
+            log_p = log_p + [np.mean([multivariate_normal.logpdf(b, middle, s**2 * self._prior() + known) for b, known in cuts]) for s in r]
         p = np.exp(log_p - log_p.max())
         return r, p / p.sum()
 
@@ -104,8 +105,8 @@ class Slopes:
         prior = r**2 * self._prior()
         mean = np.zeros(len(prior))
         if self.past is not None and self.covariance is not None:
-            gain = np.linalg.solve(prior + self.covariance, self.persistence * prior).T
-            mean, prior = gain @ self.past, prior - gain @ (self.persistence * prior)
+            gain = np.linalg.solve(prior + self.covariance.mean(0), self.persistence * prior).T
+            mean, prior = gain @ self.past.mean(0), prior - gain @ (self.persistence * prior)
         values, vectors = np.linalg.eigh(prior)
         return mean, vectors * np.sqrt(np.maximum(values, 0.0))
 
@@ -141,7 +142,7 @@ class Discrepancy:
         for group in self.slopes:
             if group.step == "loss" and series in group.members and group.past is not None and group.covariance is not None:
                 at = group.members.index(series)
-                return max(0.0, abs(float(group.past[at])) - NORMAL_95 * float(group.covariance[at, at]) ** 0.5)
+                return max(0.0, abs(float(group.past[:, at].mean())) - NORMAL_95 * float(group.covariance[:, at, at].mean()) ** 0.5)
         return 0.0
 
     @property

@@ -153,7 +153,10 @@ class Fit:
         return checks.worst(self.checks)
 
     def summary(self) -> pd.DataFrame:
-        """Posterior beside prior for every parameter: mean, sd, 5 % and 95 % quantiles, of the population and of each series."""
+        """Posterior beside prior for every parameter: mean, sd, 5 % and 95 % quantiles, of the population and of each series.
+
+        Of a mixture those of its heaviest member.
+        """
         trees = {"loss": self.losses, "accuracy": self.accuracies}
         return pd.concat([_summary(tree, step) for step, tree in trees.items() if tree is not None], ignore_index=True)
 
@@ -171,6 +174,8 @@ class Fit:
 
     def __repr__(self) -> str:
         link = f", link {self.link.name} via {self.via or 'own loss'}" if self.link else ""
+        if self.members and self.via != AUTO:
+            link = f" is the heaviest of a mixture of {len(self.members)}{link}"
         size = f"{self.sampler.chains} x {self.sampler.draws} draws"
         rest = f"pooling {self.pooling}, discrepancy {self.discrepancy.kind}, {size}, checks: {self.status}"
         return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, {rest})"
@@ -227,22 +232,26 @@ def stack(fits: Sequence[Fit]) -> Fit:
     Parameters
     ----------
     fits
-        Two or more, of the same ladder, with as many draws, each with ``discrepancy="calibrated"``: their fits of the past are what they are weighed by. A
-        ladder too small to have a past gives equal weights.
+        Two or more, of the same ladder, with as many draws and one `via`, each with ``discrepancy="calibrated"``: their fits of the past are what they are
+        weighed by. A ladder too small to have a past gives equal weights.
 
     Raises
     ------
     SettingError
-        For fewer than two fits, fits of different ladders or of different numbers of draws, and fits that are mixtures themselves.
+        For fewer than two fits, fits of different ladders, numbers of draws or `via`, fits that are mixtures themselves, and what is no fit.
     """
+    if not all(isinstance(f, Fit) for f in fits):
+        got = ", ".join(type(f).__name__ for f in fits)
+        raise SettingError("fits to stack", rule="must be results of bayescale.fit", got=got, way_out="stack([fit(...), fit(...)])")
     what = {(f.ladder.digest(), f.sampler.chains, f.sampler.draws) for f in fits}
     if len(fits) < 2 or len(what) > 1:
         raise SettingError(
             "fits to stack", rule="must be two or more of one ladder, with as many draws", got=f"{len(fits)} fits of {len(what)} kinds", way_out="fit each anew"
         )
-    if any(f.members for f in fits) or any(f.discrepancy.kind != "calibrated" for f in fits):
+    if any(f.members or f.discrepancy.kind != "calibrated" for f in fits) or len({f.via for f in fits}) > 1:
         got = ", ".join(f"via {f.via}, discrepancy {f.discrepancy.kind}" for f in fits)
-        raise SettingError("fits to stack", rule="must each have one route and a calibrated discrepancy", got=got, way_out="fit(..., via=None)")
+        rule = "must each have one route, the same for all, and a calibrated discrepancy"
+        raise SettingError("fits to stack", rule=rule, got=got, way_out="fit(..., via=None); fit(..., via='auto') weighs routes")
     rows = _weights("", fits, [f.past for f in fits])
     return replace(_heaviest(fits, rows), members=tuple(fits), weights=pd.DataFrame(rows))
 

@@ -10,7 +10,7 @@ import xarray as xr
 from numpyro.distributions import Distribution
 
 from bayescale.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
-from bayescale.errors import SettingError
+from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit, make_fit, mix_routes, stack
 from bayescale.folds import Job, alike, sample_jobs
 from bayescale.ladder import Ladder
@@ -52,7 +52,8 @@ def fit(
     ladder
         The runs; only those with role ``fit`` are seen, and ``link`` by the link.
     law, link
-        Names or values of your own; None for the ladder's default; law ``auto`` for a mixture of chinchilla, gadre, skaling and compute (`stack`).
+        Names or values of your own; None for the ladder's default; law ``auto`` for a mixture of chinchilla, gadre, skaling and compute (`stack`), which
+        takes one route to accuracy: with ``via="auto"`` each task's own loss.
     via
         Loss name that every task is linked through; None for each task's own; ``auto`` for both and every other loss that all tasks have, weighed by how
         well each forecast the ladder's dearer runs from its cheaper ones (without a calibrated discrepancy nothing is known of that: each task's own).
@@ -78,9 +79,11 @@ def fit(
     SettingError
         For an unknown law, link, via, pooling, discrepancy, noise or prior, or where JAX computes in 32-bit.
     DataError
-        Where a series has fewer than 3 fitted runs.
+        For what is no Ladder, and where a series has fewer than 3 fitted runs.
     """
     require_64bit()
+    if not isinstance(ladder, Ladder):
+        raise DataError("ladder", rule="must be a Ladder", got=type(ladder).__name__, way_out="Ladder.from_frame(...), read_csv(...) or load_dataset(...)")
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
     named = STACKED[0] if law == AUTO else law
     settings = make_settings(ladder, law=named, link=link, via=via, pooling=pooling, discrepancy=discrepancy, noise=noise, blocks=blocks, priors=priors)

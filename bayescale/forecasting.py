@@ -135,7 +135,8 @@ class Forecast:
         """Share_k = (Var E[y | parts 1..k] - Var E[y | parts 1..k-1]) / Var y for each (target, task, quantity); the shares of a row sum to 1.
 
         The parts are conditioned on in this order: law parameters, discrepancy (of the law, with a target's `shift`), run-to-run noise, link
-        parameters, link discrepancy, scoring noise. Var E[y | parts] is the covariance of y with the same forecast whose other parts are drawn anew
+        parameters, link discrepancy, scoring noise. Which law of a mixture it is counts as a parameter of the law, which link or route as one of the link.
+        Var E[y | parts] is the covariance of y with the same forecast whose other parts are drawn anew
         (Sobol 2001, Mathematics and Computers in Simulation 55). Columns: target, corpus, task, quantity, sd, and one a part (nil for a part that
         comes after).
         """
@@ -209,7 +210,9 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     arrays = {k: (("chain", "draw", "target", "task"), np.moveaxis(np.array(v), -1, 0).reshape(*shape, len(targets), len(tasks))) for k, v in cells.items()}
     draws = xr.Dataset(arrays, coords=coords)
     draws.attrs = {"status": fit.status, "seed": seed}
-    return Forecast(draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status, fit.discrepancy.note, parts)
+    widened = [f"{t.label} {t.shift:g}" for t in targets if t.shift]
+    note = fit.discrepancy.note + (f" Widened on purpose, by an sd of log loss: {', '.join(widened)}." if widened else "")
+    return Forecast(draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status, note, parts)
 
 
 def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:

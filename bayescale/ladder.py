@@ -202,7 +202,7 @@ class Ladder:
         return runs["flops"] if use else 6.0 * runs["params"] * runs["tokens"]
 
     def where(self, **conditions: object) -> Ladder:
-        """The rows whose column is a value, or one of a list of values: ``ladder.where(corpus="c4", task=["piqa", "mmlu"])``."""
+        """The rows whose column is a value, or one of a list: ``ladder.where(corpus="c4", task=["piqa", "mmlu"])``; each value must be some row's."""
         keep = pd.Series(True, index=self._rows.index)
         for column, wanted in conditions.items():
             if column not in schema.COLUMNS:
@@ -210,6 +210,10 @@ class Ladder:
                     f"column {column!r}", rule="must be a column of the run table", got=column, way_out=f"use one of {', '.join(schema.COLUMNS)}"
                 )
             values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series) else list(wanted)
+            unknown = [v for v in values if not self._rows[column].isin([v]).any()]
+            if unknown:
+                known = ", ".join(map(str, self._rows[column].unique()[:12]))
+                raise DataError(f"{column} {unknown[0]!r}", rule=f"must be a {column} of the ladder", got="none such", way_out=f"use some of {known}")
             keep &= self._rows[column].isin(values)
         return self._keep(keep, f"where {conditions}")
 

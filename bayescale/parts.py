@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -60,19 +60,22 @@ class MixedParts:
         The parts of each.
     choice
         Index of the member of each draw, shape (draws,), by task; under an empty name that of every cell, losses included.
+    part
+        What the choice is a part of: of the law's parameters where the laws are not the same, else of the link's.
     """
 
     members: tuple[Parts, ...]
     choice: dict[str, np.ndarray]
+    part: Literal["law parameters", "link parameters"]
 
     def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[tuple[str, str, str], np.ndarray]:
-        """As `Parts.cells`; which law it is belongs to the parameters of the law, which route alone to those of the link."""
+        """As `Parts.cells`."""
         each = [member.cells(order) for member in self.members]
         found = dict(each[0])
         for key in found:
-            name, part = ("", "law parameters") if "" in self.choice else (key[2], "link parameters")
-            if name in self.choice:
-                choice = self.choice[name] if order is None else self.choice[name][order[part]]
+            choice = self.choice.get("", self.choice.get(key[2]))
+            if choice is not None:
+                choice = choice if order is None else choice[order[self.part]]
                 found[key] = np.choose(choice, [cells[key] for cells in each])
         return found
 
@@ -96,7 +99,9 @@ def make_parts(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed
         return _of_one_fit(fit, targets, corpora, seed)
     rng, draws = np.random.default_rng([seed, STREAMS.index("routes")]), fit.sampler.chains * fit.sampler.draws
     choice = {str(task): rng.choice(len(of), draws, p=of["weight"] / of["weight"].sum()) for task, of in fit.weights.groupby("task", sort=False)}
-    return MixedParts(tuple(_of_one_fit(member, targets, corpora, seed) for member in fit.members), choice)
+    one_law = len({(member.law.name, member.pooling, member.noise) for member in fit.members}) == 1
+    parts = tuple(_of_one_fit(member, targets, corpora, seed) for member in fit.members)
+    return MixedParts(parts, choice, "link parameters" if one_law else "law parameters")
 
 
 def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts:

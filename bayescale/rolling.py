@@ -14,9 +14,9 @@ from bayescale.discrepancy import FEWEST_CUTS, FEWEST_DECADES, FEWEST_RUNS, FOLD
 from bayescale.folds import SAME_COST, below, cuts, enough_runs, one_measure
 from bayescale.ladder import Ladder
 from bayescale.layouts import AccuracyData, LossData, dearest, point
-from bayescale.models import score_sd
+from bayescale.models import COMMON, SeriesModel, score_sd
 from bayescale.posteriors import Step
-from bayescale.predicting import asymptotes, expected, standard_noise
+from bayescale.predicting import Real, asymptotes, expected, standard_noise
 from bayescale.priors import Factors
 from bayescale.sampling import Sample
 
@@ -71,9 +71,8 @@ def learned(prior: Slopes, data: LossData | AccuracyData, folds: Sequence[Fold])
     found = [past for fold in folds if (past := _past(fold, data, members)) is not None]
     if len(found) < FEWEST_CUTS:
         return replace(prior, basis="prior: the ladder has too few earlier cuts to learn from")
-    mean = np.mean([b.mean(0) for b in found], 0)
-    covariance = np.mean([np.atleast_2d(np.cov(b.T)) for b in found], 0)  # the cuts overlap, so together they count as one
-    return replace(prior, past=mean, covariance=covariance, basis=f"calibrated on {len(found)} earlier cuts")
+    past, covariance = np.stack([b.mean(0) for b in found]), np.stack([np.atleast_2d(np.cov(b.T)) for b in found])
+    return replace(prior, past=past, covariance=covariance, basis=f"calibrated on {len(found)} earlier cuts")
 
 
 def fold_checks(folds: Sequence[Fold], data: LossData | AccuracyData, groups: Sequence[Slopes]) -> list[Check]:
@@ -131,7 +130,7 @@ def _loss_errors(fold: Fold, data: LossData, places: Sequence[int]) -> tuple[np.
     model, real = fold.step.model, {name: v[:, np.array(places)] for name, v in fold.real.items()}
     x = point(data.params, data.tokens, data.flops, fold.data.reference, data.unique)
     mean, sd = expected(model, real, x, np.ones_like(data.flops))
-    return mean - np.asarray(data.layout.y) + sd * standard_noise(model, fold.tail, mean.shape, jax.random.key(0)), np.ones_like(data.flops)
+    return mean - np.asarray(data.layout.y) + sd * past_noise(model, real, fold.tail, data), np.ones_like(data.flops)
 
 
 def _link_errors(fold: Fold, data: AccuracyData, places: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -142,10 +141,20 @@ def _link_errors(fold: Fold, data: AccuracyData, places: Sequence[int]) -> tuple
     blocks = fold.data.layout.first is not None
     x = fold.data.layout.x._replace(z=z, deviation=data.layout.x.deviation * data.scale[:, None] / scale_of_loss) if blocks else z
     model, real = fold.step.model, {name: v[:, np.array(places)] for name, v in fold.real.items()}
-    mean, _ = expected(model, real, x, np.asarray(data.layout.items))
+    mean = np.clip(expected(model, real, x, np.asarray(data.layout.items))[0], 0.0, 1.0)
     lo, hi = jax.vmap(lambda one: asymptotes(model, one))(real)
     share = np.clip((mean - np.asarray(lo)) / np.asarray(hi - lo), 0.01, 0.99)
     scale = np.exp(np.asarray(real[model.scale_name]))[:, :, None]
     sd = scale * np.asarray(score_sd(jnp.asarray(mean), jnp.asarray(data.layout.items)))
-    noise = standard_noise(model, None, mean.shape, jax.random.key(0))  # its mean over the draws is what counts, so one key does for all
-    return np.asarray(data.layout.y) - mean + sd * noise, np.asarray(hi - lo) * share * (1 - share)
+    return np.asarray(data.layout.y) - mean + sd * past_noise(model, real, None, data), np.asarray(hi - lo) * share * (1 - share)
+
+
+def past_noise(model: SeriesModel, real: Real, tail: jax.Array | None, data: LossData | AccuracyData) -> np.ndarray:
+    """Noise of every cell in units of its scale, (draws, series, runs); where no past run had a group, cells of one have the prior's median in common."""
+    shape = (len(real[model.scale_name]), *data.layout.seen.shape)
+    own = standard_noise(model, tail, shape, jax.random.key(0))
+    if data.layout.first is None:
+        return own
+    common = np.asarray(COMMON.transform(real[COMMON.name]))[:, :, None] if COMMON.name in real else float(COMMON.prior.icdf(0.5))
+    shared = np.take_along_axis(standard_noise(model, tail, shape, jax.random.key(1)), np.broadcast_to(data.layout.first, shape), -1)
+    return np.sqrt(common) * shared + np.sqrt(1 - common) * own

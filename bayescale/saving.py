@@ -26,7 +26,7 @@ from bayescale.links import LINKS, Link
 from bayescale.readers.tidy_csv import NAMES
 from bayescale.sampling import Sampler
 
-FORMAT = "bayescale-fit-3"
+FORMAT = "bayescale-fit-4"
 ENGINE = "h5netcdf"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import warnings
+
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -51,6 +54,7 @@ TASKS = pa.DataFrameSchema(
 def parse_runs(frame: pd.DataFrame) -> pd.DataFrame:
     """The tidy run table with every column, in order, or a DataError that names the column and the row."""
     _require_columns(frame, REQUIRED, "run table")
+    _warn_of_misspelled(frame)
     rows = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
     rows = rows.assign(**{name: _to_number(rows[name], name) for name in NUMBERS})
     defaults: dict[str, object] = {"corpus": "default", "loss_name": rows["task"], "role": "fit"}
@@ -100,6 +104,15 @@ def _require_columns(frame: pd.DataFrame, names: tuple[str, ...], table: str) ->
         )
     if frame.empty and "run" in names:
         raise DataError(f"the {table}", rule="must have at least one row", got="an empty table", way_out="add runs")
+
+
+def _warn_of_misspelled(frame: pd.DataFrame) -> None:
+    """A column of another name is left out, which is no error; one that looks like a column that is not there may be."""
+    absent = [name for name in OPTIONAL if name not in frame.columns]
+    for column in map(str, frame.columns):
+        meant = [] if column in COLUMNS else difflib.get_close_matches(column.lower(), absent, n=1, cutoff=0.8)
+        if meant:
+            warnings.warn(f"column {column!r} of the run table is left out: rename it if {meant[0]!r} was meant", stacklevel=4)
 
 
 def _to_number(column: pd.Series, name: str) -> pd.Series:

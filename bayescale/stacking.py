@@ -24,7 +24,6 @@ from bayescale.priors import Factors
 from bayescale.rolling import Fold
 
 BOOTSTRAPS = 1000
-TINY = np.finfo(float).tiny
 
 
 def densities(law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder) -> pd.DataFrame:
@@ -96,10 +95,10 @@ def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
 
 
 def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
-    """W = E softmax(sum over cuts of the mean lpd): mean and sd of the weight of each member, and the cells that they rest on.
+    """W = E softmax(mean over cuts of the mean lpd): mean and sd of the weight of each member, and the cells that they rest on.
 
-    The expectation is over Bayesian bootstraps of the cells that all members forecast (pseudo-BMA+, Yao et al. 2018, Bayesian Analysis 13). A mean and not
-    a sum over the cells beyond a cut, because their errors have one cause. Equal weights where no cut tells of any.
+    The expectation is over Bayesian bootstraps of the cuts, and of the cells beyond each that all members forecast (pseudo-BMA+, Yao et al. 2018, Bayesian
+    Analysis 13). Means and not sums, because the errors beyond a cut have one cause, and the cuts overlap. Equal weights where no cut tells of any.
 
     Parameters
     ----------
@@ -110,9 +109,10 @@ def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
     cells = pd.concat([t.set_index(["cut", "quantity", "name", "run"])["lpd"].astype(float) for t in tables], axis=1).dropna()
     if cells.empty:
         return np.full(n, 1 / n), np.zeros(n), 0
-    share = np.random.default_rng(0).dirichlet(np.ones(len(cells)), BOOTSTRAPS)
-    cut = pd.factorize(cells.index.get_level_values("cut"))[0]
-    member = np.eye(cut.max() + 1)[cut]
-    mean = ((share[:, :, None] * cells.to_numpy()).transpose(0, 2, 1) @ member) / np.maximum(share @ member, TINY)[:, None, :]
-    weights = softmax(mean.sum(2), axis=1)
+    rng = np.random.default_rng(0)
+    mean = np.zeros((BOOTSTRAPS, n))
+    by_cut = [of.to_numpy() for _, of in cells.groupby(level="cut")]
+    for of, share in zip(by_cut, rng.dirichlet(np.ones(len(by_cut)), BOOTSTRAPS).T, strict=True):
+        mean += share[:, None] * (rng.dirichlet(np.ones(len(of)), BOOTSTRAPS) @ of)
+    weights = softmax(mean, axis=1)
     return weights.mean(0), weights.std(0), len(cells)

@@ -375,6 +375,7 @@ BAD = {
     "folder of the picture": (["--plot", "nowhere/x.png"], ["'nowhere/x.png'", "in a folder that exists"]),
     "folder of the fit": (["--save", "nowhere/x.fit"], ["'nowhere/x.fit'", "in a folder that exists"]),
     "a folder for a file": (["--csv", "."], ["'.'", "file"]),
+    "tasks of no table": (["--tasks", "tasks.csv"], ["--tasks", "describes the tasks of a run table", "name the run table"]),
     "chains": (["--chains", "0"], ["chains", "1 or more", "got 0"]),
     "draws": (["--draws", "0"], ["draws", "1 or more", "got 0"]),
     "seed": (["--seed", "-1"], ["seed", "0 or more", "got -1"]),
@@ -426,6 +427,11 @@ class TestOtherCommands:
     def test_check_says_what_is_in_a_table(self, files: Files) -> None:
         told = here("check", files.runs, "--tasks", files.tasks)
         assert told == Told(0, "Ladder('runs': 20 runs (16 fit, 2 target, 2 held_out), 2 corpora, 3 losses, 2 tasks)\n", "")
+
+    def test_check_says_which_column_may_be_misspelled(self, tmp_path: Path) -> None:
+        run_table().rename(columns={"accuracy": "acuracy"}).assign(notes="x").to_csv(tmp_path / "misspelled.csv", index=False)
+        told = here("check", tmp_path / "misspelled.csv")
+        assert (told.status, told.err) == (0, "bayescale: column 'acuracy' of the run table is left out: rename it if 'accuracy' was meant\n")
 
     def test_check_says_what_looks_wrong(self, files: Files, tmp_path: Path) -> None:
         table = run_table()

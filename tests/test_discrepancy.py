@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,9 +15,12 @@ from bayescale.folds import below, cuts
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
+from bayescale.layouts import loss_data
+from bayescale.models import loss_model
 from bayescale.parts import MixedParts, Parts, shared_variance
 from bayescale.predicting import LOSS_PARTS, PARTS, LossParts
-from bayescale.rolling import past_ladders
+from bayescale.replicates import with_reruns
+from bayescale.rolling import past_ladders, past_noise
 from bayescale.saving import load_fit
 
 MANY = 40_000
@@ -42,7 +46,7 @@ class TestSlopes:
     def test_given_the_past_as_by_weighting_prior_draws(self) -> None:
         """An independent implementation: draw r, past and future slopes, weigh by the likelihood of the past that was seen."""
         past, covariance = np.array([0.02, 0.005]), np.array([[4e-5, 1e-5], [1e-5, 3e-5]])
-        b = slopes(2, past=past, covariance=covariance).draw(rng(), MANY)
+        b = slopes(2, past=past[None], covariance=covariance[None]).draw(rng(), MANY)
         g, n = np.random.default_rng(1), 400_000
         r = np.exp(SCALE_SD * g.standard_normal(n))[:, None]
         old, new = (r * (0.01 * g.standard_normal((n, 1)) + 0.005 * g.standard_normal((n, 2))) for _ in range(2))
@@ -55,9 +59,29 @@ class TestSlopes:
         np.testing.assert_allclose(b.std(0), sd, rtol=0.05)
 
     def test_large_past_errors_widen_and_small_ones_narrow(self) -> None:
-        known = 1e-8 * np.eye(3)
-        spread = {past: slopes(past=np.full(3, past), covariance=known).draw(rng(), MANY).std() for past in (0.0, 0.05)}
+        known = 1e-8 * np.eye(3)[None]
+        spread = {past: slopes(past=np.full((1, 3), past), covariance=known).draw(rng(), MANY).std() for past in (0.0, 0.05)}
         assert spread[0.0] < slopes().draw(rng(), MANY).std() < spread[0.05]
+
+    def test_cuts_that_contradict_one_another_are_no_evidence_of_small_errors(self) -> None:
+        """Their mean is nil, yet each of them says that errors are large."""
+        both = slopes(past=np.array([[0.05] * 3, [-0.05] * 3]), covariance=np.repeat(1e-8 * np.eye(3)[None], 2, 0))
+        one = slopes(past=np.full((1, 3), 0.05), covariance=1e-8 * np.eye(3)[None])
+        np.testing.assert_allclose(both.scales()[1], one.scales()[1])
+        assert np.abs(both.draw(rng(), MANY).mean(0)).max() < 1e-3, "which way they go, their mean says"
+
+    def test_reruns_beyond_a_cut_have_part_of_their_noise_in_common(self, ladder_fit: Fit) -> None:
+        data = loss_data(with_reruns(ladder_fit.ladder))
+        model = loss_model(LAWS["skaling"], data.factors, grouped=True)
+        real = {p.name: jnp.full((4000, data.factors.series), 0.5) for p in model.pooling.parameters}
+        first, seen = np.asarray(data.layout.first)[0], np.asarray(data.layout.seen)[0]
+        rerun = int(np.flatnonzero((first != np.arange(len(first))) & seen)[0])
+        alone = int(np.flatnonzero((np.bincount(first[seen], minlength=len(first)) == 1)[first] & seen)[0])
+        drawn = past_noise(model, real, None, data)[:, 0]
+        correlation = np.corrcoef(drawn[:, [first[rerun], rerun, alone]].T)
+        assert correlation[0, 1] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=0.04), "the share `common` of the fold"
+        assert abs(correlation[0, 2]) < 0.06
+        np.testing.assert_allclose(drawn[:, [rerun, alone]].std(0), 1.0, rtol=0.05)
 
     def test_link_has_nothing_in_common_between_tasks(self, ladder_fit: Fit) -> None:
         assert ladder_fit.accuracy_data is not None
@@ -232,7 +256,7 @@ class TestLaddersOfUnequalParts:
         assert "calibrated on" in fitted.discrepancy.to_frame().set_index("step")["basis"]["loss"]
         flipped = Ladder.from_frame(unequal.frame.iloc[::-1].reset_index(drop=True), tasks=unequal.task_table.reset_index(), law="compute")
         other = fit(flipped, chains=2, draws=60)
-        one, two = ({c: float(p) for c, p in zip(f.loss_data.factors.corpora, f.discrepancy.slopes[0].past, strict=True)} for f in (fitted, other))
+        one, two = ({c: float(p) for c, p in zip(f.loss_data.factors.corpora, f.discrepancy.slopes[0].past.mean(0), strict=True)} for f in (fitted, other))
         for corpus in ("long", "short"):
             assert one[corpus] == pytest.approx(two[corpus], abs=0.003)
 

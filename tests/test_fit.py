@@ -385,6 +385,7 @@ class TestForecast:
     def test_a_shift_is_said(self, small_fit: Fit) -> None:
         made = forecast(small_fit, [Target(7e9, 1e12, name="x", flops=4e22, shift=0.02), Target(7e9, 1e12, name="y", flops=4e22)])
         assert made.extrapolation["note"].tolist() == ["widened on purpose by 0.02 of log loss (shift)", ""]
+        assert made.to_frame().attrs["note"].endswith(" Widened on purpose, by an sd of log loss: x 0.02.")
 
     def test_targets_of_one_forecast_are_joint(self, ladder_fit: Fit) -> None:
         """Two sizes next to one another share the law's uncertainty."""

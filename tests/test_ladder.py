@@ -1,6 +1,7 @@
 """Ladder and Target: what a bad table is told, that a ladder never changes, and which compute it uses."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -241,7 +242,9 @@ class TestParts:
         ("ask", "error", "words"),
         [
             (lambda one: one.where(corpora="web"), SettingError, "column 'corpora'"),
-            (lambda one: one.where(corpus="Web"), DataError, "must leave at least one row"),
+            (lambda one: one.where(corpus="Web"), DataError, "must be a corpus of the ladder; got none such; use some of web, code"),
+            (lambda one: one.where(task=["piqa", "mmlo"]), DataError, "task 'mmlo'"),
+            (lambda one: one.where(corpus="code", role="fit"), DataError, "must leave at least one row"),
             (lambda one: one.up_to(flops=1.0), DataError, "loosen the condition"),
             (lambda one: one.with_role("train"), SettingError, "fit, link, target, held_out"),
             (lambda one: one.with_role("held_out"), DataError, "must leave at least one row"),
@@ -251,6 +254,12 @@ class TestParts:
         with pytest.raises(error) as caught:
             ask(ladder())
         assert_one_line(caught.value, words)
+
+    def test_a_column_that_may_be_misspelled_is_warned_of(self) -> None:
+        with pytest.warns(UserWarning, match="'Corpus' of the run table is left out: rename it if 'corpus' was meant"):
+            ladder(table().rename(columns={"corpus": "Corpus"}))
+        with warnings.catch_warnings(action="error"):
+            ladder(table().assign(notes="x", seeds=1).assign(seed=1))
 
     def test_defaults(self) -> None:
         made = ladder(table().drop(columns=["corpus", "role", "accuracy"]), None)

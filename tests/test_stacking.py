@@ -35,10 +35,10 @@ def table(lpd: dict[float, list[float]]) -> pd.DataFrame:
 
 
 class TestWeights:
-    def test_softmax_of_the_sum_over_cuts_of_means(self) -> None:
-        """Without scatter between cells the bootstrap changes nothing."""
+    def test_softmax_of_the_mean_over_cuts_of_means(self) -> None:
+        """Without scatter between cells or cuts the bootstrap changes nothing."""
         mean, sd, cells = weigh([table({1.0: [0.0] * 5, 2.0: [0.5] * 3}), table({1.0: [1.0] * 5, 2.0: [1.5] * 3})])
-        np.testing.assert_allclose(mean, np.exp([0.0, 2.0]) / np.exp([0.0, 2.0]).sum())
+        np.testing.assert_allclose(mean, np.exp([0.0, 1.0]) / np.exp([0.0, 1.0]).sum())
         assert sd.max() < 1e-12
         assert cells == 8
 
@@ -50,6 +50,11 @@ class TestWeights:
     def test_scatter_makes_weights_uncertain(self) -> None:
         _, sd, _ = weigh([table({1.0: [3.0, -3.0, 3.0, -3.0]}), table({1.0: [0.0] * 4})])
         assert sd[0] > 0.1
+
+    def test_cuts_that_disagree_make_weights_uncertain(self) -> None:
+        mean, sd, _ = weigh([table({1.0: [2.0] * 4, 2.0: [-2.0] * 4}), table({1.0: [0.0] * 4, 2.0: [0.0] * 4})])
+        assert sd[0] > 0.1
+        assert mean[0] == pytest.approx(0.5, abs=0.02)
 
     def test_no_past_gives_equal_weights(self) -> None:
         mean, _, cells = weigh([table({}).reindex(columns=["cut", "quantity", "name", "run", "lpd"])] * 3)
@@ -114,6 +119,7 @@ class TestStack:
         mixed = stack(two_laws)
         weights = mixed.weights.set_index("law")["weight"]
         assert weights.sum() == pytest.approx(1.0)
+        assert "law chinchilla is the heaviest of a mixture of 2" in repr(mixed)
         assert weights["chinchilla"] > weights["compute"], "compute alone knows nothing of how it was spent"
         target = mixed.ladder.targets("target")
         made, each = forecast(mixed, target), [forecast(f, target) for f in two_laws]
@@ -131,7 +137,14 @@ class TestStack:
 
     def test_what_cannot_be_stacked(self, two_laws: list[Fit], default_fit: Fit) -> None:
         other = dataclasses.replace(two_laws[1], ladder=two_laws[1].ladder.where(task=["hellaswag", "c4"]))
-        for fits, said in (([two_laws[0]], "two or more"), ([two_laws[0], other], "one ladder"), ([default_fit, default_fit], "one route")):
+        own = dataclasses.replace(two_laws[1], via=None)
+        refused = {
+            "two or more": [two_laws[0]],
+            "one ladder": [two_laws[0], other],
+            "one route": [default_fit, default_fit],
+            "the same for all": [two_laws[0], own],
+        }
+        for said, fits in refused.items():
             with pytest.raises(SettingError, match=said):
                 stack(fits)
 

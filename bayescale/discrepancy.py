@@ -75,15 +75,24 @@ class Slopes:
 
     def scales(self) -> tuple[np.ndarray, np.ndarray]:
         """A grid of r and its posterior probabilities."""
-        r, log_p = np.exp(SCALE_SD * _Z), -0.5 * _Z**2
-        if self.half_normal:
-            r = np.linspace(0.05, 3.0, 60)
-            log_p = -0.5 * r**2
-        if self.past is not None and self.covariance is not None:
-            middle, cuts = np.zeros(len(self.members)), list(zip(self.past, self.covariance, strict=True))
-            log_p = log_p + [np.mean([multivariate_normal.logpdf(b, middle, s**2 * self._prior() + known) for b, known in cuts]) for s in r]
+        r, log_p = self._grid()
+        log_p = log_p + self.log_likelihoods()
         p = np.exp(log_p - log_p.max())
         return r, p / p.sum()
+
+    def log_likelihoods(self) -> np.ndarray:
+        """Mean over the cuts of ln Normal(past slopes; 0, r^2 prior + covariance) for each r of the grid."""
+        if self.past is None or self.covariance is None:
+            return np.zeros(len(self._grid()[0]))
+        middle, cuts = np.zeros(len(self.members)), list(zip(self.past, self.covariance, strict=True))
+        return np.array([np.mean([multivariate_normal.logpdf(b, middle, r**2 * self._prior() + known) for b, known in cuts]) for r in self._grid()[0]])
+
+    def _grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values of r and their prior log density."""
+        if self.half_normal:
+            r = np.linspace(0.05, 3.0, 60)
+            return r, -0.5 * r**2
+        return np.exp(SCALE_SD * _Z), -0.5 * _Z**2
 
     def draw(self, rng: np.random.Generator, draws: int) -> np.ndarray:
         """Future slopes, shape (draws, members)."""

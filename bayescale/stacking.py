@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
 from bayescale.discrepancy import Discrepancy, link_slopes, loss_slopes
 from bayescale.folds import SAME_COST, one_measure
@@ -23,7 +22,7 @@ from bayescale.predicting import AccuracyParts, LossParts, expected, series_thro
 from bayescale.priors import Factors
 from bayescale.rolling import Fold
 
-BOOTSTRAPS = 1000
+BOOTSTRAPS, STEPS = 200, 300
 
 
 def densities(law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder) -> pd.DataFrame:
@@ -95,10 +94,11 @@ def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
 
 
 def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
-    """W = E softmax(mean over cuts of the mean lpd): mean and sd of the weight of each member, and the cells that they rest on.
+    """W = E argmax over w of the mean over cuts of the mean of ln sum_m w_m exp(lpd_m): mean and sd of each weight, and the cells that they rest on.
 
-    The expectation is over Bayesian bootstraps of the cuts, and of the cells beyond each that all members forecast (pseudo-BMA+, Yao et al. 2018, Bayesian
-    Analysis 13). Means and not sums, because the errors beyond a cut have one cause, and the cuts overlap. Equal weights where no cut tells of any.
+    Stacking of predictive distributions (Yao et al. 2018, Bayesian Analysis 13); the expectation is over Bayesian bootstraps of the cuts, and of the cells
+    beyond each that all members forecast. How many independent errors there are plays no part, and nobody knows it: those beyond a cut have one cause, and
+    the cuts overlap. Equal weights where no cut tells of any.
 
     Parameters
     ----------
@@ -110,9 +110,12 @@ def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
     if cells.empty:
         return np.full(n, 1 / n), np.zeros(n), 0
     rng = np.random.default_rng(0)
-    mean = np.zeros((BOOTSTRAPS, n))
-    by_cut = [of.to_numpy() for _, of in cells.groupby(level="cut")]
-    for of, share in zip(by_cut, rng.dirichlet(np.ones(len(by_cut)), BOOTSTRAPS).T, strict=True):
-        mean += share[:, None] * (rng.dirichlet(np.ones(len(of)), BOOTSTRAPS) @ of)
-    weights = softmax(mean, axis=1)
-    return weights.mean(0), weights.std(0), len(cells)
+    lpd = [of.to_numpy() for _, of in cells.groupby(level="cut")]
+    of_cut = rng.dirichlet(np.ones(len(lpd)), BOOTSTRAPS).T
+    share = np.concatenate([of_cut[k] * rng.dirichlet(np.ones(len(of)), BOOTSTRAPS).T for k, of in enumerate(lpd)])
+    every = np.concatenate(lpd)
+    density = np.exp(every - every.max(1, keepdims=True))
+    weights = np.full((n, BOOTSTRAPS), 1 / n)
+    for _ in range(STEPS):  # expectation-maximisation: the objective is concave in w
+        weights *= density.T @ (share / (density @ weights))
+    return weights.mean(1), weights.std(1), len(cells)

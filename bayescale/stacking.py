@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from bayescale.discrepancy import Discrepancy, link_slopes, loss_slopes
 from bayescale.folds import SAME_COST, one_measure
@@ -22,7 +23,7 @@ from bayescale.predicting import AccuracyParts, LossParts, expected, series_thro
 from bayescale.priors import Factors
 from bayescale.rolling import Fold
 
-BOOTSTRAPS, STEPS = 200, 300
+BOOTSTRAPS = 1000
 
 
 def densities(law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder) -> pd.DataFrame:
@@ -94,11 +95,12 @@ def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
 
 
 def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
-    """W = E argmax over w of the mean over cuts of the mean of ln sum_m w_m exp(lpd_m): mean and sd of each weight, and the cells that they rest on.
+    """W = E softmax(sum over blocks of the mean lpd): mean and sd of the weight of each member, and the cells that they rest on.
 
-    Stacking of predictive distributions (Yao et al. 2018, Bayesian Analysis 13); the expectation is over Bayesian bootstraps of the cuts, and of the cells
-    beyond each that all members forecast. How many independent errors there are plays no part, and nobody knows it: those beyond a cut have one cause, and
-    the cuts overlap. Equal weights where no cut tells of any.
+    A block is what came out between one cut and the next, as forecast at the first: every cell counts once, though several cuts have forecast it, and the
+    sum is the log predictive density of the blocks one after another (Dawid 1984, JRSS A 147). A mean within a block, because its errors have one cause.
+    The expectation is over Bayesian bootstraps of the blocks and of the cells in each that all members forecast (pseudo-BMA+, Yao et al. 2018, Bayesian
+    Analysis 13). Equal weights where no cut tells of any.
 
     Parameters
     ----------
@@ -109,13 +111,11 @@ def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
     cells = pd.concat([t.set_index(["cut", "quantity", "name", "run"])["lpd"].astype(float) for t in tables], axis=1).dropna()
     if cells.empty:
         return np.full(n, 1 / n), np.zeros(n), 0
+    latest = ~cells.sort_index(level="cut").index.droplevel("cut").duplicated(keep="last")
+    blocks = [of.to_numpy() for _, of in cells.sort_index(level="cut")[latest].groupby(level="cut")]
     rng = np.random.default_rng(0)
-    lpd = [of.to_numpy() for _, of in cells.groupby(level="cut")]
-    of_cut = rng.dirichlet(np.ones(len(lpd)), BOOTSTRAPS).T
-    share = np.concatenate([of_cut[k] * rng.dirichlet(np.ones(len(of)), BOOTSTRAPS).T for k, of in enumerate(lpd)])
-    every = np.concatenate(lpd)
-    density = np.exp(every - every.max(1, keepdims=True))
-    weights = np.full((n, BOOTSTRAPS), 1 / n)
-    for _ in range(STEPS):  # expectation-maximisation: the objective is concave in w
-        weights *= density.T @ (share / (density @ weights))
-    return weights.mean(1), weights.std(1), len(cells)
+    total = np.zeros((BOOTSTRAPS, n))
+    for block, times in zip(blocks, len(blocks) * rng.dirichlet(np.ones(len(blocks)), BOOTSTRAPS).T, strict=True):
+        total += times[:, None] * (rng.dirichlet(np.ones(len(block)), BOOTSTRAPS) @ block)
+    weights = softmax(total, axis=1)
+    return weights.mean(0), weights.std(0), sum(map(len, blocks))

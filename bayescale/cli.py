@@ -235,10 +235,11 @@ def _read(runs: Path | None, tasks: Path | None, dataset: str) -> Ladder:
 def _read_csv(runs: Path, tasks: Path | None) -> Ladder:
     """The run table; what Python would warn of is one line each on stderr."""
     with warnings.catch_warnings(record=True, action="default") as caught:
-        ladder = read_csv(runs, tasks=tasks)
-    for warning in caught:
-        print(f"bayescale: {warning.message}", file=sys.stderr)
-    return ladder
+        try:
+            return read_csv(runs, tasks=tasks)
+        finally:
+            for warning in caught:
+                print(f"bayescale: {warning.message}", file=sys.stderr)
 
 
 def _check_outputs(plot: Path | None, *others: Path | None) -> None:

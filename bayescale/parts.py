@@ -61,7 +61,7 @@ class MixedParts:
     choice
         Index of the member of each draw, shape (draws,), by task; under an empty name that of every cell, losses included.
     part
-        What the choice is a part of: of the law's parameters where the laws are not the same, else of the link's.
+        What the choice is a part of: of the law's parameters where members differ in their losses, else of the link's.
     """
 
     members: tuple[Parts, ...]
@@ -99,8 +99,8 @@ def make_parts(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed
         return _of_one_fit(fit, targets, corpora, seed)
     rng, draws = np.random.default_rng([seed, STREAMS.index("routes")]), fit.sampler.chains * fit.sampler.draws
     choice = {str(task): rng.choice(len(of), draws, p=of["weight"] / of["weight"].sum()) for task, of in fit.weights.groupby("task", sort=False)}
-    one_law = len({(member.law.name, member.pooling, member.noise) for member in fit.members}) == 1
     parts = tuple(_of_one_fit(member, targets, corpora, seed) for member in fit.members)
+    one_law = all(np.array_equal(part.losses.law, parts[0].losses.law) for part in parts)
     return MixedParts(parts, choice, "link parameters" if one_law else "law parameters")
 
 

@@ -150,11 +150,11 @@ def _link_errors(fold: Fold, data: AccuracyData, places: Sequence[int]) -> tuple
 
 
 def past_noise(model: SeriesModel, real: Real, tail: jax.Array | None, data: LossData | AccuracyData) -> np.ndarray:
-    """Noise of every cell in units of its scale, (draws, series, runs); where no past run had a group, cells of one have the prior's median in common."""
+    """Noise of every cell in units of its scale, (draws, series, runs); where no past run had a group, cells of one have half in common."""
     shape = (len(real[model.scale_name]), *data.layout.seen.shape)
     own = standard_noise(model, tail, shape, jax.random.key(0))
     if data.layout.first is None:
         return own
-    common = np.asarray(COMMON.transform(real[COMMON.name]))[:, :, None] if COMMON.name in real else float(COMMON.prior.icdf(0.5))
+    common = np.asarray(COMMON.transform(real[COMMON.name]))[:, :, None] if COMMON.name in real else 0.5
     shared = np.take_along_axis(standard_noise(model, tail, shape, jax.random.key(1)), np.broadcast_to(data.layout.first, shape), -1)
     return np.sqrt(common) * shared + np.sqrt(1 - common) * own

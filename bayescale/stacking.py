@@ -97,10 +97,10 @@ def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
 def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
     """W = E softmax(sum over blocks of the mean lpd): mean and sd of the weight of each member, and the cells that they rest on.
 
-    A block is what came out between one cut and the next, as forecast at the first: every cell counts once, though several cuts have forecast it, and the
-    sum is the log predictive density of the blocks one after another (Dawid 1984, JRSS A 147). A mean within a block, because its errors have one cause.
-    The expectation is over Bayesian bootstraps of the blocks and of the cells in each that all members forecast (pseudo-BMA+, Yao et al. 2018, Bayesian
-    Analysis 13). Equal weights where no cut tells of any.
+    A block is what came out between one cut and the next, as forecast at the first: every cell counts once, though several cuts have forecast it. A sum over
+    blocks, in the spirit of forecasting one after another (Dawid 1984, JRSS A 147); a mean within a block, because its errors have one cause. The
+    expectation is over Bayesian bootstraps of the blocks and of the cells in each (pseudo-BMA+, Yao et al. 2018, Bayesian Analysis 13). Cells count that all
+    members forecast, and not all alike: links of one law are not weighed by its losses. Equal weights where no cut tells of any.
 
     Parameters
     ----------
@@ -109,6 +109,7 @@ def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
     """
     n = len(tables)
     cells = pd.concat([t.set_index(["cut", "quantity", "name", "run"])["lpd"].astype(float) for t in tables], axis=1).dropna()
+    cells = cells[np.ptp(cells.to_numpy(), axis=1) > 0] if len(cells) else cells
     if cells.empty:
         return np.full(n, 1 / n), np.zeros(n), 0
     latest = ~cells.sort_index(level="cut").index.droplevel("cut").duplicated(keep="last")

@@ -433,6 +433,14 @@ class TestOtherCommands:
         told = here("check", tmp_path / "misspelled.csv")
         assert (told.status, told.err) == (0, "bayescale: column 'acuracy' of the run table is left out: rename it if 'accuracy' was meant\n")
 
+    def test_a_misspelled_column_is_told_though_the_table_is_then_refused(self, tmp_path: Path) -> None:
+        twice = pd.concat([run_table().assign(steps=1), run_table().assign(steps=2)])
+        twice.to_csv(tmp_path / "checkpoints.csv", index=False)
+        told = here("check", tmp_path / "checkpoints.csv")
+        assert told.status == 2
+        assert "rename it if 'step' was meant" in told.err
+        assert "duplicate row" in told.err
+
     def test_check_says_what_looks_wrong(self, files: Files, tmp_path: Path) -> None:
         table = run_table()
         table.loc[1, "accuracy"] = 0.02

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale import rolling
 from bayescale.datasets import load_dataset
 from bayescale.discrepancy import FEWEST_RUNS, SCALE_SD, SMALL_LADDER, Slopes, link_slopes, loss_slopes, past_slope
 from bayescale.errors import SettingError
-from bayescale.fitting import Fit, fit
-from bayescale.folds import below, cuts
+from bayescale.fitting import Fit, fit, make_settings
+from bayescale.folds import Job, below, cuts, sample_jobs
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
@@ -20,7 +21,8 @@ from bayescale.models import loss_model
 from bayescale.parts import MixedParts, Parts, shared_variance
 from bayescale.predicting import LOSS_PARTS, PARTS, LossParts
 from bayescale.replicates import with_reruns
-from bayescale.rolling import past_ladders, past_noise
+from bayescale.rolling import Fold, past_ladders, past_noise
+from bayescale.sampling import Sampler
 from bayescale.saving import load_fit
 
 MANY = 40_000
@@ -69,6 +71,39 @@ class TestSlopes:
         one = slopes(past=np.full((1, 3), 0.05), covariance=1e-8 * np.eye(3)[None])
         np.testing.assert_allclose(both.scales()[1], one.scales()[1])
         assert np.abs(both.draw(rng(), MANY).mean(0)).max() < 1e-3, "which way they go, their mean says"
+
+    def test_each_cut_is_as_well_known_as_it_is(self) -> None:
+        """An independent implementation, two cuts that are not known alike."""
+        past, covariance = np.array([[0.02, 0.005], [0.01, -0.01]]), np.array([[[4e-5, 1e-5], [1e-5, 3e-5]], [[4e-4, 0.0], [0.0, 1e-5]]])
+        s = slopes(2, past=past, covariance=covariance)
+        prior = np.array([[1.25e-4, 1e-4], [1e-4, 1.25e-4]])
+        found = dict(zip(s.scales()[0], s.log_likelihoods(), strict=True))
+        for r in list(found)[::10]:
+            each = [
+                -0.5 * (b @ np.linalg.solve(r**2 * prior + c, b) + np.log(np.linalg.det(2 * np.pi * (r**2 * prior + c))))
+                for b, c in zip(past, covariance, strict=True)
+            ]
+            assert found[r] == pytest.approx(np.mean(each))
+
+    def test_past_errors_hold_the_noise_of_runs_and_of_scores(self, default_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+        member = default_fit.members[0]
+        past = past_ladders(member.ladder)[-1]
+        settings = make_settings(
+            past, law=member.law, link=member.link, via=None, pooling="partial", discrepancy="none", noise="normal", blocks=None, priors=None
+        )
+        made = settings.prepare(past, widening=False)
+        jobs = {name: [Job(step, Sampler(chains=1, draws=10, warmup=50), 1.0)] for name, step in made.steps.items()}
+        folds = {name: Fold(made.data[name], made.steps[name], of[0]) for name, of in sample_jobs(jobs)[0].items()}
+        wholes = {"loss": member.loss_data, "accuracy": member.accuracy_data}
+        for name, errors in (("loss", rolling._loss_errors), ("accuracy", rolling._link_errors)):
+            places = folds[name].places(wholes[name].factors)
+            found = {}
+            for size in (0.0, 1.0, 3.0):
+                monkeypatch.setattr(rolling, "past_noise", lambda model, real, tail, data, size=size: size)
+                found[size] = errors(folds[name], wholes[name], places)[0]
+            sd = found[1.0] - found[0.0]
+            assert (sd[:, np.asarray(wholes[name].layout.seen)] > 0).all()
+            np.testing.assert_allclose(found[3.0] - found[0.0], 3 * sd, rtol=1e-6)
 
     def test_reruns_beyond_a_cut_have_part_of_their_noise_in_common(self, ladder_fit: Fit) -> None:
         data = loss_data(with_reruns(ladder_fit.ladder))

@@ -51,8 +51,8 @@ class TestWeights:
         assert once[2] == twice[2] == 1
 
     def test_only_cells_that_all_rivals_forecast_count(self) -> None:
-        mean, _, cells = weigh([table({1.0: [0.0, 9.0]}), table({1.0: [0.0]})])
-        np.testing.assert_allclose(mean, 0.5)
+        mean, _, cells = weigh([table({1.0: [0.0, 9.0]}), table({1.0: [1.0]})])
+        np.testing.assert_allclose(mean[1], 1 / (1 + np.exp(-1.0)))
         assert cells == 1
 
     def test_scatter_makes_weights_uncertain(self) -> None:
@@ -63,6 +63,14 @@ class TestWeights:
         mean, sd, _ = weigh([table({1.0: [2.0] * 8, 2.0: [-2.0] * 4}), table({1.0: [0.0] * 8, 2.0: [0.0] * 4})])
         assert sd[0] > 0.1
         assert mean[0] == pytest.approx(0.5, abs=0.02)
+
+    def test_cells_that_all_members_forecast_alike_tell_nothing(self) -> None:
+        """Links of one law are not weighed by its losses, however many there are."""
+        one, other = table({1.0: [0.0] * 4}), table({1.0: [1.5] * 4})
+        same = table({1.0: [7.0] * 40}).assign(quantity="accuracy")
+        alone, beside = weigh([one, other]), weigh([pd.concat([one, same]), pd.concat([other, same])])
+        np.testing.assert_allclose(alone[0], beside[0])
+        assert weigh([same, same])[0].tolist() == [0.5, 0.5]
 
     def test_no_past_gives_equal_weights(self) -> None:
         mean, _, cells = weigh([table({}).reindex(columns=["cut", "quantity", "name", "run", "lpd"])] * 3)
@@ -137,6 +145,8 @@ class TestStack:
         same = (loss.sel(task="c4") == each[0].draws["loss"].sel(target="7B-4T", task="c4")).to_numpy()
         other = (accuracy.sel(task="hellaswag") == each[0].draws["accuracy"].sel(target="7B-4T", task="hellaswag")).to_numpy()
         np.testing.assert_array_equal(same, other), "one draw is of one law throughout"
+        shares = made.variance()
+        assert (shares.query("quantity == 'loss'")["law parameters"] > 0.02).all(), "which law it is counts as a parameter of the law"
         path = tmp_path_factory.mktemp("stack") / "s.fit"
         mixed.save(path)
         assert forecast(load_fit(path), target).draws.equals(made.draws)

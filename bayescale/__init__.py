@@ -8,7 +8,9 @@ from importlib.metadata import version as _version
 
 from bayescale.backtesting import backtest
 from bayescale.backtests import Backtest
+from bayescale.costing import Cost
 from bayescale.datasets import DATASETS, load_dataset
+from bayescale.deciding import Decision, decide
 from bayescale.discrepancy import Discrepancy
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
 from bayescale.fits import Fit, stack
@@ -25,6 +27,7 @@ from bayescale.sampling import setup
 from bayescale.saving import load_fit
 from bayescale.simulating import Simulation, simulate
 from bayescale.updating import Update, update
+from bayescale.valuing import Linear, Threshold
 
 __version__ = _version("bayescale")
 __all__ = [
@@ -35,7 +38,9 @@ __all__ = [
     "Backtest",
     "BayescaleError",
     "Conventions",
+    "Cost",
     "DataError",
+    "Decision",
     "Discrepancy",
     "FileError",
     "Fit",
@@ -43,14 +48,17 @@ __all__ = [
     "Forecast",
     "Ladder",
     "Law",
+    "Linear",
     "Link",
     "Parameter",
     "Reproduction",
     "SettingError",
     "Simulation",
     "Target",
+    "Threshold",
     "Update",
     "backtest",
+    "decide",
     "fit",
     "forecast",
     "load_dataset",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -157,6 +157,13 @@ class Forecast:
                 rows.append(about | dict(zip(PARTS, [*shares, *[0.0] * (len(PARTS) - 1 - last)], strict=True)))
         return pd.DataFrame(rows)
 
+    def scaled(self, by: float) -> Forecast:
+        """The same forecast, the errors of law and link beyond the ladder `by` times as large: what a decision hangs on."""
+        parts, sizes = self.parts.scaled(by), self.draws.sizes
+        draws = _dataset(parts, self.targets, self.table, (sizes["chain"], sizes["draw"]))
+        draws.attrs = dict(self.draws.attrs)
+        return replace(self, draws=draws, parts=parts)
+
     def __repr__(self) -> str:
         names = ", ".join(t.label for t in self.targets[:4]) + (", ..." if len(self.targets) > 4 else "")
         return f"Forecast({len(self.targets)} targets: {names}; {self.draws.sizes['task']} tasks; checks of the fit: {self.status})"
@@ -199,20 +206,24 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     check_seed(seed)
     parts = make_parts(fit, targets, corpora, seed)
     table = _table(fit, targets, corpora)
-    tasks = list(dict.fromkeys(table["task"]))
-    shape = (fit.sampler.chains, fit.sampler.draws)
-    found, name_of, blank = parts.cells(None), fit.ladder.loss_name_of, np.full(shape[0] * shape[1], np.nan)
-    cells = {
-        "loss": [[found.get(("loss", t.label, name_of[task]), blank) for task in tasks] for t in targets],
-        "accuracy": [[found.get(("accuracy", t.label, task), blank) for task in tasks] for t in targets],
-    }
-    coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), "target": [t.label for t in targets], "task": tasks}
-    arrays = {k: (("chain", "draw", "target", "task"), np.moveaxis(np.array(v), -1, 0).reshape(*shape, len(targets), len(tasks))) for k, v in cells.items()}
-    draws = xr.Dataset(arrays, coords=coords)
+    draws = _dataset(parts, targets, table, (fit.sampler.chains, fit.sampler.draws))
     draws.attrs = {"status": fit.status, "seed": seed}
     widened = [f"{t.label} {t.shift:g}" for t in targets if t.shift]
     note = fit.discrepancy.note + (f" Widened on purpose, by an sd of log loss: {', '.join(widened)}." if widened else "")
     return Forecast(draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status, note, parts)
+
+
+def _dataset(parts: Parts | MixedParts, targets: Sequence[Target], table: pd.DataFrame, shape: tuple[int, int]) -> xr.Dataset:
+    """Every cell over (chain, draw, target, task), nan where there is none."""
+    name_of = dict(zip(table["task"], table["loss_name"], strict=True))
+    labels, found, blank = [t.label for t in targets], parts.cells(None), np.full(shape[0] * shape[1], np.nan)
+    cells = {
+        "loss": [[found.get(("loss", label, name), blank) for name in name_of.values()] for label in labels],
+        "accuracy": [[found.get(("accuracy", label, task), blank) for task in name_of] for label in labels],
+    }
+    coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), "target": labels, "task": list(name_of)}
+    dims = ("chain", "draw", "target", "task")
+    return xr.Dataset({k: (dims, np.moveaxis(np.array(v), -1, 0).reshape(*shape, *np.shape(v)[:2])) for k, v in cells.items()}, coords=coords)
 
 
 def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax
@@ -49,6 +49,11 @@ class Parts:
             found |= {("accuracy", *key): accuracy[:, s, i] for key, (s, i) in self.accuracy_at.items()}
         return found
 
+    def scaled(self, by: float) -> Parts:
+        """The same, the errors of law and link beyond the ladder so many times as large."""
+        accuracies = None if self.accuracies is None else replace(self.accuracies, bend=by * self.accuracies.bend)
+        return replace(self, losses=replace(self.losses, drift=by * self.losses.drift), accuracies=accuracies)
+
 
 @dataclass(frozen=True)
 class MixedParts:
@@ -78,6 +83,10 @@ class MixedParts:
                 choice = choice if order is None else choice[order[self.part]]
                 found[key] = np.choose(choice, [cells[key] for cells in each])
         return found
+
+    def scaled(self, by: float) -> MixedParts:
+        """As `Parts.scaled`."""
+        return replace(self, members=tuple(member.scaled(by) for member in self.members))
 
 
 def shared_variance(
@@ -113,7 +122,7 @@ def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], see
     real, shape = real_draws(fit.losses, model, losses.factors.names, "loss_name")
     draws, f = shape[0] * shape[1], losses.factors
     at = jax.tree.map(lambda v: np.broadcast_to(v, (f.series, len(targets))), _points(losses, fit.law.name, targets))
-    log_factor = _log_factors(fit, losses, targets)
+    log_factor = log_factors(fit, losses, targets)
     lag = None if losses.layout.lag is None else np.maximum(-log_factor, 0.0)
     law, sd = expected(model, real, at, np.ones((f.series, len(targets))), lag)
     shift = np.array([t.shift or 0.0 for t in targets]) * np.asarray(jax.random.normal(keys[1], (draws, len(targets))))
@@ -129,12 +138,12 @@ def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], see
     via = series_through(f, accuracies)
     bend = fit.discrepancy.draw("accuracy", g.series, rng, draws)
     score_noise = np.asarray(jax.random.normal(keys[2], (draws, g.series, len(targets))))
-    second = AccuracyParts(linked, link_real, accuracies, via, bend, np.maximum(_log_factors(fit, accuracies, targets), 0.0), score_noise)
+    second = AccuracyParts(linked, link_real, accuracies, via, bend, np.maximum(log_factors(fit, accuracies, targets), 0.0), score_noise)
     accuracy_at = {(labels[i], task): (s, i) for s, (of, task) in enumerate(g.pairs) for i, corpus in enumerate(corpora) if of == corpus and via[s] >= 0}
     return Parts(parts, second, loss_at, accuracy_at)
 
 
-def _log_factors(fit: Fit, data: LossData | AccuracyData, targets: Sequence[Target]) -> np.ndarray:
+def log_factors(fit: Fit, data: LossData | AccuracyData, targets: Sequence[Target]) -> np.ndarray:
     """ln(C* / Cmax) of each target, Cmax that of the dearest run which the step has seen in each series: shape (series, targets)."""
     seen, runs, measured = np.asarray(data.layout.seen), fit.ladder.runs, fit.loss_data.compute_is_measured
     of_series = [runs.loc[np.unique(names[there])] for names, there in zip(data.runs, seen, strict=True)]

@@ -407,6 +407,49 @@ class TestBadInput:
         assert in_a_process("forecast", path) == Told(2, "", f"bayescale: file {str(path)!r}: must exist; got nothing there; check the path\n")
 
 
+DECISION = ["--draws", "60", "--chains", "2", "--worth", "5e6", "--threshold", "piqa=0.6,mmlu=0.3"]
+
+
+class TestDecide:
+    def test_says_the_verdict_and_what_it_rests_on(self, files: Files) -> None:
+        told = here("decide", files.runs, "--tasks", files.tasks, *DECISION, "--json")
+        found = json.loads(told.out)
+        assert told.status == (1 if found["status"] == "fail" else 0)
+        assert found["verdict"] in {"fund", "do not fund", "undecided"}
+        assert (found["verdict"] == "undecided") == (found["status"] == "fail")
+        assert {row["task"] for row in found["reach"]} == {"piqa", "mmlu", "every one"}
+        assert found["asked"].startswith("Threshold(worth=5000000.0, accuracy={'piqa': 0.6, 'mmlu': 0.3}")
+        assert all(row["cost"] > 0 for row in found["options"])
+
+    def test_as_tables(self, files: Files) -> None:
+        told = here("decide", files.runs, "--tasks", files.tasks, "--draws", "60", "--chains", "2", "--per-point", "1e5", "--baseline", "0.5", "--cost", "1e5")
+        assert told.out.split(":")[0] in {"FUND", "DO NOT FUND", "UNDECIDED"}
+        for words in ("asked: Linear(per_point=100000.0, baseline=0.5", "what would change it", "no evidence is worth more"):
+            assert words in " ".join(told.out.split())
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["--dataset", "gadre2024"], "needs --worth and --threshold"),
+            (["--worth", "1e6"], "needs --worth and --threshold"),
+            (["--worth", "1e6", "--threshold", "70"], "must lie in [0, 1]"),
+            (["--worth", "1e6", "--threshold", "high"], "must be a share"),
+            (["--per-point", "1", "--worth", "1"], "stands instead of"),
+            (["--device", "abacus"], "H100"),
+            (["--price", "2,3,4"], "two with a comma"),
+            (["--utilisation", "1.5"], "at most 1"),
+        ],
+    )
+    def test_bad_input_is_told_before_any_sampling(self, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def sample(*_: object) -> None:
+            raise AssertionError("it sampled first")
+
+        monkeypatch.setattr("bayescale.fitting.sample_jobs", sample)
+        told = here("decide", *words)
+        assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
+        assert said in told.err
+
+
 class TestOtherCommands:
     def test_version(self) -> None:
         assert in_a_process("--version") == Told(0, f"bayescale {bayescale.__version__}\n", "")

@@ -1,32 +1,21 @@
-"""How the command line shows a forecast and a reproduction: as JSON, as tables, as a picture."""
+"""A forecast as JSON, as tables, as a picture."""
 
 from __future__ import annotations
 
 import json
-import math
-import shutil
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from bayescale.backtests import Backtest
-from bayescale.checks import Check
-from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
 from bayescale.layouts import AccuracyData, LossData, measured
 from bayescale.posteriors import provenance
-from bayescale.reproducing import Reproduction
 from bayescale.saving import atomic
-
-ROWS = 24  # of a table, where a whole paper is printed
-PICTURES = (".png", ".svg", ".pdf")
+from bayescale.showing.tables import number, print_checks
 
 
 def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
@@ -57,9 +46,9 @@ def diagnostics(fit: Fit) -> dict[str, Any]:
     value = {c.check: c.value for c in fit.checks}
 
     def over(name: str, which: Any) -> float | None:
-        return _number(which([v for k, v in value.items() if k.endswith(name)]))
+        return number(which([v for k, v in value.items() if k.endswith(name)]))
 
-    rows = [{"check": c.check, "status": c.status, "value": _number(c.value), "limit": _number(c.limit), "advice": c.advice} for c in fit.checks]
+    rows = [{"check": c.check, "status": c.status, "value": number(c.value), "limit": number(c.limit), "advice": c.advice} for c in fit.checks]
     extremes = {
         "max_rhat": over("R-hat", max),
         "min_ess_bulk": over("bulk ESS", min),
@@ -108,103 +97,6 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
     console.print(forecast.note, highlight=False)
 
 
-def backtest_json(made: Backtest) -> dict[str, Any]:
-    """The JSON of `backtest --json`: status, coverage, scores, folds and every case."""
-    tables = {"coverage": made.coverage(), "scores": made.scores(), "folds": made.folds, "cases": made.cases}
-    return {"by": made.by, "status": made.status, **{name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}}
-
-
-def print_backtest(console: Console, made: Backtest, seconds: float) -> None:
-    """Scores, coverage of the model asked for, and the fits whose checks failed."""
-    console.print(f"{made!r}", highlight=False)
-    console.print("scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9", highlight=False)
-    _print_frame(console, made.scores())
-    console.print("coverage by extrapolation factor, with the 90 % interval of a bootstrap over the cuts, whose number is in column clusters", highlight=False)
-    _print_frame(console, made.coverage())
-    failed = made.folds[made.folds["failed"] != ""]
-    if len(failed):
-        console.print("fits with a check that failed", highlight=False)
-        _print_frame(console, failed)
-    console.print(f"{seconds:.1f} s in all", highlight=False)
-
-
-def _print_frame(console: Console, frame: pd.DataFrame) -> None:
-    table = Table(*map(str, frame.columns))
-    for values in frame.itertuples(index=False):
-        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in values))
-    console.print(table)
-
-
-def draw_backtest(made: Backtest, path: Path) -> None:
-    """Three pictures side by side: errors by extrapolation factor, calibration, intervals against what came out."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from bayescale.plots import plot_calibration, plot_error, plot_truth
-
-    quantities = [q for q in ("accuracy", "loss") if (made.cases["quantity"] == q).any()]
-    figure, axes = plt.subplots(len(quantities), 3, figsize=(15, 4.6 * len(quantities)), layout="constrained", squeeze=False)
-    for row, quantity in zip(axes, quantities, strict=True):
-        plot_error(made, quantity=quantity, ax=row[0])
-        plot_calibration(made, quantity=quantity, ax=row[1])
-        plot_truth(made, quantity=quantity, ax=row[2])
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-
-
-def reproduction_json(made: Reproduction) -> dict[str, Any]:
-    """The JSON of `reproduce --json`: every row of every analysis, nan as null."""
-    analyses = [
-        {"name": a.name, "about": a.about, "agrees": a.differing.empty if "agrees" in a.frame else None, "rows": json.loads(a.frame.to_json(orient="records"))}
-        for a in made.analyses
-    ]
-    return {"paper": made.paper, "agrees": made.agrees, "analyses": analyses, "left_out": made.left_out}
-
-
-def print_reproduction(console: Console, made: Reproduction) -> None:
-    """A table an analysis; of a long one, where several are printed, the rows that differ and the first ones."""
-    for a in made.analyses:
-        short = len(made.analyses) > 1
-        rows = pd.concat([a.differing, a.frame.drop(a.differing.index)])
-        shown = rows.head(ROWS) if short else rows
-        table = Table(*shown.columns)
-        for values in shown.itertuples(index=False):
-            table.add_row(*map(_text, values))
-        console.print(f"\n{a.name}: {a.about}", highlight=False)
-        console.print(table)
-        if len(shown) < len(rows):
-            console.print(f"and {len(rows) - len(shown)} more rows: --analysis {a.name} prints all", highlight=False)
-        if "agrees" in a.frame:
-            console.print(f"{a.name}: {a.frame['agrees'].notna().sum()} figures compared, {len(a.differing)} differ by more than the bound", highlight=False)
-    for why in dict.fromkeys(made.left_out.values()):
-        console.print(f"\nleft out: {', '.join(name for name, given in made.left_out.items() if given == why)}: {why}", highlight=False)
-
-
-def _text(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def print_checks(console: Console, checks: Sequence[Check]) -> None:
-    """One row a check."""
-    if not checks:
-        return
-    table = Table("check", "status", "value", "limit", "advice")
-    colour = {"pass": "green", "warn": "yellow", "fail": "red", "not run": "red"}
-    for c in checks:
-        table.add_row(c.check, f"[{colour[c.status]}]{c.status}[/]", f"{c.value:.4g}", f"{c.limit:g}", c.advice)
-    console.print(table)
-
-
-def check_picture(path: Path) -> None:
-    """A SettingError for a kind of picture that nobody draws here."""
-    if path.suffix not in PICTURES:
-        raise SettingError("--plot", rule=f"must end in {', '.join(PICTURES)}", got=repr(path.name), way_out="choose one of them")
-
-
 def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
     """The picture of the intervals, written whole or not at all."""
     import matplotlib as mpl
@@ -216,11 +108,6 @@ def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
     assert figure is not None
     with atomic(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-
-
-def width() -> int:
-    """Columns to print in: the terminal's, or 150 where there is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 150
 
 
 def _actual(fit: Fit) -> pd.DataFrame:
@@ -254,7 +141,7 @@ def _cell(frame: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[str, Any]
     cell["actual"] = None
     if key in actual.index:
         known = actual.loc[key]
-        cell["actual"] = {"loss": _number(known["loss"]), "accuracy": _number(known["accuracy"])}
+        cell["actual"] = {"loss": number(known["loss"]), "accuracy": number(known["accuracy"])}
         cell |= {name: bool(known[name]) for name in ("loss_fitted", "accuracy_fitted")}
     return cell
 
@@ -276,10 +163,6 @@ def mixture(weights: pd.DataFrame) -> str:
 
 def _summary(row: pd.Series) -> dict[str, float]:
     return {k: float(row[k]) for k in ("median", "lower", "upper", "sd", "mean")}
-
-
-def _number(value: float | np.floating[Any]) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _interval(cell: dict[str, float] | None, unit: float, digits: int) -> str:

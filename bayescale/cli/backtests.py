@@ -1,0 +1,94 @@
+"""The command backtest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from bayescale import showing
+from bayescale.backtesting import backtest as make_backtest
+from bayescale.cli.options import (
+    OWN,
+    AsJson,
+    Chains,
+    Dataset,
+    DiscrepancyName,
+    Draws,
+    LawName,
+    LinkName,
+    PoolingName,
+    RunTable,
+    Seed,
+    TaskTable,
+    Via,
+    check_outputs,
+    read,
+    spent,
+)
+from bayescale.errors import SettingError
+from bayescale.layouts import AUTO
+from bayescale.sampling import setup
+from bayescale.saving import atomic
+
+
+def backtest(
+    runs: RunTable = None,
+    dataset: Dataset = "ladder2024",
+    tasks: TaskTable = None,
+    by: Annotated[str, typer.Option(help="What the cuts are of: flops, params or tokens.")] = "flops",
+    cuts: Annotated[str | None, typer.Option(help="Cuts, with commas; without it, up to 8 from 8 runs of every series upwards.")] = None,
+    law: LawName = None,
+    link: LinkName = None,
+    via: Via = AUTO,
+    pooling: PoolingName = "partial",
+    discrepancy: DiscrepancyName = "calibrated",
+    baselines: Annotated[bool, typer.Option(help="Forecast the same splits by the baselines too.")] = True,
+    seed: Seed = 0,
+    chains: Chains = 4,
+    draws: Draws = 1000,
+    as_json: AsJson = False,
+    csv: Annotated[Path | None, typer.Option(help="Write every case to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw how the intervals held to this file (.png, .svg or .pdf).")] = None,
+) -> None:
+    """Fit the cheap runs, forecast the dear ones, again and again: coverage, and scores beside the baselines'. Interrupted, it resumes where it was."""
+    check_outputs(plot, csv)
+    ladder = read(runs, tasks, dataset)
+    chosen = None if cuts is None else _numbers(cuts)
+    setup(chains)
+    settings: dict[str, Any] = {"law": law, "link": link, "via": None if via == OWN else via, "pooling": pooling, "discrepancy": discrepancy}
+    with Progress(console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=1.0)
+        made = make_backtest(
+            ladder,
+            by=by,  # type: ignore[arg-type]
+            cuts=chosen,
+            **settings,
+            baselines=baselines,
+            chains=chains,
+            draws=draws,
+            seed=seed,
+            progress=lambda what, share: bar.update(task, completed=share, description=what),
+        )
+    if csv is not None:
+        with atomic(csv) as temporary:
+            made.cases.to_csv(temporary, index=False)
+    if plot is not None:
+        showing.draw_backtest(made, plot)
+    if as_json:
+        print(json.dumps(showing.backtest_json(made) | spent(), allow_nan=False))
+    else:
+        showing.print_backtest(Console(width=showing.width()), made, spent()["seconds"])
+    raise typer.Exit(1 if made.status == "fail" else 0)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise SettingError("--cuts", rule="must be numbers with commas", got=repr(text), way_out="such as 1e20,1e21") from None

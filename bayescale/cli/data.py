@@ -1,0 +1,35 @@
+"""The commands that look at data: datasets, check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import bayescale
+from bayescale import showing
+from bayescale.cli.options import AsJson, TaskTable, read_table
+from bayescale.datasets import load_dataset
+
+
+def datasets(as_json: AsJson = False) -> None:
+    """List the embedded data sets."""
+    ladders = [load_dataset(name) for name in bayescale.DATASETS]
+    if as_json:
+        print(json.dumps([{"name": x.name, "runs": len(x.runs), "corpora": x.corpora, "tasks": x.tasks, "source": x.source} for x in ladders]))
+        return
+    for x in ladders:
+        print(f"{x!r}\n    {x.source}")
+
+
+def check(
+    runs: Annotated[Path, typer.Argument(help="Run table, CSV.")],
+    tasks: TaskTable = None,
+) -> None:
+    """Read a run table and say what is in it, and what is wrong."""
+    ladder = read_table(runs, tasks)
+    print(ladder)
+    showing.print_checks(Console(width=showing.width()), ladder.checks())

@@ -1,0 +1,139 @@
+"""The command decide."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bayescale import showing
+from bayescale.cli.options import (
+    OWN,
+    AsJson,
+    Chains,
+    Corpus,
+    Dataset,
+    DiscrepancyName,
+    Draws,
+    Flops,
+    LawName,
+    LinkName,
+    Params,
+    PoolingName,
+    RunTable,
+    Seed,
+    TargetNames,
+    TaskTable,
+    Tokens,
+    Via,
+    choose_targets,
+    read,
+    sampling_bar,
+    spent,
+)
+from bayescale.costing import PEAK, Cost
+from bayescale.deciding import decide as make_decision
+from bayescale.errors import SettingError
+from bayescale.fitting import fit
+from bayescale.forecasting import forecast
+from bayescale.layouts import AUTO
+from bayescale.sampling import setup
+from bayescale.valuing import Linear, Threshold
+
+EXAMPLE = "ladder2024"  # asks for no value: it has one of its own, to show what a decision looks like
+EXAMPLE_WORTH, EXAMPLE_THRESHOLD = 3e6, "0.7"
+
+
+def decide(
+    runs: RunTable = None,
+    dataset: Dataset = EXAMPLE,
+    tasks: TaskTable = None,
+    params: Params = None,
+    tokens: Tokens = None,
+    flops: Flops = None,
+    corpus: Corpus = None,
+    targets: TargetNames = None,
+    worth: Annotated[float | None, typer.Option(help="What reaching the threshold is worth, in money.")] = None,
+    threshold: Annotated[str | None, typer.Option(help="Mean accuracy over tasks to reach, as a share; or each task its own: mmlu=0.5,piqa=0.8.")] = None,
+    per_point: Annotated[float | None, typer.Option(help="Instead of a threshold: what each point of mean accuracy is worth.")] = None,
+    baseline: Annotated[float, typer.Option(help="With --per-point: the accuracy that is worth nothing, as a share.")] = 0.0,
+    cost: Annotated[float | None, typer.Option(help="Of each target, in money; without it, that of the device hours.")] = None,
+    device: Annotated[str, typer.Option(help=f"One of {', '.join(PEAK)}.")] = "H100",
+    utilisation: Annotated[str, typer.Option(help="Share of the device's peak that training reaches; a range with a comma.")] = "0.3,0.45",
+    price: Annotated[str, typer.Option(help="Of an hour of one device, in money; a range with a comma.")] = "2,3",
+    served_tokens: Annotated[float, typer.Option(help="Tokens that the model is to serve in its life, whose cost counts too.")] = 0.0,
+    risk_aversion: Annotated[float, typer.Option(help="0 is indifferent to risk; 1 is cautious.")] = 0.0,
+    most_regret: Annotated[float, typer.Option(help="Largest probability of regret at which a run is funded.")] = 1.0,
+    law: LawName = None,
+    link: LinkName = None,
+    via: Via = AUTO,
+    pooling: PoolingName = "partial",
+    discrepancy: DiscrepancyName = "calibrated",
+    seed: Seed = 0,
+    chains: Chains = 4,
+    draws: Draws = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Fund it or don't: a forecast of the targets, what they are worth and what they cost. Without arguments, a worked example."""
+    if runs is None and dataset == EXAMPLE and worth is None and threshold is None and per_point is None:
+        worth, threshold = EXAMPLE_WORTH, EXAMPLE_THRESHOLD
+    value = _value(worth, threshold, per_point, baseline)
+    money = Cost(device, _range("--utilisation", utilisation), _range("--price", price), served_tokens=served_tokens) if cost is None else cost
+    ladder = read(runs, tasks, dataset)
+    wanted = choose_targets(ladder, targets, params, tokens, flops, corpus)
+    setup(chains)
+    with sampling_bar(hidden=as_json) as progress:
+        fitted = fit(
+            ladder,
+            law=law,
+            link=link,
+            via=None if via == OWN else via,
+            pooling=pooling,  # type: ignore[arg-type]
+            discrepancy=discrepancy,  # type: ignore[arg-type]
+            chains=chains,
+            draws=draws,
+            seed=seed,
+            progress=progress,
+        )
+    made = make_decision(forecast(fitted, wanted, seed=seed), cost=money, value=value, risk_aversion=risk_aversion, most_regret=most_regret, seed=seed)
+    if as_json:
+        print(json.dumps(showing.decision_json(fitted, made) | {"asked": _asked(value, money)} | spent(), allow_nan=False))
+    else:
+        showing.print_decision(Console(width=showing.width()), made, _asked(value, money), spent()["seconds"])
+    raise typer.Exit(1 if made.status == "fail" else 0)
+
+
+def _value(worth: float | None, threshold: str | None, per_point: float | None, baseline: float) -> Threshold | Linear:
+    if per_point is not None:
+        if worth is not None or threshold is not None:
+            raise SettingError("--per-point", rule="stands instead of --worth and --threshold", got="both", way_out="give one or the other")
+        return Linear(per_point, baseline)
+    if worth is None or threshold is None:
+        raise SettingError("the value", rule="needs --worth and --threshold, or --per-point", got="not all", way_out="such as --worth 5e6 --threshold 0.7")
+    return Threshold(worth, _threshold(threshold))
+
+
+def _threshold(text: str) -> float | dict[str, float]:
+    try:
+        if "=" in text:
+            return {name.strip(): float(number) for name, number in (pair.split("=") for pair in text.split(","))}
+        return float(text)
+    except ValueError:
+        rule, way_out = "must be a share, or one a task with commas", "such as 0.7, or mmlu=0.5,piqa=0.8"
+        raise SettingError("--threshold", rule=rule, got=repr(text), way_out=way_out) from None
+
+
+def _range(option: str, text: str) -> float | tuple[float, float]:
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise SettingError(option, rule="must be a number, or two with a comma", got=repr(text), way_out="such as 2.5, or 2,3")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def _asked(value: Threshold | Linear, cost: float | Cost) -> str:
+    return f"{value!r}, cost {cost!r}" if isinstance(cost, Cost) else f"{value!r}, cost {cost:g} each"

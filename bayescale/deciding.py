@@ -1,0 +1,220 @@
+"""decide(forecast, cost, value) -> Decision: fund, do not fund, or undecided where a check failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import logsumexp
+
+from bayescale.checks import Status
+from bayescale.costing import Cost, cost_draws
+from bayescale.errors import SettingError
+from bayescale.forecasting import Forecast
+from bayescale.scoring import check_prob
+from bayescale.valuing import Linear, Threshold, Value, reach, value_draws
+
+Verdict = Literal["fund", "do not fund", "undecided"]
+COSTS = (0.5, 0.75, 1.25, 1.5, 2.0)  # times the cost
+SHIFTS = (-0.05, -0.02, 0.02, 0.05)  # of every threshold
+SCALES = (0.0, 0.5, 1.5, 2.0)  # times the errors of law and link
+
+
+@dataclass(frozen=True, repr=False)
+class Decision:
+    """What a forecast is worth, and what follows.
+
+    Parameters
+    ----------
+    verdict
+        ``fund``, ``do not fund``, or ``undecided`` where a check failed.
+    target
+        The one to fund, or that comes nearest to it.
+    reason
+        In one sentence.
+    options
+        One row a target: cost, value and net (their means), lower and upper (the 90 % interval of the net value), certainty_equivalent, prob_regret (that
+        the net value is negative), prob_best (that it is the best of all targets, and positive), break_even_cost, break_even_shift (by how much every
+        threshold may rise, or must fall, in accuracy; nan for values that have none).
+    perfect_information
+        EVPI: the certainty equivalent of choosing with every net value known, less that of the choice as things stand (fund nothing is worth 0). No
+        evidence is worth more.
+    reach
+        P(reaching each threshold): target, task, threshold, prob; empty for other values.
+    sensitivity
+        One row a change (of cost, threshold, discrepancy): what, by, net, prob_regret, verdict; of the target above.
+    status, note
+        Of the forecast.
+    """
+
+    verdict: Verdict
+    target: str
+    reason: str
+    options: pd.DataFrame
+    perfect_information: float
+    reach: pd.DataFrame
+    sensitivity: pd.DataFrame
+    status: Status
+    note: str
+
+    def __repr__(self) -> str:
+        return f"Decision({self.verdict!r}: {self.reason})"
+
+    def _repr_html_(self) -> str:
+        tables = (self.options, self.reach, self.sensitivity)
+        return f"<p><b>{self.verdict}</b>: {self.reason}</p>" + "".join(t.to_html(index=False, float_format=lambda v: f"{v:.4g}") for t in tables if len(t))
+
+
+@dataclass(frozen=True)
+class Preference:
+    """u(x) = (1 - e^(-a x / stake)) / a, money itself where the risk aversion a is 0; and the largest probability of regret that is put up with."""
+
+    risk_aversion: float
+    most_regret: float
+    stake: float
+
+    def certain(self, net: np.ndarray) -> np.ndarray:
+        """The certain sum that is as good: -stake / a ln E e^(-a net / stake), along the first axis."""
+        a = self.risk_aversion / self.stake
+        return net.mean(0) if a == 0 else -(logsumexp(-a * net, axis=0) - np.log(len(net))) / a
+
+    def funds(self, net: np.ndarray) -> np.ndarray:
+        """Whether a run with these net values is funded, along the first axis."""
+        return (self.certain(net) > 0) & ((net < 0).mean(0) <= self.most_regret)
+
+    def choose(self, net: np.ndarray) -> tuple[int, bool]:
+        """Index of the run to fund, or of the one that comes nearest to it, and whether it is funded; net has shape (draws, targets)."""
+        funded, certain = self.funds(net), self.certain(net)
+        return int(np.argmax(np.where(funded, certain, -np.inf) if funded.any() else certain)), bool(funded.any())
+
+    def perfect_information(self, net: np.ndarray) -> float:
+        """EVPI of a choice between runs with these net values, shape (draws, targets), and none."""
+        best, funded = self.choose(net)
+        return float(self.certain(np.maximum(net.max(1), 0.0)) - (self.certain(net)[best] if funded else 0.0))
+
+
+def decide(
+    forecast: Forecast,
+    *,
+    cost: float | Cost | Mapping[str, float],
+    value: Value,
+    risk_aversion: float = 0.0,
+    most_regret: float = 1.0,
+    seed: int = 0,
+) -> Decision:
+    """Fund where the certainty equivalent of value - cost is positive and P(value < cost) is at most `most_regret`.
+
+    Parameters
+    ----------
+    forecast
+        Of one target, or of several, one of which at most is to be funded. Where its checks failed, the verdict is ``undecided``.
+    cost
+        A sum for each target, sums by target, or a `Cost`.
+    value
+        A `Threshold`, a `Linear`, or a function of the draws (over chain, draw, target, task) that leaves chain, draw and target.
+    risk_aversion
+        0 is indifferent to risk; at 1 a fair bet of the whole stake, the mean size of the value, is worth -0.43 stakes.
+    most_regret
+        The largest P(value < cost) at which a run is funded.
+    seed
+        Of what is uncertain in the cost.
+
+    Raises
+    ------
+    SettingError
+        For a value that is nan or of another shape, tasks that the forecast lacks, a negative cost or risk aversion, or a probability outside [0, 1].
+    """
+    if not np.isfinite(risk_aversion) or risk_aversion < 0:
+        raise SettingError("risk_aversion", rule="must be 0 or more", got=repr(risk_aversion), way_out="0 is indifferent to risk")
+    if not 0 <= most_regret <= 1:
+        raise SettingError("most_regret", rule="must lie in [0, 1]", got=repr(most_regret), way_out="0.2 is one in five")
+    worth, spent = _draws(forecast, value, cost, seed)
+    stake = float(np.abs(worth).mean(0).max()) or 1.0
+    preference = Preference(risk_aversion, most_regret, stake)
+    net = worth - spent
+    labels = [t.label for t in forecast.targets]
+    options = _options(forecast, worth, spent, preference, value)
+    best, funded = preference.choose(net)
+    verdict, reason = _verdict(forecast.status, labels[best], options.iloc[best], funded=funded)
+    return Decision(
+        verdict=verdict,
+        target=labels[best],
+        reason=reason,
+        options=options,
+        perfect_information=preference.perfect_information(net),
+        reach=reach(value, forecast.draws) if isinstance(value, Threshold) else pd.DataFrame(),
+        sensitivity=_sensitivity(forecast, value, worth, spent, best, cost, seed, preference),
+        status=forecast.status,
+        note=forecast.note,
+    )
+
+
+def _draws(forecast: Forecast, value: Value, cost: float | Cost | Mapping[str, float], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Value and cost, shape (draws, targets) each."""
+    worth = value_draws(value, forecast.draws).values.reshape(-1, len(forecast.targets))
+    return worth, cost_draws(cost, forecast.targets, len(worth), seed)
+
+
+def _options(forecast: Forecast, worth: np.ndarray, spent: np.ndarray, preference: Preference, value: Value) -> pd.DataFrame:
+    labels, accuracy, net = [t.label for t in forecast.targets], forecast.draws["accuracy"], worth - spent
+    lower, upper = np.quantile(net, check_prob(0.9), axis=0)
+    first = net == net.max(1, keepdims=True)
+    best = (first & (net > 0)) / first.sum(1, keepdims=True)
+    columns = {"target": labels, "cost": spent.mean(0), "value": worth.mean(0), "net": net.mean(0), "lower": lower, "upper": upper}
+    columns |= {"certainty_equivalent": preference.certain(net), "prob_regret": (net < 0).mean(0), "prob_best": best.mean(0)}
+    shift = [_break_even_shift(value, draws, float(c), float(n)) for draws, c, n in zip(_margins(value, accuracy), spent.mean(0), net.mean(0), strict=True)]
+    return pd.DataFrame(columns | {"break_even_cost": worth.mean(0), "break_even_shift": shift})
+
+
+def _margins(value: Value, accuracy: xr.DataArray) -> list[np.ndarray | None]:
+    """Draws of each target's margin over the threshold; None for a value that has none."""
+    if not isinstance(value, Threshold):
+        return [None] * accuracy.sizes["target"]
+    return list(value.margin(accuracy).transpose("target", "chain", "draw").values.reshape(accuracy.sizes["target"], -1))
+
+
+def _break_even_shift(value: Value, margin: np.ndarray | None, cost: float, net: float) -> float:
+    """The s at which E V = cost, were every threshold, or the baseline, higher by s."""
+    if isinstance(value, Linear):
+        return net / (100 * value.per_point)
+    if margin is None or not isinstance(value, Threshold) or not 0 < cost < value.worth:
+        return float("nan")
+    return float(np.quantile(margin, 1 - cost / value.worth))
+
+
+def _verdict(status: Status, label: str, option: pd.Series, *, funded: bool) -> tuple[Verdict, str]:
+    figures = f"expected net value {option['net']:.4g}, probability of regret {option['prob_regret']:.2f}"
+    if status in ("fail", "not run"):
+        return "undecided", f"a check of the fit behind this forecast failed, so its probabilities cannot be relied on ({label}: {figures})"
+    if funded:
+        return "fund", f"{label} is worth more than it costs: {figures}"
+    why = "is worth less than it costs" if option["net"] <= 0 else "is too great a risk"
+    return "do not fund", f"{label} {why}: {figures}"
+
+
+def _sensitivity(
+    forecast: Forecast,
+    value: Value,
+    worth: np.ndarray,
+    spent: np.ndarray,
+    best: int,
+    cost: float | Cost | Mapping[str, float],
+    seed: int,
+    preference: Preference,
+) -> pd.DataFrame:
+    """The same question with other costs, thresholds and errors of law and link, each by itself."""
+    cases = [("as asked", 1.0, worth, spent)]
+    cases += [("cost, times", by, worth, by * spent) for by in COSTS]
+    if isinstance(value, Threshold):
+        cases += [("thresholds, plus", by, _draws(forecast, value.shifted(by), cost, seed)[0], spent) for by in SHIFTS]
+    cases += [("discrepancy, times", by, _draws(forecast.scaled(by), value, cost, seed)[0], spent) for by in SCALES]
+    rows = []
+    for what, by, w, s in cases:
+        net = (w - s)[:, best]
+        about = {"what": what, "by": by, "net": float(net.mean()), "prob_regret": float((net < 0).mean())}
+        rows.append(about | {"verdict": "fund" if preference.funds(net) else "do not fund"})
+    return pd.DataFrame(rows)

@@ -1,0 +1,36 @@
+"""A decision as JSON and as tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+
+from bayescale.deciding import Decision
+from bayescale.fits import Fit
+from bayescale.showing.forecasts import diagnostics
+from bayescale.showing.tables import print_frame
+
+
+def decision_json(fit: Fit, decision: Decision) -> dict[str, Any]:
+    """The JSON of `decide --json`."""
+    tables = {"options": decision.options, "reach": decision.reach, "sensitivity": decision.sensitivity}
+    about = {"verdict": decision.verdict, "target": decision.target, "reason": decision.reason, "perfect_information": decision.perfect_information}
+    rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+    return about | rows | {"status": decision.status, "note": decision.note, "diagnostics": diagnostics(fit)}
+
+
+def print_decision(console: Console, decision: Decision, asked: str, seconds: float) -> None:
+    """The verdict and its reason, then what it rests on."""
+    console.print(f"{decision.verdict.upper()}: {decision.reason}", highlight=False)
+    console.print(f"asked: {asked}\n\nwhat each run is worth, in money (net: value less cost, its 90 % interval lower to upper)", highlight=False)
+    print_frame(console, decision.options)
+    if len(decision.reach):
+        console.print("probability of reaching each threshold", highlight=False)
+        print_frame(console, decision.reach)
+    console.print(f"what would change it, for {decision.target}", highlight=False)
+    print_frame(console, decision.sensitivity)
+    console.print(f"knowing the outcome beforehand would be worth {decision.perfect_information:.3g}: no evidence is worth more", highlight=False)
+    console.print(f"checks: {decision.status}; {seconds:.1f} s in all", highlight=False)
+    console.print(decision.note, highlight=False)

@@ -1,0 +1,43 @@
+"""A reproduction as JSON and as tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from bayescale.reproducing import Reproduction
+from bayescale.showing.tables import as_text
+
+ROWS = 24  # of a table, where a whole paper is printed
+
+
+def reproduction_json(made: Reproduction) -> dict[str, Any]:
+    """The JSON of `reproduce --json`: every row of every analysis, nan as null."""
+    analyses = [
+        {"name": a.name, "about": a.about, "agrees": a.differing.empty if "agrees" in a.frame else None, "rows": json.loads(a.frame.to_json(orient="records"))}
+        for a in made.analyses
+    ]
+    return {"paper": made.paper, "agrees": made.agrees, "analyses": analyses, "left_out": made.left_out}
+
+
+def print_reproduction(console: Console, made: Reproduction) -> None:
+    """A table an analysis; of a long one, where several are printed, the rows that differ and the first ones."""
+    for a in made.analyses:
+        short = len(made.analyses) > 1
+        rows = pd.concat([a.differing, a.frame.drop(a.differing.index)])
+        shown = rows.head(ROWS) if short else rows
+        table = Table(*shown.columns)
+        for values in shown.itertuples(index=False):
+            table.add_row(*map(as_text, values))
+        console.print(f"\n{a.name}: {a.about}", highlight=False)
+        console.print(table)
+        if len(shown) < len(rows):
+            console.print(f"and {len(rows) - len(shown)} more rows: --analysis {a.name} prints all", highlight=False)
+        if "agrees" in a.frame:
+            console.print(f"{a.name}: {a.frame['agrees'].notna().sum()} figures compared, {len(a.differing)} differ by more than the bound", highlight=False)
+    for why in dict.fromkeys(made.left_out.values()):
+        console.print(f"\nleft out: {', '.join(name for name, given in made.left_out.items() if given == why)}: {why}", highlight=False)

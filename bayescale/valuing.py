@@ -1,0 +1,137 @@
+"""What accuracies are worth: a threshold, a line, or any function of the draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import SettingError
+
+type Value = Threshold | Linear | Callable[[xr.Dataset], xr.DataArray]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """V = worth where the weighted mean accuracy reaches `accuracy`, or every task its own; 0 otherwise.
+
+    Parameters
+    ----------
+    worth
+        In money.
+    accuracy
+        In [0, 1]: one number for the mean over tasks, or one a task, of which every one must be reached.
+    tasks, weights
+        Of the mean: None for all tasks that have accuracies, alike; weights by task, of any sum.
+
+    Raises
+    ------
+    SettingError
+        For an accuracy outside [0, 1], or negative weights.
+    """
+
+    worth: float
+    accuracy: float | Mapping[str, float]
+    tasks: Sequence[str] | None = None
+    weights: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        each = self.accuracy if isinstance(self.accuracy, Mapping) else {"": self.accuracy}
+        bad = [a for a in each.values() if not 0 <= a <= 1]
+        if bad or not each:
+            raise SettingError("accuracy of the threshold", rule="must lie in [0, 1]", got=repr(bad[0] if bad else {}), way_out="60 % is 0.6")
+
+    def margin(self, accuracy: xr.DataArray) -> xr.DataArray:
+        """By how much the threshold is passed, that of the hardest where every task has its own: without the dimension task."""
+        if not isinstance(self.accuracy, Mapping):
+            return weighted_mean(accuracy, self.tasks, self.weights) - self.accuracy
+        chosen = scored(accuracy, list(self.accuracy))
+        own = xr.DataArray([self.accuracy[t] for t in chosen], dims="task", coords={"task": chosen})
+        return (accuracy.sel(task=chosen) - own).min("task", skipna=False)
+
+    def __call__(self, draws: xr.Dataset) -> xr.DataArray:
+        """Money, without the dimension task."""
+        margin = self.margin(draws["accuracy"])
+        return xr.where(np.isnan(margin), np.nan, self.worth * (margin >= 0))
+
+    def shifted(self, by: float) -> Threshold:
+        """The same, every threshold higher by so much, within [0, 1]."""
+        moved = {k: float(np.clip(v + by, 0, 1)) for k, v in (self.accuracy if isinstance(self.accuracy, Mapping) else {"": self.accuracy}).items()}
+        return Threshold(self.worth, moved if isinstance(self.accuracy, Mapping) else moved[""], self.tasks, self.weights)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """V = 100 per_point (weighted mean accuracy - baseline).
+
+    Parameters
+    ----------
+    per_point
+        Money for each point, a hundredth, of accuracy.
+    baseline
+        The accuracy that is worth nothing, such as that of what is there already.
+    tasks, weights
+        As in `Threshold`.
+    """
+
+    per_point: float
+    baseline: float = 0.0
+    tasks: Sequence[str] | None = None
+    weights: Mapping[str, float] | None = None
+
+    def __call__(self, draws: xr.Dataset) -> xr.DataArray:
+        """Money, without the dimension task."""
+        return 100 * self.per_point * (weighted_mean(draws["accuracy"], self.tasks, self.weights) - self.baseline)
+
+
+def value_draws(value: Value, draws: xr.Dataset) -> xr.DataArray:
+    """Money for every (chain, draw, target).
+
+    Raises
+    ------
+    SettingError
+        Where the value is not of these dimensions, or not finite.
+    """
+    found = value(draws)
+    wanted = {"chain", "draw", "target"}
+    if not isinstance(found, xr.DataArray) or set(found.dims) != wanted:
+        got = f"dimensions {found.dims}" if isinstance(found, xr.DataArray) else type(found).__name__
+        raise SettingError("value", rule="must give a DataArray over chain, draw and target", got=got, way_out="reduce the dimension task, and no other")
+    if not np.isfinite(found).all():
+        raise SettingError("value", rule="must be finite for every draw", got="nan or infinity", way_out="leave out tasks that have no accuracy")
+    return found.transpose("chain", "draw", "target")
+
+
+def reach(value: Threshold, draws: xr.Dataset) -> pd.DataFrame:
+    """P(reaching each threshold), by task where each has its own, and jointly: columns target, task, threshold, prob."""
+    accuracy = draws["accuracy"]
+    each = [(t, a, accuracy.sel(task=scored(accuracy, [t])[0]) - a) for t, a in value.accuracy.items()] if isinstance(value.accuracy, Mapping) else []
+    whole = ("every one", float("nan")) if each else ("mean", value.accuracy)
+    rows = [
+        {"target": str(target), "task": task, "threshold": threshold, "prob": float((margin.sel(target=target) >= 0).mean())}
+        for target in accuracy.target.values
+        for task, threshold, margin in [*each, (*whole, value.margin(accuracy))]
+    ]
+    return pd.DataFrame(rows)
+
+
+def weighted_mean(accuracy: xr.DataArray, tasks: Sequence[str] | None, weights: Mapping[str, float] | None) -> xr.DataArray:
+    """sum_t w_t accuracy_t / sum_t w_t, without the dimension task."""
+    chosen = scored(accuracy, list(weights) if tasks is None and weights is not None else tasks)
+    w = xr.DataArray([1.0 if weights is None else float(weights.get(t, 0.0)) for t in chosen], dims="task", coords={"task": chosen})
+    if (w < 0).any() or not w.sum() > 0:
+        raise SettingError("weights", rule="must be 0 or more, not all nil", got=repr(dict(weights or {})), way_out="leave a task out instead")
+    return (accuracy.sel(task=chosen) * w).sum("task", skipna=False) / w.sum()
+
+
+def scored(accuracy: xr.DataArray, tasks: Sequence[str] | None) -> list[str]:
+    """The tasks asked for, all that have accuracies where None are."""
+    known = [str(t) for t in accuracy.task.values if not np.isnan(accuracy.sel(task=t)).all()]
+    unknown = [t for t in tasks or () if t not in known]
+    if unknown or not known:
+        got = repr(unknown[0]) if unknown else "a forecast of losses alone"
+        raise SettingError("tasks of the value", rule="must have accuracies in the forecast", got=got, way_out=f"use some of {', '.join(known) or 'none'}")
+    return known if tasks is None else list(tasks)

@@ -1,0 +1,171 @@
+"""Decisions: the laws that any of them obeys, closed forms, what travels with a failed check, what bad input is told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from bayescale.deciding import Preference, decide
+from bayescale.errors import SettingError
+from bayescale.fitting import fit
+from bayescale.forecasting import Forecast, forecast
+from bayescale.simulating import simulate
+from bayescale.valuing import Linear, Threshold, reach, value_draws
+
+SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]
+TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]
+MONEY = st.floats(1.0, 1e9)
+SHARE = st.floats(0.0, 1.0)
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+
+
+@pytest.fixture(scope="module")
+def made() -> Forecast:
+    """Two targets, three tasks."""
+    drawn = simulate(params=SIZES, tokens=TOKENS, targets=[(7e9, 1e12), (1.3e10, 4e12)], seed=3)
+    fitted = fit(drawn.ladder, law="compute", chains=2, draws=100, discrepancy="prior")
+    return replace(forecast(fitted, drawn.ladder.targets()), status="pass")
+
+
+class TestLaws:
+    @quick
+    @given(cost=MONEY, more=st.floats(1.0, 10.0), worth=MONEY, accuracy=SHARE, aversion=st.floats(0.0, 3.0), regret=SHARE)
+    def test_more_cost_never_turns_do_not_fund_into_fund(
+        self, made: Forecast, cost: float, more: float, worth: float, accuracy: float, aversion: float, regret: float
+    ) -> None:
+        value, taste = Threshold(worth, accuracy), {"risk_aversion": aversion, "most_regret": regret}
+        cheap, dear = (decide(made, cost=c, value=value, **taste).verdict for c in (cost, more * cost))
+        assert not (cheap == "do not fund" and dear == "fund")
+
+    @quick
+    @given(one=SHARE, other=SHARE)
+    def test_a_higher_threshold_never_raises_the_probability_of_reaching_it(self, made: Forecast, one: float, other: float) -> None:
+        low, high = (reach(Threshold(1.0, a), made.draws)["prob"] for a in sorted((one, other)))
+        assert (high <= low).all()
+
+    @quick
+    @given(cost=MONEY, worth=MONEY, accuracy=SHARE, unit=st.floats(1e-6, 1e6), aversion=st.floats(0.0, 3.0))
+    def test_the_verdict_does_not_depend_on_the_unit_of_money(
+        self, made: Forecast, cost: float, worth: float, accuracy: float, unit: float, aversion: float
+    ) -> None:
+        one, other = (decide(made, cost=u * cost, value=Threshold(u * worth, accuracy), risk_aversion=aversion) for u in (1.0, unit))
+        assert one.verdict == other.verdict
+        assert other.perfect_information == pytest.approx(unit * one.perfect_information, rel=1e-6, abs=1e-9 * unit * worth)
+
+
+class TestClosedForms:
+    """theta ~ Normal(m, s^2) is the net value; y = theta + Normal(0, t^2) is seen first."""
+
+    MEAN, SD, NOISE = -0.4, 1.0, 0.7
+
+    def gain(self, sd: float) -> float:
+        """E max(0, X) - max(0, m), X ~ Normal(m, sd^2)."""
+        u = self.MEAN / sd
+        return sd * (stats.norm.pdf(u) + u * stats.norm.cdf(u)) - max(0.0, self.MEAN)
+
+    @pytest.mark.parametrize("draws", [4000, 100_000])
+    def test_perfect_information_of_a_normal(self, draws: int) -> None:
+        net = self.MEAN + self.SD * np.random.default_rng(1).standard_normal((draws, 1))
+        found, gain = Preference(0.0, 1.0, 1.0).perfect_information(net), np.maximum(net, 0.0)
+        tolerance = 3 * gain.std() / np.sqrt(draws) if draws == 4000 else 0.02 * self.gain(self.SD)
+        assert found == pytest.approx(self.gain(self.SD), abs=tolerance)
+
+    def test_the_certain_sum_of_a_normal(self) -> None:
+        """m - a s^2 / (2 stake)."""
+        net = 3.0 + 2.0 * stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)
+        assert Preference(0.8, 1.0, 5.0).certain(net[:, None])[0] == pytest.approx(3.0 - 0.8 * 4.0 / 10.0, rel=1e-3)
+        assert Preference(0.0, 1.0, 5.0).certain(net[:, None])[0] == pytest.approx(3.0)
+
+
+class TestDecision:
+    def test_options_are_means_over_draws(self, made: Forecast) -> None:
+        found = decide(made, cost=3.0, value=Threshold(10.0, 0.5)).options
+        mean = made.draws["accuracy"].mean("task")
+        for row in found.itertuples():
+            p = float((mean.sel(target=row.target) >= 0.5).mean())
+            assert (row.value, row.net, row.cost) == pytest.approx((10 * p, 10 * p - 3, 3.0))
+            assert row.prob_regret == pytest.approx(1 - p)
+            assert row.break_even_cost == pytest.approx(10 * p)
+            again = Threshold(10.0, float(np.clip(0.5 + row.break_even_shift, 0, 1)))
+            assert float(value_draws(again, made.draws).sel(target=row.target).mean()) == pytest.approx(3.0, abs=0.1)
+
+    def test_a_line_is_worth_its_mean_and_breaks_even_where_it_says(self, made: Forecast) -> None:
+        row = decide(made, cost=3.0, value=Linear(per_point=0.2, baseline=0.4)).options.iloc[0]
+        mean = float(made.draws["accuracy"].mean("task").sel(target=row["target"]).mean())
+        assert row["value"] == pytest.approx(20 * (mean - 0.4))
+        assert 20 * (mean - 0.4 - row["break_even_shift"]) == pytest.approx(3.0)
+
+    def test_perfect_information_is_what_knowing_would_save(self, made: Forecast) -> None:
+        even = Threshold(10.0, float(made.draws["accuracy"].mean("task").median()))
+        found, net = decide(made, cost=3.0, value=even), value_draws(even, made.draws).values.reshape(-1, 2) - 3.0
+        assert found.perfect_information == pytest.approx(np.maximum(net.max(1), 0).mean() - max(0.0, net.mean(0).max()))
+        never = decide(made, cost=3.0, value=even, most_regret=0.0)
+        assert never.perfect_information == pytest.approx(np.maximum(net.max(1), 0).mean()), "who puts up with no regret forgoes all of it now"
+
+    def test_every_task_its_own_threshold(self, made: Forecast) -> None:
+        each = {"a": 0.5, "b": 0.4}
+        found = decide(made, cost=1.0, value=Threshold(10.0, each)).reach
+        accuracy = made.draws["accuracy"]
+        joint = ((accuracy.sel(task="a") >= 0.5) & (accuracy.sel(task="b") >= 0.4)).mean(("chain", "draw"))
+        assert list(found["task"]) == ["a", "b", "every one"] * 2
+        np.testing.assert_allclose(found.query("task == 'every one'")["prob"], joint)
+
+    @pytest.mark.parametrize("status", ["fail", "not run"])
+    def test_a_failed_check_leaves_it_undecided(self, made: Forecast, status: Any) -> None:
+        found = decide(replace(made, status=status), cost=1e-9, value=Threshold(1.0, 0.0))
+        assert found.verdict == "undecided"
+        assert "failed" in found.reason
+        assert found.status == status
+
+    def test_the_cap_on_regret_and_risk_aversion_stop_a_gamble(self, made: Forecast) -> None:
+        gamble = {"cost": 1.0, "value": Threshold(3.0, float(made.draws["accuracy"].mean("task").sel(target=made.targets[1].label).quantile(0.5)))}
+        assert decide(made, **gamble).verdict == "fund"
+        assert decide(made, **gamble, most_regret=0.1).verdict == "do not fund"
+        assert decide(made, **gamble, risk_aversion=10.0).verdict == "do not fund"
+
+    def test_sensitivity_begins_with_the_question_and_flips_with_the_cost(self, made: Forecast) -> None:
+        found = decide(made, cost=1.0, value=Threshold(1.5, 0.0))
+        assert list(found.sensitivity["what"].unique()) == ["as asked", "cost, times", "thresholds, plus", "discrepancy, times"]
+        assert dict(found.sensitivity.query("what == 'cost, times'")[["by", "verdict"]].values) == {
+            0.5: "fund",
+            0.75: "fund",
+            1.25: "fund",
+            1.5: "do not fund",
+            2.0: "do not fund",
+        }
+
+    def test_without_discrepancy_the_scaled_forecast_is_narrower_and_at_one_the_same(self, made: Forecast) -> None:
+        xr.testing.assert_allclose(made.scaled(1.0).draws, made.draws)
+        sd = [float(np.log(made.scaled(by).draws["loss"]).std(("chain", "draw")).mean()) for by in (0.0, 1.0, 3.0)]
+        assert sd[0] < sd[1] < sd[2]
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"cost": -1.0}, "0 or more"),
+            ({"value": lambda d: d["accuracy"].mean("task") * np.nan}, "finite"),
+            ({"value": lambda d: d["accuracy"]}, "chain, draw and target"),
+            ({"value": lambda d: 3.0}, "float"),
+            ({"value": Threshold(1.0, 0.5, tasks=["chess"])}, "chess"),
+            ({"value": Threshold(1.0, {"chess": 0.5})}, "chess"),
+            ({"value": Linear(1.0, weights={"a": -1.0})}, "weights"),
+            ({"risk_aversion": -1.0}, "0 or more"),
+            ({"most_regret": 1.5}, r"\[0, 1\]"),
+        ],
+    )
+    def test_is_told(self, made: Forecast, settings: dict[str, Any], said: str) -> None:
+        with pytest.raises(SettingError, match=said):
+            decide(made, **({"cost": 1.0, "value": Threshold(1.0, 0.5)} | settings))
+
+    @pytest.mark.parametrize("build", [lambda: Threshold(1.0, 60.0), lambda: Threshold(1.0, {"a": -0.1}), lambda: Threshold(1.0, {})])
+    def test_thresholds_outside_0_to_1(self, build: Callable[[], Threshold]) -> None:
+        with pytest.raises(SettingError, match=r"\[0, 1\]"):
+            build()

@@ -16,6 +16,7 @@ from bayescale.errors import BayescaleError, DataError, FileError, FitError, Set
 from bayescale.fits import Fit, stack
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
+from bayescale.frontiers import frontier
 from bayescale.ladder import Conventions, Ladder, Target
 from bayescale.laws import LAWS, Law
 from bayescale.links import LINKS, Link
@@ -23,6 +24,7 @@ from bayescale.parameters import Parameter
 from bayescale.readers import read_checkpoints, read_csv, read_gadre
 from bayescale.replicates import with_reruns
 from bayescale.reproducing import Analysis, Reproduction, reproduce
+from bayescale.requiring import Required, required
 from bayescale.sampling import setup
 from bayescale.saving import load_fit
 from bayescale.simulating import Simulation, simulate
@@ -52,6 +54,7 @@ __all__ = [
     "Link",
     "Parameter",
     "Reproduction",
+    "Required",
     "SettingError",
     "Simulation",
     "Target",
@@ -61,12 +64,14 @@ __all__ = [
     "decide",
     "fit",
     "forecast",
+    "frontier",
     "load_dataset",
     "load_fit",
     "read_checkpoints",
     "read_csv",
     "read_gadre",
     "reproduce",
+    "required",
     "setup",
     "simulate",
     "stack",

@@ -54,6 +54,8 @@ ORDER = [
     "costing",
     "valuing",
     "deciding",
+    "requiring",
+    "frontiers",
     "reproducing",
     "plots",
     "reports",

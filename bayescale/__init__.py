@@ -8,11 +8,13 @@ from importlib.metadata import version as _version
 
 from bayescale.backtesting import backtest
 from bayescale.backtests import Backtest
+from bayescale.candidates import Candidate
 from bayescale.costing import Cost
 from bayescale.datasets import DATASETS, load_dataset
 from bayescale.deciding import Decision, decide
 from bayescale.discrepancy import Discrepancy
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
+from bayescale.evidence import Evidence, value_of_information
 from bayescale.fits import Fit, stack
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
@@ -39,11 +41,13 @@ __all__ = [
     "Analysis",
     "Backtest",
     "BayescaleError",
+    "Candidate",
     "Conventions",
     "Cost",
     "DataError",
     "Decision",
     "Discrepancy",
+    "Evidence",
     "FileError",
     "Fit",
     "FitError",
@@ -76,5 +80,6 @@ __all__ = [
     "simulate",
     "stack",
     "update",
+    "value_of_information",
     "with_reruns",
 ]

@@ -1,4 +1,4 @@
-"""decide(forecast, cost, value) -> Decision: fund, do not fund, or undecided where a check failed."""
+"""decide(forecast, cost, value, evidence) -> Decision: fund, do not fund, gather evidence first, or undecided where a check failed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from scipy.special import logsumexp
 from bayescale.checks import Status
 from bayescale.costing import Cost, cost_draws
 from bayescale.errors import SettingError
+from bayescale.evidence import Evidence
 from bayescale.forecasting import Forecast
 from bayescale.scoring import check_prob
 from bayescale.valuing import Linear, Threshold, Value, reach, value_draws
 
-Verdict = Literal["fund", "do not fund", "undecided"]
+Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]
 COSTS = (0.5, 0.75, 1.25, 1.5, 2.0)  # times the cost
 SHIFTS = (-0.05, -0.02, 0.02, 0.05)  # of every threshold
 SCALES = (0.0, 0.5, 1.5, 2.0)  # times the errors of law and link
@@ -31,7 +32,7 @@ class Decision:
     Parameters
     ----------
     verdict
-        ``fund``, ``do not fund``, or ``undecided`` where a check failed.
+        ``fund``, ``do not fund``, ``gather evidence first``, or ``undecided`` where a check failed.
     target
         The one to fund, or that comes nearest to it.
     reason
@@ -49,6 +50,8 @@ class Decision:
         One row a change (of cost, threshold, discrepancy): what, by, net, prob_regret, verdict; of the target above.
     status, note
         Of the forecast.
+    evidence
+        As given.
     """
 
     verdict: Verdict
@@ -60,6 +63,7 @@ class Decision:
     sensitivity: pd.DataFrame
     status: Status
     note: str
+    evidence: Evidence | None = None
 
     def __repr__(self) -> str:
         return f"Decision({self.verdict!r}: {self.reason})"
@@ -102,11 +106,12 @@ def decide(
     *,
     cost: float | Cost | Mapping[str, float],
     value: Value,
+    evidence: Evidence | None = None,
     risk_aversion: float = 0.0,
     most_regret: float = 1.0,
     seed: int = 0,
 ) -> Decision:
-    """Fund where the certainty equivalent of value - cost is positive and P(value < cost) is at most `most_regret`.
+    """Fund where the certainty equivalent of value - cost is positive and P(value < cost) at most `most_regret`, unless evidence is worth more than it costs.
 
     Parameters
     ----------
@@ -116,6 +121,8 @@ def decide(
         A sum for each target, sums by target, or a `Cost`.
     value
         A `Threshold`, a `Linear`, or a function of the draws (over chain, draw, target, task) that leaves chain, draw and target.
+    evidence
+        Of `value_of_information`, for the same cost and value: without it, nothing is said of gathering evidence first.
     risk_aversion
         0 is indifferent to risk; at 1 a fair bet of the whole stake, the mean size of the value, is worth -0.43 stakes.
     most_regret
@@ -132,6 +139,8 @@ def decide(
         raise SettingError("risk_aversion", rule="must be 0 or more", got=repr(risk_aversion), way_out="0 is indifferent to risk")
     if not 0 <= most_regret <= 1:
         raise SettingError("most_regret", rule="must lie in [0, 1]", got=repr(most_regret), way_out="0.2 is one in five")
+    if evidence is not None and set(evidence.tasks) != set(map(str, forecast.draws.task.values)):
+        raise SettingError("evidence", rule="must be of the forecast's tasks", got=", ".join(evidence.tasks), way_out="ask for it with the same fit")
     worth, spent = _draws(forecast, value, cost, seed)
     stake = float(np.abs(worth).mean(0).max()) or 1.0
     preference = Preference(risk_aversion, most_regret, stake)
@@ -139,7 +148,7 @@ def decide(
     labels = [t.label for t in forecast.targets]
     options = _options(forecast, worth, spent, preference, value)
     best, funded = preference.choose(net)
-    verdict, reason = _verdict(forecast.status, labels[best], options.iloc[best], funded=funded)
+    verdict, reason = _verdict(forecast.status, labels[best], options.iloc[best], evidence, funded=funded)
     return Decision(
         verdict=verdict,
         target=labels[best],
@@ -150,6 +159,7 @@ def decide(
         sensitivity=_sensitivity(forecast, value, worth, spent, best, cost, seed, preference),
         status=forecast.status,
         note=forecast.note,
+        evidence=evidence,
     )
 
 
@@ -186,10 +196,13 @@ def _break_even_shift(value: Value, margin: np.ndarray | None, cost: float, net:
     return float(np.quantile(margin, 1 - cost / value.worth))
 
 
-def _verdict(status: Status, label: str, option: pd.Series, *, funded: bool) -> tuple[Verdict, str]:
+def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence | None, *, funded: bool) -> tuple[Verdict, str]:
     figures = f"expected net value {option['net']:.4g}, probability of regret {option['prob_regret']:.2f}"
     if status in ("fail", "not run"):
         return "undecided", f"a check of the fit behind this forecast failed, so its probabilities cannot be relied on ({label}: {figures})"
+    if evidence is not None and evidence.best is not None:
+        gain = f"{evidence.best['candidate']} is worth {evidence.best['net']:.4g} more than it costs"
+        return "gather evidence first", f"{gain}; as things stand, {label}: {figures}"
     if funded:
         return "fund", f"{label} is worth more than it costs: {figures}"
     why = "is worth less than it costs" if option["net"] <= 0 else "is too great a risk"

@@ -15,6 +15,7 @@ from bayescale.deciding import Preference, decide
 from bayescale.errors import SettingError
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
+from bayescale.preposterior import Figures, combination, condensed, information, log_likelihood, weights_given, width_given
 from bayescale.simulating import simulate
 from bayescale.valuing import Linear, Threshold, reach, value_draws
 
@@ -58,6 +59,15 @@ class TestLaws:
         assert one.verdict == other.verdict
         assert other.perfect_information == pytest.approx(unit * one.perfect_information, rel=1e-6, abs=1e-9 * unit * worth)
 
+    @settings(max_examples=200, deadline=None, derandomize=True)
+    @given(seed=st.integers(0, 10_000), draws=st.integers(2, 40), outcomes=st.integers(1, 10), targets=st.integers(1, 3), scale=st.floats(1e-3, 1e3))
+    def test_no_information_is_worth_less_than_nothing_or_more_than_all(self, seed: int, draws: int, outcomes: int, targets: int, scale: float) -> None:
+        rng = np.random.default_rng(seed)
+        net, weights = scale * rng.standard_t(3, (draws, targets)), rng.dirichlet(np.full(draws, 0.3), outcomes).T
+        found = information(weights.T @ net, float(weights.mean(1) @ np.maximum(net.max(1), 0.0)))
+        assert found.sample >= 0
+        assert found.perfect >= found.sample - 1e-9 * scale
+
 
 class TestClosedForms:
     """theta ~ Normal(m, s^2) is the net value; y = theta + Normal(0, t^2) is seen first."""
@@ -68,6 +78,28 @@ class TestClosedForms:
         """E max(0, X) - max(0, m), X ~ Normal(m, sd^2)."""
         u = self.MEAN / sd
         return sd * (stats.norm.pdf(u) + u * stats.norm.cdf(u)) - max(0.0, self.MEAN)
+
+    @pytest.mark.parametrize("draws", [4000, 100_000])
+    def test_sample_information_of_a_normal(self, draws: int) -> None:
+        """Five figures, each as noisy as t: as good as one of t / sqrt(5)."""
+        rng = np.random.default_rng(1)
+        theta = self.MEAN + self.SD * rng.standard_normal(draws)
+        figures = Figures(np.tile(theta[:, None], (1, 5)), np.full((draws, 5), self.NOISE), np.zeros((draws, 0, 5)))
+        t = condensed(figures.of(slice(1, None, 2)), combination(figures.of(slice(0, None, 2)), theta[::2, None], rng))
+        weights, k = weights_given(log_likelihood(*t, 400, rng))
+        net = theta[1::2]
+        assert np.quantile(k, 0.9) < 0.7
+        found = information(weights.T @ net[:, None], float(weights.mean(1) @ np.maximum(net, 0.0)))
+        known = self.gain(self.SD**2 / np.sqrt(self.SD**2 + self.NOISE**2 / 5))
+        of_draws = np.maximum(net, 0.0).std() / np.sqrt(len(net))
+        assert found.sample == pytest.approx(known, abs=3 * np.hypot(found.standard_error, of_draws) if draws == 4000 else 0.02 * known)
+        assert found.perfect == pytest.approx(self.gain(self.SD), abs=3 * of_draws if draws == 4000 else 0.02 * self.gain(self.SD))
+
+    def test_the_interval_given_an_outcome_is_the_conjugate_one(self) -> None:
+        theta = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+        weights, _ = weights_given(-0.5 * ((0.3 - theta[:, None]) / self.NOISE) ** 2)
+        sd = np.sqrt(1 / (1 + 1 / self.NOISE**2))
+        assert width_given(theta, weights, (0.05, 0.95))[0] == pytest.approx(2 * 1.645 * sd, rel=0.01)
 
     @pytest.mark.parametrize("draws", [4000, 100_000])
     def test_perfect_information_of_a_normal(self, draws: int) -> None:

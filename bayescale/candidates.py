@@ -1,0 +1,208 @@
+"""Candidates, small runs or more questions that could be bought, and what each would teach: by weighing draws, or by fitting again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.costing import Cost, cost_draws
+from bayescale.errors import SettingError
+from bayescale.fits import Fit
+from bayescale.folds import SAME_COST
+from bayescale.forecasting import Forecast, forecast
+from bayescale.ladder import Ladder, Target
+from bayescale.parts import log_factors
+from bayescale.preposterior import (
+    Figures,
+    Information,
+    combination,
+    condensed,
+    figures_of_items,
+    figures_of_runs,
+    information,
+    joined,
+    log_likelihood,
+    weights_given,
+    width_given,
+)
+from bayescale.scoring import check_prob
+from bayescale.updating import with_rows
+from bayescale.valuing import Linear, Threshold, Value, scored, value_draws, weighted_mean
+
+UNRELIABLE = 0.7  # of a Pareto k
+MOST_FAILED = 0.25  # of the fits with outcomes added
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Evidence that could be bought.
+
+    Parameters
+    ----------
+    runs
+        Small runs, trained together; a run of the size and tokens of one that there is, is a rerun.
+    cost
+        Of all of it, in money; None where a `Cost` says what its runs cost.
+    items
+        How many times as many questions every task is to have, asked of every fitted run; 1 for no more.
+    name
+        Made up from its runs where there is none.
+    """
+
+    runs: Sequence[Target] = ()
+    cost: float | None = None
+    items: float = 1.0
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.runs and self.items == 1:
+            raise SettingError("candidate", rule="must have runs, or more items", got="neither", way_out="such as runs=[Target(...)], or items=4")
+        if not np.isfinite(self.items) or self.items < 1:
+            raise SettingError("items of a candidate", rule="must be 1 or more", got=repr(self.items), way_out="4 asks four times as many questions")
+        if self.cost is not None and not (np.isfinite(self.cost) and self.cost >= 0):
+            raise SettingError("cost of a candidate", rule="must be money, 0 or more", got=repr(self.cost), way_out="such as cost=2e4")
+
+    @property
+    def label(self) -> str:
+        """Its name, or its runs'."""
+        more = [f"{self.items:g} x the questions"] if self.items > 1 else []
+        return self.name or " + ".join([*(t.label for t in self.runs), *more])
+
+
+@dataclass(frozen=True)
+class Question:
+    """Everything that the answers for all candidates have in common: one joint forecast of targets and candidates' runs."""
+
+    fit: Fit
+    targets: Sequence[Target]
+    candidates: Sequence[Candidate]
+    cost: float | Cost
+    value: Value
+    seed: int
+
+    @cached_property
+    def runs(self) -> list[list[Target]]:
+        """The runs of each candidate, named apart from the targets and from one another."""
+        return [[replace(run, name=f"candidate {i + 1}, run {k + 1}") for k, run in enumerate(c.runs)] for i, c in enumerate(self.candidates)]
+
+    @cached_property
+    def made(self) -> Forecast:
+        """Draws of the targets and of all runs share each draw's law and drift."""
+        return forecast(self.fit, [*self.targets, *(run for runs in self.runs for run in runs)], seed=self.seed)
+
+    def net(self, draws: xr.Dataset) -> np.ndarray:
+        """Net value of each draw and target."""
+        worth = value_draws(self.value, draws).values.reshape(-1, len(self.targets))
+        return worth - cost_draws(self.cost, self.targets, len(worth), self.seed)
+
+    def accuracy(self, draws: xr.Dataset) -> np.ndarray:
+        """Of the tasks that the value is about, their mean, or the margin of the hardest: shape (draws, targets)."""
+        found = draws["accuracy"]
+        if isinstance(self.value, Threshold):
+            of_value = self.value.margin(found)
+        elif isinstance(self.value, Linear):
+            of_value = weighted_mean(found, self.value.tasks, self.value.weights)
+        else:
+            of_value = found.sel(task=scored(found, None)).mean("task")
+        return of_value.transpose("chain", "draw", "target").values.reshape(-1, len(self.targets))
+
+    def of_targets(self, made: Forecast) -> xr.Dataset:
+        """The draws without the candidates' runs."""
+        return made.draws.sel(target=[t.label for t in self.targets])
+
+    def cost_of(self, i: int) -> float:
+        """Money, of all of the candidate's runs."""
+        candidate = self.candidates[i]
+        if candidate.cost is not None:
+            return candidate.cost
+        if not isinstance(self.cost, Cost) or not candidate.runs:
+            rule = "must be given where no Cost says what its runs cost"
+            raise SettingError(f"cost of candidate {candidate.label!r}", rule=rule, got="none", way_out="Candidate(runs=[...], cost=2e4)")
+        return float(self.cost.draw(candidate.runs, 1000, self.seed).sum(1).mean())
+
+    def beyond(self, i: int) -> bool:
+        """Whether a run is dearer than what any series of its corpus, or the link, has seen."""
+        for run in self.runs[i]:
+            for data in (self.fit.loss_data, self.fit.accuracy_data):
+                if data is not None:
+                    mine = [run.corpus in (None, corpus) for corpus, _ in data.factors.pairs]
+                    if (log_factors(self.fit, data, [run])[mine, 0] > np.log(SAME_COST)).any():
+                        return True
+        return False
+
+    def figures(self, i: int) -> Figures:
+        """All that the i-th candidate would show, its errors of law and link beyond the ladder left out."""
+        candidate, found = self.candidates[i], []
+        if candidate.runs:
+            found.append(figures_of_runs(self.made.parts, [r.label for r in self.runs[i]]))
+        if candidate.items > 1:
+            found.append(figures_of_items(self.made.parts, candidate.items))
+        return found[0] if len(found) == 1 else joined(*found)
+
+    def by_weights(self, i: int, outcomes: int) -> dict[str, Any]:
+        """The mean of two halves of the draws, each weighed by the combination of figures that was found on the other."""
+        figures, draws, tails = self.figures(i), self.of_targets(self.made), check_prob(0.9)
+        net, x = self.net(draws), self.accuracy(draws)
+        rows = []
+        for k in (0, 1):
+            rng, there, here = np.random.default_rng([self.seed, k]), slice(k, None, 2), slice(1 - k, None, 2)
+            t = condensed(figures.of(here), combination(figures.of(there), x[there], rng))
+            weights, pareto = weights_given(log_likelihood(*t, outcomes, rng))
+            mean = weights.mean(1, keepdims=True)
+            found = information(weights.T @ net[here], float(mean[:, 0] @ np.maximum(net[here].max(1), 0.0)))
+            ratios = [width_given(of, weights, tails).mean() / width_given(of, mean, tails)[0] for of in x[here].T]
+            rows.append([*found, float(np.mean(ratios)), float(np.quantile(pareto, 0.9))])
+        sample, error, perfect, baseline, ratio, pareto = np.mean(rows, 0)
+        error = np.hypot(error, rows[0][0] - rows[1][0]) / np.sqrt(2)  # of the outcomes, and of the draws
+        return _row(Information(sample, error, perfect, baseline), ratio, "reweighting", pareto, "")
+
+    def outcomes(self, i: int, count: int) -> list[Ladder]:
+        """The ladder with outcomes of a candidate added, those of draws spread evenly over what it would show."""
+        t = self.figures(i).mean @ combination(self.figures(i), self.accuracy(self.of_targets(self.made)), np.random.default_rng(self.seed))
+        chosen = np.argsort(t)[((np.arange(count) + 0.5) / count * len(t)).astype(int)]
+        return [with_rows(self.fit.ladder, self._outcome(i, int(at))) for at in chosen]
+
+    def by_fits(self, fits: Iterable[Fit]) -> dict[str, Any]:
+        """From fits with the outcomes of one candidate added."""
+        given, perfect, widths, failed, tails = [], [], [], 0, check_prob(0.9)
+        for again in fits:
+            if again.status in ("fail", "not run"):
+                failed += 1
+                continue
+            drawn = self.of_targets(forecast(again, list(self.targets), seed=self.seed))
+            net = self.net(drawn)
+            given.append(net.mean(0))
+            perfect.append(np.maximum(net.max(1), 0.0).mean())
+            widths.append(np.diff(np.quantile(self.accuracy(drawn), tails, axis=0), axis=0)[0])
+        note = f"a check failed in {failed} of {failed + len(given)} fits, which are left out" if failed else ""
+        if not given:
+            return _row(Information(*[float("nan")] * 4), float("nan"), "refitting", float("nan"), note)
+        now = np.diff(np.quantile(self.accuracy(self.of_targets(self.made)), tails, axis=0), axis=0)[0]
+        row = _row(information(np.array(given), float(np.mean(perfect))), float(np.mean(np.mean(widths, 0) / now)), "refitting", float("nan"), note)
+        return row | {"reliable": failed <= MOST_FAILED * (failed + len(given))}
+
+    def _outcome(self, i: int, at: int) -> pd.DataFrame:
+        """Rows of the run table as one draw of the posterior gives them."""
+        chain, draw = divmod(at, self.made.draws.sizes["draw"])
+        one = self.made.draws.isel(chain=chain, draw=draw)
+        table = self.made.table.set_index(["target", "task"])
+        rows = []
+        for run in self.runs[i]:
+            for task in one.task.values:
+                loss, accuracy = (float(one[q].sel(target=run.label, task=task)) for q in ("loss", "accuracy"))
+                if np.isfinite(loss):
+                    about = table.loc[(run.label, str(task))]
+                    size = {"run": run.label, "params": run.params, "tokens": run.tokens, "flops": run.flops, "corpus": about["corpus"]}
+                    rows.append(size | {"task": str(task), "loss_name": about["loss_name"], "loss": loss, "accuracy": accuracy, "role": "fit"})
+        return pd.DataFrame(rows).dropna(axis=1, how="all")
+
+
+def _row(found: Information, ratio: float, method: str, k: float, note: str) -> dict[str, Any]:
+    about = {"evsi": found.sample, "evsi_se": found.standard_error, "evpi": found.perfect, "narrowing": 1 - ratio}
+    return about | {"method": method, "k": k, "note": note, "reliable": bool(np.isfinite(found.sample)) and not k > UNRELIABLE}

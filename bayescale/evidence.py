@@ -1,0 +1,138 @@
+"""value_of_information(fit, target, candidates) -> Evidence: which small runs are worth buying before the large one is decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bayescale.candidates import UNRELIABLE, Candidate, Question
+from bayescale.checks import Status
+from bayescale.costing import Cost
+from bayescale.errors import SettingError
+from bayescale.fits import Fit
+from bayescale.fitting import Fitter
+from bayescale.ladder import Target
+from bayescale.layouts import AUTO
+from bayescale.links import get_link
+from bayescale.preparing import Settings
+from bayescale.valuing import Value
+
+OUTCOMES, REFITS = 400, 8
+COLUMNS = ("candidate", "cost", "evsi", "evsi_se", "net", "evpi", "narrowing", "narrowing_per_cost", "method", "k", "reliable", "note")
+
+
+@dataclass(frozen=True, repr=False)
+class Evidence:
+    """What candidates are worth before the decision, the best first.
+
+    Parameters
+    ----------
+    table
+        One row a candidate: cost, evsi (expected value of its sample information), evsi_se (Monte Carlo), net (evsi - cost), evpi, narrowing (expected share
+        by which the target's 90 % interval becomes narrower), narrowing_per_cost, method (``reweighting``, or ``refitting`` for runs beyond the ladder's
+        frontier and where weights are unreliable), k (of the weights, its 90 % quantile over outcomes), reliable (not where
+        weights have k above 0.7, or more than a quarter of the fits failed a check), note.
+    tasks
+        Of the forecast that it is about.
+    status
+        Of the fit.
+    """
+
+    table: pd.DataFrame
+    tasks: tuple[str, ...]
+    status: Status
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The row of the candidate that is worth most beyond its cost, of those whose figures are reliable; None where none is worth its cost."""
+        worth = self.table[self.table["reliable"] & (self.table["net"] > 0)]
+        return {str(k): v for k, v in worth.iloc[0].items()} if len(worth) else None
+
+    def __repr__(self) -> str:
+        best = f"best: {self.best['candidate']}, {self.best['net']:.4g} net" if self.best else "none is worth its cost"
+        return f"Evidence({len(self.table)} candidates; {best}; checks of the fit: {self.status})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}")
+
+
+def value_of_information(
+    fit: Fit,
+    target: Target | Sequence[Target],
+    candidates: Sequence[Candidate | Target],
+    *,
+    cost: float | Cost,
+    value: Value,
+    outcomes: int = OUTCOMES,
+    refits: int = REFITS,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> Evidence:
+    """EVSI of each candidate = E_y max(0, E[net | y]) - max(0, E net), over what it might show; fund nothing is worth 0.
+
+    Candidates at or below the ladder's frontier by weighing the posterior's draws (Pareto-smoothed importance sampling), their figures condensed to the
+    linear combination that tells most of the targets; candidates beyond it, and those whose weights have k above 0.7, by fitting again on simulated
+    outcomes, because a run beyond the frontier moves the anchor of the discrepancy. What the ladder's past would say with the runs added is left out of
+    the weights.
+
+    Parameters
+    ----------
+    fit
+        Of one law.
+    target
+        What is to be decided on: one, or several of which one at most is funded.
+    candidates
+        What could be bought first; a `Target` is a candidate of one run.
+    cost, value
+        As in `decide`; a `Cost` gives candidates without a cost theirs. The value of information here is indifferent to risk.
+    outcomes, refits
+        Simulated outcomes of each candidate, by the one method and by the other.
+    seed
+        Of everything random.
+    progress
+        Told the candidate, and the share of all done.
+
+    Raises
+    ------
+    SettingError
+        For a candidate without a cost, a mixture of laws, and whatever `decide` refuses.
+    """
+    if not candidates:
+        raise SettingError("candidates", rule="must be one or more", got="none", way_out="such as [Target(params=1e9, tokens=1e11)]")
+    if fit.members and fit.via != AUTO:
+        raise SettingError("fit", rule="must be of one law", got="a mixture of laws", way_out="ask the heaviest of its members")
+    chosen = [c if isinstance(c, Candidate) else Candidate(runs=(c,)) for c in candidates]
+    asked = Question(fit, [target] if isinstance(target, Target) else list(target), chosen, cost, value, seed)
+    spent, rows = [asked.cost_of(i) for i in range(len(chosen))], {}
+    for i, candidate in enumerate(chosen):
+        if progress is not None:
+            progress(candidate.label, i / len(chosen))
+        beyond = asked.beyond(i) or (bool(candidate.runs) and fit.noise != "normal")
+        if not beyond or candidate.items > 1:
+            rows[i] = asked.by_weights(i, outcomes)
+            if candidate.items > 1 and (beyond or rows[i]["k"] > UNRELIABLE):
+                rows[i] |= {"reliable": False, "note": "runs beyond the frontier, or weights with k above 0.7: ask for the runs alone"}
+    again = [i for i in range(len(chosen)) if i not in rows or (rows[i]["k"] > UNRELIABLE and chosen[i].items == 1)]
+    settings = Settings(fit.law, fit.link or get_link(fit.ladder.link), fit.via, fit.pooling, fit.discrepancy.kind, fit.noise, fit.blocks, fit.priors or {})
+    fitter = Fitter(settings, fit.sampler, [ladder for i in again for ladder in asked.outcomes(i, refits)])
+    for k, i in enumerate(again):
+        rows[i] = asked.by_fits(_refitted(fitter, chosen[i].label, k * refits, refits, progress)) | {"k": rows[i]["k"] if i in rows else float("nan")}
+    table = pd.DataFrame([_priced(chosen[i].label, spent[i], rows[i]) for i in range(len(chosen))])
+    return Evidence(table.sort_values("net", ascending=False, ignore_index=True), tuple(map(str, asked.made.draws.task.values)), fit.status)
+
+
+def _refitted(fitter: Fitter, label: str, first: int, count: int, progress: Callable[[str, float], None] | None) -> Iterator[Fit]:
+    for m in range(count):
+        if progress is not None:
+            progress(f"{label}, refit {m + 1} of {count}", (first + m) / len(fitter.ladders))
+        yield fitter.fit(first + m)
+
+
+def _priced(label: str, cost: float, row: dict[str, Any]) -> dict[str, Any]:
+    """With the cost, and what is left after it."""
+    per_cost = row["narrowing"] / cost if cost > 0 else float("nan")
+    priced = {"candidate": label, "cost": cost, **row, "net": row["evsi"] - cost, "narrowing_per_cost": per_cost}
+    return {name: priced[name] for name in COLUMNS}

@@ -1,0 +1,119 @@
+"""The value of information: figures of a candidate as a forecast draws them, the two methods against one another, what bad input is told."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bayescale.candidates import Candidate
+from bayescale.costing import Cost
+from bayescale.deciding import decide
+from bayescale.errors import SettingError
+from bayescale.evidence import value_of_information
+from bayescale.fits import Fit
+from bayescale.forecasting import forecast
+from bayescale.ladder import Target
+from bayescale.preposterior import figures_of_items, figures_of_runs, joined
+from bayescale.valuing import Linear, Threshold
+
+LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)
+MONEY = {"cost": 1e6, "value": Linear(1e5, 0.6)}
+
+
+def again(fit: Fit, run: str) -> Target:
+    return next(t for t in fit.ladder.targets("fit", "held_out") if t.label == run)
+
+
+class TestFigures:
+    @pytest.mark.parametrize("run", ["760M-5xC", "1B-10xC"])
+    def test_are_those_that_a_forecast_draws(self, default_fit: Fit, run: str) -> None:
+        """Mean, sd and correlation of losses and scores, of a mixture of routes, noise included."""
+        made = forecast(default_fit, [again(default_fit, run)])
+        found = figures_of_runs(made.parts, [run])
+        rng = np.random.default_rng(0)
+        noise = np.einsum("jlf,jl->jf", found.loading, rng.standard_normal(found.loading.shape[:2]))
+        y = found.mean + noise + found.sd * rng.standard_normal(found.sd.shape)
+        losses = [key for key in made.parts.cells(None) if key[0] == "loss"]
+        scores = [key for key in made.parts.cells(None) if key[0] == "accuracy"]
+        cells = made.parts.cells(None)
+        wanted = np.stack([*(np.log(cells[k]) for k in losses), *(cells[k] for k in scores)], 1)
+        np.testing.assert_allclose(y.std(0), wanted.std(0), rtol=0.15)  # 600 draws each
+        assert (np.abs(y.mean(0) - wanted.mean(0)) < 0.2 * wanted.std(0)).all()
+        np.testing.assert_allclose(np.corrcoef(y.T), np.corrcoef(wanted.T), atol=0.2)
+
+    def test_more_questions_are_less_noisy(self, default_fit: Fit) -> None:
+        made = forecast(default_fit, [LARGE])
+        few, many = (figures_of_items(made.parts, times) for times in (2.0, 9.0))
+        np.testing.assert_allclose(few.sd / many.sd, np.sqrt(8.0), rtol=0.02)
+        assert few.mean.shape[1] == 16 * len(default_fit.ladder.tasks)
+        both = joined(few, many)
+        assert both.mean.shape[1] == both.loading.shape[2] == 2 * few.mean.shape[1]
+
+
+class TestEvidence:
+    def test_ranks_by_what_is_left_after_the_cost(self, default_fit: Fit) -> None:
+        runs = [again(default_fit, r) for r in ("760M-5xC", "1B-10xC")]
+        candidates = [Candidate(runs[:1], cost=0.0, name="small"), Candidate(runs[1:], cost=1e9, name="dear"), Candidate(items=4, cost=10.0)]
+        found = value_of_information(default_fit, LARGE, candidates, **MONEY)
+        assert found.table["net"].is_monotonic_decreasing
+        assert (found.table["evsi"] >= 0).all()
+        assert (found.table["evpi"] >= found.table["evsi"]).all()
+        assert set(found.table["method"]) == {"reweighting"}
+        assert found.table["reliable"].all()
+        assert found.table.iloc[-1]["candidate"] == "dear"
+
+    def test_evidence_worth_its_cost_comes_first_and_a_failed_check_before_it(self, default_fit: Fit) -> None:
+        free = value_of_information(default_fit, LARGE, [Candidate([again(default_fit, "1B-10xC")], cost=0.0, name="free")], **MONEY)
+        made = replace(forecast(default_fit, LARGE), status="pass")
+        assert decide(replace(made, status="fail"), **MONEY, evidence=free).verdict == "undecided"
+        found = decide(made, **MONEY, evidence=free)
+        assert found.verdict == ("gather evidence first" if free.best else decide(made, **MONEY).verdict)
+        assert free.best is None or "free is worth" in found.reason
+        with pytest.raises(SettingError, match="evidence"):
+            decide(made, **MONEY, evidence=type(free)(free.table, ("chess",), "pass"))
+
+    @pytest.mark.slow
+    def test_weighing_and_fitting_again_agree(self, default_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Runs at or below the frontier: the expected widths within a fifth, the values within their Monte Carlo error."""
+        runs = [again(default_fit, r) for r in ("370M-10xC", "760M-10xC", "1B-10xC")]
+        candidates = [Candidate([r], cost=1.0, name=r.label) for r in runs]
+        weighed = value_of_information(default_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
+        monkeypatch.setattr("bayescale.candidates.Question.beyond", lambda self, i: True)
+        fitted = value_of_information(default_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
+        print(f"\n{weighed.T.to_string()}\n{fitted.T.to_string()}")
+        assert set(fitted["method"]) == {"refitting"}
+        for name in weighed.index:
+            one, other = weighed.loc[name], fitted.loc[name]
+            assert (1 - other["narrowing"]) / (1 - one["narrowing"]) == pytest.approx(1.0, abs=0.2)
+            assert abs(one["evsi"] - other["evsi"]) < 3 * np.hypot(one["evsi_se"], other["evsi_se"]) + 0.02 * one["evpi"]
+
+    @pytest.mark.slow
+    def test_a_run_beyond_the_frontier_is_fitted_and_tells_more(self, default_fit: Fit) -> None:
+        candidates = [Candidate([again(default_fit, r)], cost=1.0, name=r) for r in ("1B-10xC", "3B-5xC")]
+        found = value_of_information(default_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
+        assert found.loc["3B-5xC", "method"] == "refitting"
+        assert found.loc["3B-5xC", "narrowing"] > found.loc["1B-10xC", "narrowing"]
+
+    @pytest.mark.parametrize(
+        ("asked", "said"),
+        [
+            ({"candidates": []}, "one or more"),
+            ({"candidates": [Target(1e9, 1e11)]}, "cost of candidate"),
+            ({"candidates": [Candidate([Target(1e9, 1e11)], cost=1.0)], "value": Threshold(1.0, 0.5, tasks=["chess"])}, "chess"),
+        ],
+    )
+    def test_bad_input_is_told(self, default_fit: Fit, asked: dict[str, Any], said: str) -> None:
+        candidates = asked.pop("candidates")
+        with pytest.raises(SettingError, match=said):
+            value_of_information(default_fit, LARGE, candidates, **(MONEY | asked))
+
+    @pytest.mark.parametrize("build", [lambda: Candidate(), lambda: Candidate(items=0.5), lambda: Candidate(items=2, cost=-1.0)])
+    def test_candidates_that_are_none(self, build: Any) -> None:
+        with pytest.raises(SettingError, match="candidate"):
+            build()
+
+    def test_a_cost_by_the_hour_prices_candidates_too(self, default_fit: Fit) -> None:
+        run = again(default_fit, "760M-5xC")
+        found = value_of_information(default_fit, LARGE, [run], cost=Cost(utilisation=0.4, price=2.0), value=MONEY["value"])
+        assert found.table["cost"].item() == pytest.approx(float(Cost(utilisation=0.4, price=2.0).draw([run], 1, 0)[0, 0]))

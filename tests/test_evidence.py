@@ -8,13 +8,16 @@ import pytest
 
 from bayescale.candidates import Candidate
 from bayescale.costing import Cost
+from bayescale.datasets import load_dataset
 from bayescale.deciding import decide
 from bayescale.errors import SettingError
 from bayescale.evidence import value_of_information
 from bayescale.fits import Fit
+from bayescale.fitting import fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Target
+from bayescale.ladder import Ladder, Target
 from bayescale.preposterior import figures_of_items, figures_of_runs, joined
+from bayescale.updating import update
 from bayescale.valuing import Linear, Threshold
 
 LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)
@@ -23,6 +26,12 @@ MONEY = {"cost": 1e6, "value": Linear(1e5, 0.6)}
 
 def again(fit: Fit, run: str) -> Target:
     return next(t for t in fit.ladder.targets("fit", "held_out") if t.label == run)
+
+
+@pytest.fixture(scope="module")
+def whole_fit() -> Fit:
+    """At the defaults, whose checks pass: fits with outcomes added whose checks fail are left out."""
+    return fit(load_dataset("ladder2024"))
 
 
 class TestFigures:
@@ -74,26 +83,36 @@ class TestEvidence:
             decide(made, **MONEY, evidence=type(free)(free.table, ("chess",), "pass"))
 
     @pytest.mark.slow
-    def test_weighing_and_fitting_again_agree(self, default_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_weighing_and_fitting_again_agree(self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
         """Runs at or below the frontier: the expected widths within a fifth, the values within their Monte Carlo error."""
-        runs = [again(default_fit, r) for r in ("370M-10xC", "760M-10xC", "1B-10xC")]
-        candidates = [Candidate([r], cost=1.0, name=r.label) for r in runs]
-        weighed = value_of_information(default_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
+        candidates = [Candidate([again(whole_fit, r)], cost=1.0, name=r) for r in ("370M-10xC", "760M-10xC", "1B-10xC")]
+        weighed = value_of_information(whole_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
         monkeypatch.setattr("bayescale.candidates.Question.beyond", lambda self, i: True)
-        fitted = value_of_information(default_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
+        fitted = value_of_information(whole_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
         print(f"\n{weighed.T.to_string()}\n{fitted.T.to_string()}")
         assert set(fitted["method"]) == {"refitting"}
         for name in weighed.index:
             one, other = weighed.loc[name], fitted.loc[name]
             assert (1 - other["narrowing"]) / (1 - one["narrowing"]) == pytest.approx(1.0, abs=0.2)
-            assert abs(one["evsi"] - other["evsi"]) < 3 * np.hypot(one["evsi_se"], other["evsi_se"]) + 0.02 * one["evpi"]
+            assert abs(one["evsi"] - other["evsi"]) < 3 * np.hypot(one["evsi_se"], other["evsi_se"])
 
     @pytest.mark.slow
-    def test_a_run_beyond_the_frontier_is_fitted_and_tells_more(self, default_fit: Fit) -> None:
-        candidates = [Candidate([again(default_fit, r)], cost=1.0, name=r) for r in ("1B-10xC", "3B-5xC")]
-        found = value_of_information(default_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
-        assert found.loc["3B-5xC", "method"] == "refitting"
-        assert found.loc["3B-5xC", "narrowing"] > found.loc["1B-10xC", "narrowing"]
+    def test_in_hindsight_the_best_candidate_narrows_most(self) -> None:
+        """Fitted on 190M to 760M; the 1B runs are the candidates, and each is then really added."""
+        whole = load_dataset("ladder2024")
+        rows = whole.frame
+        small = Ladder.from_frame(rows[~rows["run"].str.startswith("1B")], tasks=whole.task_table.reset_index())
+        target = next(t for t in whole.targets() if t.label == "7B-4T")
+        candidates = [Candidate([t], cost=0.0, name=t.label) for t in whole.targets("fit", "held_out") if t.label.startswith("1B")]
+        fitted = fit(small)
+        table = value_of_information(fitted, target, candidates, cost=5e5, value=Linear(1e5, 0.62)).table.set_index("candidate")
+        width = {}
+        for name in table.index:
+            added = update(fitted, rows[rows["run"] == name].assign(role="fit", run=f"{name}-new"), targets=[]).fit
+            mean = forecast(added, target).mean()
+            width[name] = float((mean["upper"] - mean["lower"]).iloc[0])
+        print(f"\n{table.assign(width=width).T.to_string()}")
+        assert width[table.index[0]] < np.median(list(width.values()))
 
     @pytest.mark.parametrize(
         ("asked", "said"),

@@ -88,13 +88,13 @@ class TestEvidence:
         candidates = [Candidate([again(whole_fit, r)], cost=1.0, name=r) for r in ("370M-10xC", "760M-10xC", "1B-10xC")]
         weighed = value_of_information(whole_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
         monkeypatch.setattr("bayescale.candidates.Question.beyond", lambda self, i: True)
-        fitted = value_of_information(whole_fit, LARGE, candidates, **MONEY).table.set_index("candidate")
+        fitted = value_of_information(whole_fit, LARGE, candidates, **MONEY, refits=4).table.set_index("candidate")
         print(f"\n{weighed.T.to_string()}\n{fitted.T.to_string()}")
         assert set(fitted["method"]) == {"refitting"}
         for name in weighed.index:
             one, other = weighed.loc[name], fitted.loc[name]
             assert (1 - other["narrowing"]) / (1 - one["narrowing"]) == pytest.approx(1.0, abs=0.2)
-            assert abs(one["evsi"] - other["evsi"]) < 3 * np.hypot(one["evsi_se"], other["evsi_se"])
+            assert abs(one["evsi"] - other["evsi"]) <= 3 * np.hypot(one["evsi_se"], other["evsi_se"])
 
     @pytest.mark.slow
     def test_in_hindsight_the_best_candidate_narrows_most(self) -> None:
@@ -105,7 +105,7 @@ class TestEvidence:
         target = next(t for t in whole.targets() if t.label == "7B-4T")
         candidates = [Candidate([t], cost=0.0, name=t.label) for t in whole.targets("fit", "held_out") if t.label.startswith("1B")]
         fitted = fit(small)
-        table = value_of_information(fitted, target, candidates, cost=5e5, value=Linear(1e5, 0.62)).table.set_index("candidate")
+        table = value_of_information(fitted, target, candidates, cost=5e5, value=Linear(1e5, 0.62), refits=4).table.set_index("candidate")
         width = {}
         for name in table.index:
             added = update(fitted, rows[rows["run"] == name].assign(role="fit", run=f"{name}-new"), targets=[]).fit

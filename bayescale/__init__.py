@@ -25,6 +25,7 @@ from bayescale.links import LINKS, Link
 from bayescale.parameters import Parameter
 from bayescale.readers import read_checkpoints, read_csv, read_gadre
 from bayescale.replicates import with_reruns
+from bayescale.reports import Report, report
 from bayescale.reproducing import Analysis, Reproduction, reproduce
 from bayescale.requiring import Required, required
 from bayescale.sampling import setup
@@ -57,6 +58,7 @@ __all__ = [
     "Linear",
     "Link",
     "Parameter",
+    "Report",
     "Reproduction",
     "Required",
     "SettingError",
@@ -74,6 +76,7 @@ __all__ = [
     "read_checkpoints",
     "read_csv",
     "read_gadre",
+    "report",
     "reproduce",
     "required",
     "setup",

@@ -197,16 +197,21 @@ def _break_even_shift(value: Value, margin: np.ndarray | None, cost: float, net:
 
 
 def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence | None, *, funded: bool) -> tuple[Verdict, str]:
-    figures = f"expected net value {option['net']:.4g}, probability of regret {option['prob_regret']:.2f}"
+    figures = f"expected net value {money(option['net'])}, probability of regret {option['prob_regret']:.2f}"
     if status in ("fail", "not run"):
         return "undecided", f"a check of the fit behind this forecast failed, so its probabilities cannot be relied on ({label}: {figures})"
     if evidence is not None and evidence.best is not None:
-        gain = f"{evidence.best['candidate']} is worth {evidence.best['net']:.4g} more than it costs"
+        gain = f"{evidence.best['candidate']} is worth {money(evidence.best['net'])} more than it costs (standard error {money(evidence.best['evsi_se'])})"
         return "gather evidence first", f"{gain}; as things stand, {label}: {figures}"
     if funded:
         return "fund", f"{label} is worth more than it costs: {figures}"
     why = "is worth less than it costs" if option["net"] <= 0 else "is too great a risk"
     return "do not fund", f"{label} {why}: {figures}"
+
+
+def money(sum_: float) -> str:
+    """To four digits, thousands apart."""
+    return f"{float(f'{sum_:.4g}'):,.0f}" if abs(sum_) >= 1e4 else f"{sum_:.4g}"
 
 
 def _sensitivity(

@@ -60,6 +60,7 @@ ORDER = [
     "requiring",
     "frontiers",
     "reproducing",
+    "stating",
     "plots",
     "reports",
     "showing",

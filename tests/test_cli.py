@@ -427,6 +427,16 @@ class TestDecide:
         for words in ("asked: Linear(per_point=100000.0, baseline=0.5", "what would change it", "no evidence is worth more"):
             assert words in " ".join(told.out.split())
 
+    def test_a_report_is_written_whole_and_says_what_is_missing(self, files: Files, tmp_path: Path) -> None:
+        told = here("report", files.runs, "--tasks", files.tasks, *DECISION, "--output", tmp_path / "r.html", "--json")
+        found = json.loads(told.out)
+        assert told.status == (1 if found["status"] == "fail" else 0)
+        assert found["bytes"] == (tmp_path / "r.html").stat().st_size
+        assert "How such forecasts have held" in found["missing"]
+        bad = here("report", "--output", tmp_path / "nowhere" / "r.html")
+        assert (bad.status, bad.out) == (2, "")
+        assert "in a folder that exists" in bad.err
+
     @pytest.mark.parametrize(
         ("words", "said"),
         [

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 import bayescale
-from bayescale.cli import backtests, data, decisions, forecasts, reproductions
+from bayescale.cli import backtests, data, decisions, forecasts, reports, reproductions
 from bayescale.errors import BayescaleError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."
 )
-for command in (data.datasets, data.check, forecasts.forecast, backtests.backtest, decisions.decide, reproductions.reproduce):
+for command in (data.datasets, data.check, forecasts.forecast, backtests.backtest, decisions.decide, reports.report, reproductions.reproduce):
     app.command()(command)
 INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
 

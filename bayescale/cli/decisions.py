@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +43,9 @@ from bayescale.layouts import AUTO
 from bayescale.sampling import setup
 from bayescale.valuing import Linear, Threshold
 
+Worth = Annotated[float | None, typer.Option(help="What reaching the threshold is worth, in money.")]
+ThresholdText = Annotated[str | None, typer.Option(help="Mean accuracy over tasks to reach, as a share; or each task its own: mmlu=0.5,piqa=0.8.")]
+Money = Annotated[float | None, typer.Option(help="Of each target, in money; without it, that of the device hours.")]
 EXAMPLE = "ladder2024"  # asks for no value: it has one of its own, to show what a decision looks like
 EXAMPLE_WORTH, EXAMPLE_THRESHOLD = 3e6, "0.7"
 
@@ -55,11 +59,11 @@ def decide(
     flops: Flops = None,
     corpus: Corpus = None,
     targets: TargetNames = None,
-    worth: Annotated[float | None, typer.Option(help="What reaching the threshold is worth, in money.")] = None,
-    threshold: Annotated[str | None, typer.Option(help="Mean accuracy over tasks to reach, as a share; or each task its own: mmlu=0.5,piqa=0.8.")] = None,
+    worth: Worth = None,
+    threshold: ThresholdText = None,
     per_point: Annotated[float | None, typer.Option(help="Instead of a threshold: what each point of mean accuracy is worth.")] = None,
     baseline: Annotated[float, typer.Option(help="With --per-point: the accuracy that is worth nothing, as a share.")] = 0.0,
-    cost: Annotated[float | None, typer.Option(help="Of each target, in money; without it, that of the device hours.")] = None,
+    cost: Money = None,
     device: Annotated[str, typer.Option(help=f"One of {', '.join(PEAK)}.")] = "H100",
     utilisation: Annotated[str, typer.Option(help="Share of the device's peak that training reaches; a range with a comma.")] = "0.3,0.45",
     price: Annotated[str, typer.Option(help="Of an hour of one device, in money; a range with a comma.")] = "2,3",
@@ -77,9 +81,7 @@ def decide(
     as_json: AsJson = False,
 ) -> None:
     """Fund it or don't: a forecast of the targets, what they are worth and what they cost. Without arguments, a worked example."""
-    if runs is None and dataset == EXAMPLE and worth is None and threshold is None and per_point is None:
-        worth, threshold = EXAMPLE_WORTH, EXAMPLE_THRESHOLD
-    value = _value(worth, threshold, per_point, baseline)
+    value = asked_value(runs, dataset, worth, threshold, per_point, baseline)
     money = Cost(device, _range("--utilisation", utilisation), _range("--price", price), served_tokens=served_tokens) if cost is None else cost
     ladder = read(runs, tasks, dataset)
     wanted = choose_targets(ladder, targets, params, tokens, flops, corpus)
@@ -105,7 +107,12 @@ def decide(
     raise typer.Exit(1 if made.status == "fail" else 0)
 
 
-def _value(worth: float | None, threshold: str | None, per_point: float | None, baseline: float) -> Threshold | Linear:
+def asked_value(
+    runs: Path | None, dataset: str, worth: float | None, threshold: str | None, per_point: float | None = None, baseline: float = 0.0
+) -> Threshold | Linear:
+    """The value that the options describe, that of the worked example where they describe none and the ladder is its."""
+    if runs is None and dataset == EXAMPLE and worth is None and threshold is None and per_point is None:
+        worth, threshold = EXAMPLE_WORTH, EXAMPLE_THRESHOLD
     if per_point is not None:
         if worth is not None or threshold is not None:
             raise SettingError("--per-point", rule="stands instead of --worth and --threshold", got="both", way_out="give one or the other")

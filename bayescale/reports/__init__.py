@@ -1,0 +1,59 @@
+"""report(fit, forecast, ...) -> Report: one self-contained HTML file, in the order in which a funder reads. It computes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from bayescale.backtests import Backtest
+from bayescale.deciding import Decision
+from bayescale.fits import Fit
+from bayescale.forecasting import Forecast
+from bayescale.reports.parts import Section
+from bayescale.reports.sections import all_sections
+from bayescale.saving import atomic, check_folder
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """A report as HTML that asks nothing of the network: pictures are in it.
+
+    Parameters
+    ----------
+    html
+        The whole file.
+    sections
+        What it consists of.
+    """
+
+    html: str
+    sections: tuple[Section, ...]
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, whole or not at all."""
+        check_folder(Path(path))
+        with atomic(Path(path)) as temporary:
+            temporary.write_text(self.html, "utf-8")
+
+    def __repr__(self) -> str:
+        return f"Report({len(self.sections)} sections, {len(self.html) / 1e6:.2f} MB)"
+
+
+def report(fit: Fit, forecast: Forecast, *, backtest: Backtest | None = None, decision: Decision | None = None) -> Report:
+    """The report on a forecast; a section that could not be filled says why.
+
+    Parameters
+    ----------
+    fit, forecast
+        What it is about.
+    backtest
+        How the same settings forecast the ladder's own runs; without it the report says that nobody has looked.
+    decision
+        What the forecast is worth, with its evidence; without it the report has no verdict.
+    """
+    sections = tuple(all_sections(fit, forecast, backtest, decision))
+    loader = PackageLoader("bayescale.reports", "")
+    template = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined).get_template("template.html.jinja")
+    return Report(template.render(title=f"{fit.ladder.name}: {', '.join(t.label for t in forecast.targets)}", sections=sections), sections)

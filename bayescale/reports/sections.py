@@ -1,0 +1,155 @@
+"""The sections of a report in their order: for whoever pays, then for the sceptic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from bayescale.backtests import OURS, Backtest
+from bayescale.checks import to_frame
+from bayescale.deciding import Decision
+from bayescale.fits import Fit
+from bayescale.forecasting import Forecast
+from bayescale.predicting import PARTS
+from bayescale.reports.parts import Section, picture, table
+from bayescale.stating import statements
+
+PERCENT = {"mean": 100.0, "median": 100.0, "sd": 100.0, "lower": 100.0, "upper": 100.0}
+
+
+def all_sections(fit: Fit, forecast: Forecast, backtest: Backtest | None, decision: Decision | None) -> Iterator[Section]:
+    """Every section, those included that could not be filled."""
+    yield _verdict(decision)
+    yield _forecast(fit, forecast, decision)
+    yield _sources(forecast)
+    yield _sensitivity(decision)
+    yield _evidence(decision)
+    yield _backtest(backtest)
+    yield _checks(fit)
+    yield _predictive(fit)
+    yield _priors(fit)
+    yield _weights(fit)
+    yield _data(fit, forecast)
+
+
+def _verdict(decision: Decision | None) -> Section:
+    if decision is None:
+        return Section("Verdict", missing="No decision was asked for: this report forecasts, and does not advise.")
+    texts = (f"{decision.reason[0].upper()}{decision.reason[1:]}.", f"Status of the checks behind it: {decision.status}.")
+    options = decision.options[["target", "cost", "value", "net", "lower", "upper", "prob_regret", "prob_best"]]
+    return Section(
+        "Verdict", headline=decision.verdict.upper(), texts=texts, tables=(table("Money, by run; lower and upper: 90 % interval of the net value", options),)
+    )
+
+
+def _forecast(fit: Fit, forecast: Forecast, decision: Decision | None) -> Section:
+    frame = forecast.to_frame()
+    chosen = frame[frame["quantity"] == ("accuracy" if (frame["quantity"] == "accuracy").any() else "loss")]
+    quantity = str(chosen["quantity"].iloc[0])
+    shown = chosen.assign(**{k: v * chosen[k] for k, v in PERCENT.items()}) if quantity == "accuracy" else chosen
+    named = shown.assign(task=shown["task"] if quantity == "accuracy" else shown["loss_name"])
+    tables = [
+        table(
+            f"{quantity.capitalize()}{', %' if quantity == 'accuracy' else ''}: median and 90 % interval", named[["target", "task", "median", "lower", "upper"]]
+        )
+    ]
+    far = forecast.extrapolation.rename(columns={"extrapolation_factor": "times the largest fitted compute"})
+    tables.append(table("How far beyond the ladder", far))
+    if decision is not None and len(decision.reach):
+        tables.insert(0, table("Probability of reaching each threshold", decision.reach))
+    from bayescale.plots import plot_forecast
+
+    ax = plot_forecast(forecast, ladder=fit.ladder, quantity=quantity)
+    said = "; ".join(f"{r.target}, {r.task}: {r.median:.3g} ({r.lower:.3g} to {r.upper:.3g})" for r in named.head(12).itertuples())
+    return Section("Forecast", texts=(forecast.note,), tables=tuple(tables), pictures=(picture(ax, f"Medians and 90 % intervals. {said}"),))
+
+
+def _sources(forecast: Forecast) -> Section:
+    shares = forecast.variance()
+    mine = shares[shares["quantity"] == ("accuracy" if (shares["quantity"] == "accuracy").any() else "loss")]
+    percent = mine.assign(**{part: 100 * mine[part] for part in PARTS}).drop(columns=["corpus", "quantity", "sd"])
+    text = "Discrepancy is what law and link do not know; more small runs near the ladder's frontier do not reduce it, runs beyond it do."
+    return Section(
+        "Where the uncertainty comes from", texts=(text,), tables=(table("Share of the variance, %", percent.round(0).astype(dict.fromkeys(PARTS, int))),)
+    )
+
+
+def _sensitivity(decision: Decision | None) -> Section:
+    title = "What would change the verdict"
+    if decision is None:
+        return Section(title, missing="There is no verdict.")
+    text = (
+        f"Each by itself, for {decision.target}. Knowing the outcome beforehand would be worth {decision.perfect_information:,.0f}: no evidence is worth more."
+    )
+    return Section(title, texts=(text,), tables=(table("The same question, changed", decision.sensitivity),))
+
+
+def _evidence(decision: Decision | None) -> Section:
+    title = "Which runs to buy first"
+    if decision is None or decision.evidence is None:
+        return Section(title, missing="Nobody asked what small runs would teach (value_of_information).")
+    columns = ["candidate", "cost", "evsi", "evsi_se", "net", "narrowing", "method", "reliable", "note"]
+    return Section(title, tables=(table("Expected value of seeing each first, best first", decision.evidence.table[columns]),))
+
+
+def _backtest(backtest: Backtest | None) -> Section:
+    title = "How such forecasts have held"
+    if backtest is None:
+        return Section(title, missing="No backtest was made: nobody has looked how intervals like these held on this ladder's own dearer runs.")
+    coverage = backtest.coverage().query("prob == 0.9").drop(columns="prob")
+    scores = backtest.scores().sort_values(["quantity", "crps"])
+    scores["model"] = scores["model"].replace(OURS, "this forecast's settings")
+    quantity = str(coverage["quantity"].iloc[0])
+    from bayescale.plots import plot_calibration
+
+    ax = plot_calibration(backtest, quantity=quantity)
+    said = f"Actual against nominal coverage of {quantity}, by extrapolation factor; the table beside it has the figures at 90 %."
+    tables = (table("Coverage of 90 % intervals, with the 90 % interval of a bootstrap over cuts", coverage), table("Scores, less is better", scores))
+    return Section(title, texts=(repr(backtest),), tables=tables, pictures=(picture(ax, said),))
+
+
+def _checks(fit: Fit) -> Section:
+    frame = to_frame(fit.checks)
+    return Section("Checks of the sampler and the design", texts=(f"Gravest status: {fit.status}.",), tables=(table("Every check", frame),))
+
+
+def _predictive(fit: Fit) -> Section:
+    title = "Does the model give back its own data?"
+    rows = []
+    for step, tree in (("loss", fit.losses), ("accuracy", fit.accuracies)):
+        if tree is None or "posterior_predictive" not in tree.children:
+            continue
+        drawn, seen = (next(iter(tree[g].to_dataset().data_vars.values())) for g in ("posterior_predictive", "observed_data"))
+        lower, upper = (drawn.quantile(q, ("chain", "draw")) for q in (0.05, 0.95))
+        there = seen.notnull()  # noqa: PD004 (xarray has no other name)
+        inside = ((lower <= seen) & (seen <= upper)).where(there)
+        rows.append({"step": step, "cells": int(there.sum()), "inside 90 % predictive interval, %": round(100 * float(inside.mean()))})
+    if not rows:
+        return Section(title, missing="The fit holds no predictive draws.")
+    return Section(title, texts=("About 90 % should lie inside.",), tables=(table("Posterior predictive draws against the fitted runs", pd.DataFrame(rows)),))
+
+
+def _priors(fit: Fit) -> Section:
+    summary = fit.summary()
+    top = summary[summary["parameter"].str.startswith("population_")]
+    chosen = (top if len(top) else summary).drop(columns=["sd", "sd_prior"])
+    text = "Where a posterior is its prior, the data have said nothing. Sensitivity by power-scaling is not computed in this version."
+    return Section("Prior beside posterior", texts=(text,), tables=(table("Means, and 5 % and 95 % quantiles", chosen.head(60)),))
+
+
+def _weights(fit: Fit) -> Section:
+    title = "Laws, links and routes"
+    if not len(fit.weights):
+        return Section(title, texts=(f"Law {fit.law.name}{f', link {fit.link.name}' if fit.link else ''}: one of each, no mixture.",))
+    return Section(title, tables=(table("Weights of the mixture", fit.weights.drop(columns=["member"])),))
+
+
+def _data(fit: Fit, forecast: Forecast) -> Section:
+    runs = fit.ladder.runs.reset_index().drop(columns=["unique_tokens"])
+    return Section(
+        "The data, and what must be stated",
+        texts=(f"{fit.ladder!r}. Source: {fit.ladder.source or 'not stated'}.",),
+        tables=(table("Runs", runs.head(120)),),
+        points=tuple(statements(fit.ladder, forecast)),
+    )

@@ -1,0 +1,118 @@
+"""The report: every section stands in it, asks nothing of the network, says what is missing, and is legible in a browser where one is installed."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bayescale.deciding import Decision, decide
+from bayescale.fits import Fit
+from bayescale.forecasting import Forecast, forecast
+from bayescale.reports import Report, report
+from bayescale.reports.parts import table
+from bayescale.valuing import Threshold
+
+TITLES = [
+    "Verdict",
+    "Forecast",
+    "Where the uncertainty comes from",
+    "What would change the verdict",
+    "Which runs to buy first",
+    "How such forecasts have held",
+    "Checks of the sampler and the design",
+    "Does the model give back its own data?",
+    "Prior beside posterior",
+    "Laws, links and routes",
+    "The data, and what must be stated",
+]
+VOID = {"meta", "link", "img", "br"}
+
+
+@pytest.fixture(scope="module")
+def made(default_fit: Fit) -> Forecast:
+    return forecast(default_fit, default_fit.ladder.targets())
+
+
+@pytest.fixture(scope="module")
+def decision(made: Forecast) -> Decision:
+    return decide(replace(made, status="pass"), cost=1e6, value=Threshold(3e6, 0.7))
+
+
+@pytest.fixture(scope="module")
+def written(default_fit: Fit, made: Forecast, decision: Decision) -> Report:
+    return report(default_fit, made, decision=decision)
+
+
+class Balanced(HTMLParser):
+    """Every element is closed, in the order in which they were opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 (the name is the parser's)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_sections_stand_in_a_funders_order(written: Report) -> None:
+    assert [s.title for s in written.sections] == TITLES
+    assert re.findall(r"<h2>(.*?)</h2>", written.html) == TITLES
+
+
+def test_it_is_whole_and_asks_nothing_of_the_network(written: Report) -> None:
+    parser = Balanced()
+    parser.feed(written.html)
+    assert parser.open == []
+    assert not re.findall(r"https?://|url\(|@import|<script", written.html)
+    assert len(written.html) < 5e6
+    pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="([^"]+)"', written.html)
+    assert pictures
+    for png, alternative in pictures:
+        assert base64.b64decode(png).startswith(b"\x89PNG")
+        assert len(alternative) > 40
+
+
+def test_what_is_missing_is_said(default_fit: Fit, made: Forecast, written: Report) -> None:
+    alone = {s.title: s.missing for s in report(default_fit, made).sections}
+    assert "No decision was asked for" in alone["Verdict"]
+    assert alone["What would change the verdict"] == "There is no verdict."
+    assert "nobody has looked" in {s.title: s.missing for s in written.sections}["How such forecasts have held"]
+
+
+def test_text_from_a_table_is_no_markup(written: Report) -> None:
+    cells = table("c", pd.DataFrame({"a_b": ["<b>"], "x": [12345.6], "y": [float("nan")], "z": [True]}))
+    assert cells.columns == ("a b", "x", "y", "z")
+    assert [c.text for c in cells.rows[0]] == ["<b>", "12,346", "", "yes"]
+    assert "<b>" not in written.html
+
+
+def test_saved_whole(written: Report, tmp_path: Path) -> None:
+    written.save(tmp_path / "r.html")
+    assert (tmp_path / "r.html").read_text("utf-8") == written.html
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here")
+def test_a_browser_shows_it_without_scrolling_sideways(written: Report, tmp_path: Path, width: int) -> None:
+    """The page is no wider than the window: its title becomes what the browser measured."""
+    measure = "<script>document.title = JSON.stringify([document.documentElement.scrollWidth, innerWidth])</script></body>"
+    page = tmp_path / "r.html"
+    page.write_text(written.html.replace("</body>", measure), "utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900"]
+    shown = subprocess.run(["chromium", *options, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    title = re.search(r"<title>(.*?)</title>", shown.stdout)
+    assert title is not None
+    across, window = json.loads(title[1])
+    assert across <= window
+    assert "CONSOLE" not in shown.stderr

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from arviz_stats.base import array_stats
 from scipy.special import softmax
 from scipy.stats import norm
 
@@ -77,6 +76,8 @@ def weights_given(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     log_likelihood
         Of outcome m under draw j, shape (draws, outcomes).
     """
+    from arviz_stats.base import array_stats  # a second of loading that only this needs
+
     log_weights, k = array_stats.psislw(-log_likelihood.T)  # it takes minus the logarithm of a weight, as leave-one-out has it
     return softmax(log_weights, axis=1).T, np.asarray(k)
 

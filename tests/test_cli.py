@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import bayescale
 from bayescale import cli, showing
@@ -346,7 +347,7 @@ class TestForecastPrinted:
         seen, unseen = (next(t for t in fitted.ladder.targets("fit", "target") if t.name == name) for name in ("web-7", "web-8"))
         accuracy = run_table().set_index(["run", "task"])["accuracy"]
         for target, star in ((seen, "*"), (unseen, "")):
-            showing.print_forecast(showing.Console(width=150), fitted, forecast(fitted, target), 0.9, seconds=1.0)
+            showing.print_forecast(Console(width=150), fitted, forecast(fitted, target), 0.9, seconds=1.0)
             out = capsys.readouterr().out
             row = next(line for line in out.splitlines() if line.startswith("│ mmlu"))
             assert row.split("│")[5].strip() == f"{100 * accuracy[target.label, 'mmlu']:.1f}{star}"

@@ -200,6 +200,8 @@ def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence |
     figures = f"expected net value {money(option['net'])}, probability of regret {option['prob_regret']:.2f}"
     if status in ("fail", "not run"):
         return "undecided", f"a check of the fit behind this forecast failed, so its probabilities cannot be relied on ({label}: {figures})"
+    if evidence is not None and evidence.status in ("fail", "not run"):
+        return "undecided", f"a check of the fit behind the evidence failed ({label}: {figures})"
     if evidence is not None and evidence.best is not None:
         gain = f"{evidence.best['candidate']} is worth {money(evidence.best['net'])} more than it costs (standard error {money(evidence.best['evsi_se'])})"
         return "gather evidence first", f"{gain}; as things stand, {label}: {figures}"

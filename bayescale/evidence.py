@@ -47,12 +47,15 @@ class Evidence:
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The row of the candidate that is worth most beyond its cost, of those whose figures are reliable; None where none is worth its cost."""
-        worth = self.table[self.table["reliable"] & (self.table["net"] > 0)]
+        """The row of the candidate that is worth most beyond its cost; None where none is, by two standard errors and reliably.
+
+        A value of information is never negative, so that what Monte Carlo error adds to it is not taken away elsewhere.
+        """
+        worth = self.table[self.table["reliable"] & (self.table["net"] > 2 * self.table["evsi_se"])]
         return {str(k): v for k, v in worth.iloc[0].items()} if len(worth) else None
 
     def __repr__(self) -> str:
-        best = f"best: {self.best['candidate']}, {self.best['net']:.4g} net" if self.best else "none is worth its cost"
+        best = f"best: {self.best['candidate']}, {self.best['net']:.4g} net" if self.best else "none is worth its cost beyond doubt"
         return f"Evidence({len(self.table)} candidates; {best}; checks of the fit: {self.status})"
 
     def _repr_html_(self) -> str:

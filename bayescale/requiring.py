@@ -18,7 +18,7 @@ from bayescale.scoring import check_prob
 from bayescale.valuing import scored, weighted_mean
 
 MULTIPLIER = 20.0  # tokens a parameter, near the compute-optimal
-FURTHEST = 300.0  # times the dearest run's compute: no public sweep tells how intervals hold beyond
+FURTHEST = 300.0  # times the dearest run's compute: a judgement, as far as few backtests of accuracies have gone
 NEAREST = 0.1
 STEPS = 41
 
@@ -106,12 +106,15 @@ def required(
     drawn = weighted_mean(made.draws["accuracy"], scored(made.draws["accuracy"], [tasks] if isinstance(tasks, str) else tasks), None)
     x = drawn.transpose("target", "chain", "draw").values.reshape(STEPS, -1)
     lower, median, upper = np.quantile(x, [check_prob(0.9)[0], 0.5, check_prob(0.9)[1]], axis=1)
-    reached = np.maximum.accumulate((x >= accuracy).mean(1))  # a larger run is no worse: what falls is Monte Carlo error, or doubt that grows faster
-    columns = {"flops": flops, "params": size, "tokens": flops / 6 / size, "extrapolation_factor": flops / largest, "prob_reached": reached}
+    share = (x >= accuracy).mean(1)
+    reached = np.maximum.accumulate(share)  # it falls by Monte Carlo error, or where doubt grows faster than accuracy: a smaller run was enough then
+    columns = {"flops": flops, "params": size, "tokens": flops / 6 / size, "extrapolation_factor": flops / largest, "prob_reached": share}
     table = pd.DataFrame(columns | {"median": median, "lower": lower, "upper": upper})
     what = f"{'mean accuracy' if not isinstance(tasks, str) else tasks} {accuracy:g} with probability {prob:g}"
     if reached[-1] < prob:
-        said = f"{what} is not within the range that this ladder can speak for: at {furthest:g} times its compute the probability is {reached[-1]:.2f}"
+        said = (
+            f"{what} is not within the range that this ladder can speak for: up to {furthest:g} times its compute the probability is {reached[-1]:.2f} at most"
+        )
         return Required(None, None, None, said, table, made.status, made.note)
     first = int(np.argmax(reached >= prob))
     c = float(flops[0]) if first == 0 else float(np.exp(np.interp(prob, reached[first - 1 : first + 1], np.log(flops[first - 1 : first + 1]))))

@@ -76,9 +76,14 @@ class TestEvidence:
         free = value_of_information(default_fit, LARGE, [Candidate([again(default_fit, "1B-10xC")], cost=0.0, name="free")], **MONEY)
         made = replace(forecast(default_fit, LARGE), status="pass")
         assert decide(replace(made, status="fail"), **MONEY, evidence=free).verdict == "undecided"
-        found = decide(made, **MONEY, evidence=free)
-        assert found.verdict == ("gather evidence first" if free.best else decide(made, **MONEY).verdict)
-        assert free.best is None or "free is worth" in found.reason
+        assert decide(made, **MONEY, evidence=replace(free, status="fail")).verdict == "undecided"
+        sure = replace(free, table=free.table.assign(evsi=5e3, net=5e3, evsi_se=2e3), status="pass")
+        found = decide(made, **MONEY, evidence=sure)
+        assert found.verdict == "gather evidence first"
+        assert "free is worth 5000 more than it costs" in found.reason
+        without = decide(made, **MONEY).verdict
+        for doubtful in ({"evsi_se": 3e3}, {"reliable": False}, {"net": -1.0}):
+            assert decide(made, **MONEY, evidence=replace(sure, table=sure.table.assign(**doubtful))).verdict == without
         with pytest.raises(SettingError, match="evidence"):
             decide(made, **MONEY, evidence=type(free)(free.table, ("chess",), "pass"))
 

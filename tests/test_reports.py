@@ -90,6 +90,12 @@ def test_what_is_missing_is_said(default_fit: Fit, made: Forecast, written: Repo
     assert "nobody has looked" in {s.title: s.missing for s in written.sections}["How such forecasts have held"]
 
 
+def test_a_failed_check_stands_at_the_top(default_fit: Fit, made: Forecast, decision: Decision) -> None:
+    for of in (None, replace(decision, verdict="undecided", status="fail")):
+        first = report(default_fit, replace(made, status="fail"), decision=of).sections[0]
+        assert any("cannot be relied on" in text for text in first.texts)
+
+
 def test_text_from_a_table_is_no_markup(written: Report) -> None:
     cells = table("c", pd.DataFrame({"a_b": ["<b>"], "x": [12345.6], "y": [float("nan")], "z": [True]}))
     assert cells.columns == ("a b", "x", "y", "z")

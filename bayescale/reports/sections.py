@@ -20,7 +20,7 @@ PERCENT = {"mean": 100.0, "median": 100.0, "sd": 100.0, "lower": 100.0, "upper":
 
 def all_sections(fit: Fit, forecast: Forecast, backtest: Backtest | None, decision: Decision | None) -> Iterator[Section]:
     """Every section, those included that could not be filled."""
-    yield _verdict(decision)
+    yield _verdict(forecast, decision)
     yield _forecast(fit, forecast, decision)
     yield _sources(forecast)
     yield _sensitivity(decision)
@@ -33,10 +33,13 @@ def all_sections(fit: Fit, forecast: Forecast, backtest: Backtest | None, decisi
     yield _data(fit, forecast)
 
 
-def _verdict(decision: Decision | None) -> Section:
+def _verdict(forecast: Forecast, decision: Decision | None) -> Section:
+    status = f"Status of the checks of the fit behind this report: {forecast.status}."
+    if forecast.status in ("fail", "not run"):
+        status += " Its intervals and probabilities cannot be relied on; what failed stands under the checks of the sampler."
     if decision is None:
-        return Section("Verdict", missing="No decision was asked for: this report forecasts, and does not advise.")
-    texts = (f"{decision.reason[0].upper()}{decision.reason[1:]}.", f"Status of the checks behind it: {decision.status}.")
+        return Section("Verdict", texts=(status,), missing="No decision was asked for: this report forecasts, and does not advise.")
+    texts = (f"{decision.reason[0].upper()}{decision.reason[1:]}.", status)
     options = decision.options[["target", "cost", "value", "net", "lower", "upper", "prob_regret", "prob_best"]]
     return Section(
         "Verdict", headline=decision.verdict.upper(), texts=texts, tables=(table("Money, by run; lower and upper: 90 % interval of the net value", options),)
@@ -69,7 +72,9 @@ def _sources(forecast: Forecast) -> Section:
     shares = forecast.variance()
     mine = shares[shares["quantity"] == ("accuracy" if (shares["quantity"] == "accuracy").any() else "loss")]
     percent = mine.assign(**{part: 100 * mine[part] for part in PARTS}).drop(columns=["corpus", "quantity", "sd"])
-    text = "Discrepancy is what law and link do not know; more small runs near the ladder's frontier do not reduce it, runs beyond it do."
+    text = (
+        "Discrepancy is what law and link do not know. It grows with every e-fold of compute from the ladder's dearest run: only a dearer run brings it nearer."
+    )
     return Section(
         "Where the uncertainty comes from", texts=(text,), tables=(table("Share of the variance, %", percent.round(0).astype(dict.fromkeys(PARTS, int))),)
     )
@@ -127,7 +132,11 @@ def _predictive(fit: Fit) -> Section:
         rows.append({"step": step, "cells": int(there.sum()), "inside 90 % predictive interval, %": round(100 * float(inside.mean()))})
     if not rows:
         return Section(title, missing="The fit holds no predictive draws.")
-    return Section(title, texts=("About 90 % should lie inside.",), tables=(table("Posterior predictive draws against the fitted runs", pd.DataFrame(rows)),))
+    return Section(
+        title,
+        texts=("90 % should lie inside, or somewhat more: these are the runs that were fitted.",),
+        tables=(table("Posterior predictive draws against the fitted runs", pd.DataFrame(rows)),),
+    )
 
 
 def _priors(fit: Fit) -> Section:

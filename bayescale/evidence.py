@@ -101,12 +101,14 @@ def value_of_information(
     Raises
     ------
     SettingError
-        For a candidate without a cost, a mixture of laws, and whatever `decide` refuses.
+        For a candidate without a cost, a mixture of laws, a fit whose own priors did not come through a file, and whatever `decide` refuses.
     """
     if not candidates:
         raise SettingError("candidates", rule="must be one or more", got="none", way_out="such as [Target(params=1e9, tokens=1e11)]")
     if fit.members and fit.via != AUTO:
         raise SettingError("fit", rule="must be of one law", got="a mixture of laws", way_out="ask the heaviest of its members")
+    if fit.priors is None:
+        raise SettingError("priors of the fit", rule="must be known to fit again", got="your own, which are not saved", way_out="fit anew with priors=")
     chosen = [c if isinstance(c, Candidate) else Candidate(runs=(c,)) for c in candidates]
     asked = Question(fit, [target] if isinstance(target, Target) else list(target), chosen, cost, value, seed)
     spent, rows = [asked.cost_of(i) for i in range(len(chosen))], {}
@@ -119,7 +121,7 @@ def value_of_information(
             if candidate.items > 1 and (beyond or rows[i]["k"] > UNRELIABLE):
                 rows[i] |= {"reliable": False, "note": "runs beyond the frontier, or weights with k above 0.7: ask for the runs alone"}
     again = [i for i in range(len(chosen)) if i not in rows or (rows[i]["k"] > UNRELIABLE and chosen[i].items == 1)]
-    settings = Settings(fit.law, fit.link or get_link(fit.ladder.link), fit.via, fit.pooling, fit.discrepancy.kind, fit.noise, fit.blocks, fit.priors or {})
+    settings = Settings(fit.law, fit.link or get_link(fit.ladder.link), fit.via, fit.pooling, fit.discrepancy.kind, fit.noise, fit.blocks, fit.priors)
     fitter = Fitter(settings, fit.sampler, [ladder for i in again for ladder in asked.outcomes(i, refits)])
     for k, i in enumerate(again):
         rows[i] = asked.by_fits(_refitted(fitter, chosen[i].label, k * refits, refits, progress)) | {"k": rows[i]["k"] if i in rows else float("nan")}

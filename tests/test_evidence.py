@@ -132,6 +132,10 @@ class TestEvidence:
         with pytest.raises(SettingError, match=said):
             value_of_information(default_fit, LARGE, candidates, **(MONEY | asked))
 
+    def test_priors_that_were_not_saved_are_not_replaced_by_ours(self, default_fit: Fit) -> None:
+        with pytest.raises(SettingError, match="priors of the fit"):
+            value_of_information(replace(default_fit, priors=None), LARGE, [Candidate(items=2, cost=1.0)], **MONEY)
+
     @pytest.mark.parametrize("build", [lambda: Candidate(), lambda: Candidate(items=0.5), lambda: Candidate(items=2, cost=-1.0)])
     def test_candidates_that_are_none(self, build: Any) -> None:
         with pytest.raises(SettingError, match="candidate"):

@@ -33,7 +33,7 @@ from bayescale.preposterior import (
 )
 from bayescale.scoring import check_prob
 from bayescale.updating import with_rows
-from bayescale.valuing import Linear, Threshold, Value, scored, value_draws, weighted_mean
+from bayescale.valuing import Linear, Threshold, Value, value_draws, weighted_mean
 
 UNRELIABLE = 0.7  # of a Pareto k
 MOST_FAILED = 0.25  # of the fits with outcomes added
@@ -102,14 +102,9 @@ class Question:
         return worth - cost_draws(self.cost, self.targets, len(worth), self.seed)
 
     def accuracy(self, draws: xr.Dataset) -> np.ndarray:
-        """Of the tasks that the value is about, their mean, or the margin of the hardest: shape (draws, targets)."""
+        """By how much the threshold or the baseline is passed, or the mean over tasks where the value has neither: shape (draws, targets)."""
         found = draws["accuracy"]
-        if isinstance(self.value, Threshold):
-            of_value = self.value.margin(found)
-        elif isinstance(self.value, Linear):
-            of_value = weighted_mean(found, self.value.tasks, self.value.weights)
-        else:
-            of_value = found.sel(task=scored(found, None)).mean("task")
+        of_value = self.value.margin(found) if isinstance(self.value, Threshold | Linear) else weighted_mean(found, None, None)
         return of_value.transpose("chain", "draw", "target").values.reshape(-1, len(self.targets))
 
     def of_targets(self, made: Forecast) -> xr.Dataset:

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from scipy.special import logsumexp
 
 from bayescale.checks import Status
@@ -170,30 +169,17 @@ def _draws(forecast: Forecast, value: Value, cost: float | Cost | Mapping[str, f
 
 
 def _options(forecast: Forecast, worth: np.ndarray, spent: np.ndarray, preference: Preference, value: Value) -> pd.DataFrame:
-    labels, accuracy, net = [t.label for t in forecast.targets], forecast.draws["accuracy"], worth - spent
+    labels, net = [t.label for t in forecast.targets], worth - spent
     lower, upper = np.quantile(net, check_prob(0.9), axis=0)
     first = net == net.max(1, keepdims=True)
     best = (first & (net > 0)) / first.sum(1, keepdims=True)
     columns = {"target": labels, "cost": spent.mean(0), "value": worth.mean(0), "net": net.mean(0), "lower": lower, "upper": upper}
     columns |= {"certainty_equivalent": preference.certain(net), "prob_regret": (net < 0).mean(0), "prob_best": best.mean(0)}
-    shift = [_break_even_shift(value, draws, float(c), float(n)) for draws, c, n in zip(_margins(value, accuracy), spent.mean(0), net.mean(0), strict=True)]
+    shift = np.full(len(labels), np.nan)
+    if isinstance(value, Threshold | Linear):
+        margin = value.margin(forecast.draws["accuracy"]).transpose("target", "chain", "draw").values.reshape(len(labels), -1)
+        shift = np.array([value.break_even_shift(m, float(c)) for m, c in zip(margin, spent.mean(0), strict=True)])
     return pd.DataFrame(columns | {"break_even_cost": worth.mean(0), "break_even_shift": shift})
-
-
-def _margins(value: Value, accuracy: xr.DataArray) -> list[np.ndarray | None]:
-    """Draws of each target's margin over the threshold; None for a value that has none."""
-    if not isinstance(value, Threshold):
-        return [None] * accuracy.sizes["target"]
-    return list(value.margin(accuracy).transpose("target", "chain", "draw").values.reshape(accuracy.sizes["target"], -1))
-
-
-def _break_even_shift(value: Value, margin: np.ndarray | None, cost: float, net: float) -> float:
-    """The s at which E V = cost, were every threshold, or the baseline, higher by s."""
-    if isinstance(value, Linear):
-        return net / (100 * value.per_point)
-    if margin is None or not isinstance(value, Threshold) or not 0 < cost < value.worth:
-        return float("nan")
-    return float(np.quantile(margin, 1 - cost / value.worth))
 
 
 def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence | None, *, funded: bool) -> tuple[Verdict, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -39,10 +39,14 @@ class Threshold:
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        each = self.accuracy if isinstance(self.accuracy, Mapping) else {"": self.accuracy}
-        bad = [a for a in each.values() if not 0 <= a <= 1]
-        if bad or not each:
+        bad = [a for a in self.each.values() if not 0 <= a <= 1]
+        if bad or not self.each:
             raise SettingError("accuracy of the threshold", rule="must lie in [0, 1]", got=repr(bad[0] if bad else {}), way_out="60 % is 0.6")
+
+    @property
+    def each(self) -> dict[str, float]:
+        """The threshold of each task; under an empty name that of the mean."""
+        return dict(self.accuracy) if isinstance(self.accuracy, Mapping) else {"": self.accuracy}
 
     def margin(self, accuracy: xr.DataArray) -> xr.DataArray:
         """By how much the threshold is passed, that of the hardest where every task has its own: without the dimension task."""
@@ -59,8 +63,12 @@ class Threshold:
 
     def shifted(self, by: float) -> Threshold:
         """The same, every threshold higher by so much, within [0, 1]."""
-        moved = {k: float(np.clip(v + by, 0, 1)) for k, v in (self.accuracy if isinstance(self.accuracy, Mapping) else {"": self.accuracy}).items()}
-        return Threshold(self.worth, moved if isinstance(self.accuracy, Mapping) else moved[""], self.tasks, self.weights)
+        moved = {name: float(np.clip(a + by, 0, 1)) for name, a in self.each.items()}
+        return replace(self, accuracy=moved if isinstance(self.accuracy, Mapping) else moved[""])
+
+    def break_even_shift(self, margin: np.ndarray, cost: float) -> float:
+        """The s at which E V = cost, were every threshold higher by s; nan where no s does."""
+        return float(np.quantile(margin, 1 - cost / self.worth)) if 0 < cost < self.worth else float("nan")
 
 
 @dataclass(frozen=True)
@@ -82,9 +90,17 @@ class Linear:
     tasks: Sequence[str] | None = None
     weights: Mapping[str, float] | None = None
 
+    def margin(self, accuracy: xr.DataArray) -> xr.DataArray:
+        """By how much the mean passes the baseline: without the dimension task."""
+        return weighted_mean(accuracy, self.tasks, self.weights) - self.baseline
+
     def __call__(self, draws: xr.Dataset) -> xr.DataArray:
         """Money, without the dimension task."""
-        return 100 * self.per_point * (weighted_mean(draws["accuracy"], self.tasks, self.weights) - self.baseline)
+        return 100 * self.per_point * self.margin(draws["accuracy"])
+
+    def break_even_shift(self, margin: np.ndarray, cost: float) -> float:
+        """The s at which E V = cost, were the baseline higher by s."""
+        return float(margin.mean() - cost / (100 * self.per_point))
 
 
 def value_draws(value: Value, draws: xr.Dataset) -> xr.DataArray:

@@ -13,24 +13,7 @@ from rich.progress import Progress
 
 from bayescale import showing
 from bayescale.backtesting import backtest as make_backtest
-from bayescale.cli.options import (
-    OWN,
-    AsJson,
-    Chains,
-    Dataset,
-    DiscrepancyName,
-    Draws,
-    LawName,
-    LinkName,
-    PoolingName,
-    RunTable,
-    Seed,
-    TaskTable,
-    Via,
-    check_outputs,
-    read,
-    spent,
-)
+from bayescale.cli import options
 from bayescale.errors import SettingError
 from bayescale.layouts import AUTO
 from bayescale.sampling import setup
@@ -38,30 +21,30 @@ from bayescale.saving import atomic
 
 
 def backtest(
-    runs: RunTable = None,
-    dataset: Dataset = "ladder2024",
-    tasks: TaskTable = None,
+    runs: options.RunTable = None,
+    dataset: options.Dataset = "ladder2024",
+    tasks: options.TaskTable = None,
     by: Annotated[str, typer.Option(help="What the cuts are of: flops, params or tokens.")] = "flops",
     cuts: Annotated[str | None, typer.Option(help="Cuts, with commas; without it, up to 8 from 8 runs of every series upwards.")] = None,
-    law: LawName = None,
-    link: LinkName = None,
-    via: Via = AUTO,
-    pooling: PoolingName = "partial",
-    discrepancy: DiscrepancyName = "calibrated",
+    law: options.LawName = None,
+    link: options.LinkName = None,
+    via: options.Via = AUTO,
+    pooling: options.PoolingName = "partial",
+    discrepancy: options.DiscrepancyName = "calibrated",
     baselines: Annotated[bool, typer.Option(help="Forecast the same splits by the baselines too.")] = True,
-    seed: Seed = 0,
-    chains: Chains = 4,
-    draws: Draws = 1000,
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    chains: options.Chains = 4,
+    draws: options.Draws = 1000,
+    as_json: options.AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="Write every case to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw how the intervals held to this file (.png, .svg or .pdf).")] = None,
 ) -> None:
     """Fit the cheap runs, forecast the dear ones, again and again: coverage, and scores beside the baselines'. Interrupted, it resumes where it was."""
-    check_outputs(plot, csv)
-    ladder = read(runs, tasks, dataset)
+    options.check_outputs(plot, csv)
+    ladder = options.read(runs, tasks, dataset)
     chosen = None if cuts is None else _numbers(cuts)
     setup(chains)
-    settings: dict[str, Any] = {"law": law, "link": link, "via": None if via == OWN else via, "pooling": pooling, "discrepancy": discrepancy}
+    settings: dict[str, Any] = {"law": law, "link": link, "via": options.chosen_via(via), "pooling": pooling, "discrepancy": discrepancy}
     with Progress(console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=1.0)
         made = make_backtest(
@@ -81,9 +64,9 @@ def backtest(
     if plot is not None:
         showing.draw_backtest(made, plot)
     if as_json:
-        print(json.dumps(showing.backtest_json(made) | spent(), allow_nan=False))
+        print(json.dumps(showing.backtest_json(made) | options.spent(), allow_nan=False))
     else:
-        showing.print_backtest(Console(width=showing.width()), made, spent()["seconds"])
+        showing.print_backtest(Console(width=showing.width()), made, options.spent()["seconds"])
     raise typer.Exit(1 if made.status == "fail" else 0)
 
 

@@ -11,11 +11,11 @@ from rich.console import Console
 
 import bayescale
 from bayescale import showing
-from bayescale.cli.options import AsJson, TaskTable, read_table
+from bayescale.cli import options
 from bayescale.datasets import load_dataset
 
 
-def datasets(as_json: AsJson = False) -> None:
+def datasets(as_json: options.AsJson = False) -> None:
     """List the embedded data sets."""
     ladders = [load_dataset(name) for name in bayescale.DATASETS]
     if as_json:
@@ -27,9 +27,9 @@ def datasets(as_json: AsJson = False) -> None:
 
 def check(
     runs: Annotated[Path, typer.Argument(help="Run table, CSV.")],
-    tasks: TaskTable = None,
+    tasks: options.TaskTable = None,
 ) -> None:
     """Read a run table and say what is in it, and what is wrong."""
-    ladder = read_table(runs, tasks)
+    ladder = options.read_table(runs, tasks)
     print(ladder)
     showing.print_checks(Console(width=showing.width()), ladder.checks())

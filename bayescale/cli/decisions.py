@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from bayescale import showing
-from bayescale.cli.options import (
-    OWN,
-    AsJson,
-    Chains,
-    Corpus,
-    Dataset,
-    DiscrepancyName,
-    Draws,
-    Flops,
-    LawName,
-    LinkName,
-    Params,
-    PoolingName,
-    RunTable,
-    Seed,
-    TargetNames,
-    TaskTable,
-    Tokens,
-    Via,
-    choose_targets,
-    read,
-    sampling_bar,
-    spent,
-)
+from bayescale.cli import options
 from bayescale.costing import PEAK, Cost
 from bayescale.deciding import decide as make_decision
 from bayescale.errors import SettingError
-from bayescale.fitting import fit
 from bayescale.forecasting import forecast
 from bayescale.layouts import AUTO
-from bayescale.sampling import setup
 from bayescale.valuing import Linear, Threshold
 
 Worth = Annotated[float | None, typer.Option(help="What reaching the threshold is worth, in money.")]
@@ -51,14 +26,14 @@ EXAMPLE_WORTH, EXAMPLE_THRESHOLD = 3e6, "0.7"
 
 
 def decide(
-    runs: RunTable = None,
-    dataset: Dataset = EXAMPLE,
-    tasks: TaskTable = None,
-    params: Params = None,
-    tokens: Tokens = None,
-    flops: Flops = None,
-    corpus: Corpus = None,
-    targets: TargetNames = None,
+    runs: options.RunTable = None,
+    dataset: options.Dataset = EXAMPLE,
+    tasks: options.TaskTable = None,
+    params: options.Params = None,
+    tokens: options.Tokens = None,
+    flops: options.Flops = None,
+    corpus: options.Corpus = None,
+    targets: options.TargetNames = None,
     worth: Worth = None,
     threshold: ThresholdText = None,
     per_point: Annotated[float | None, typer.Option(help="Instead of a threshold: what each point of mean accuracy is worth.")] = None,
@@ -70,40 +45,28 @@ def decide(
     served_tokens: Annotated[float, typer.Option(help="Tokens that the model is to serve in its life, whose cost counts too.")] = 0.0,
     risk_aversion: Annotated[float, typer.Option(help="0 is indifferent to risk; 1 is cautious.")] = 0.0,
     most_regret: Annotated[float, typer.Option(help="Largest probability of regret at which a run is funded.")] = 1.0,
-    law: LawName = None,
-    link: LinkName = None,
-    via: Via = AUTO,
-    pooling: PoolingName = "partial",
-    discrepancy: DiscrepancyName = "calibrated",
-    seed: Seed = 0,
-    chains: Chains = 4,
-    draws: Draws = 1000,
-    as_json: AsJson = False,
+    law: options.LawName = None,
+    link: options.LinkName = None,
+    via: options.Via = AUTO,
+    pooling: options.PoolingName = "partial",
+    discrepancy: options.DiscrepancyName = "calibrated",
+    seed: options.Seed = 0,
+    chains: options.Chains = 4,
+    draws: options.Draws = 1000,
+    as_json: options.AsJson = False,
 ) -> None:
     """Fund it or don't: a forecast of the targets, what they are worth and what they cost. Without arguments, a worked example."""
     value = asked_value(runs, dataset, worth, threshold, per_point, baseline)
     money = Cost(device, _range("--utilisation", utilisation), _range("--price", price), served_tokens=served_tokens) if cost is None else cost
-    ladder = read(runs, tasks, dataset)
-    wanted = choose_targets(ladder, targets, params, tokens, flops, corpus)
-    setup(chains)
-    with sampling_bar(hidden=as_json) as progress:
-        fitted = fit(
-            ladder,
-            law=law,
-            link=link,
-            via=None if via == OWN else via,
-            pooling=pooling,  # type: ignore[arg-type]
-            discrepancy=discrepancy,  # type: ignore[arg-type]
-            chains=chains,
-            draws=draws,
-            seed=seed,
-            progress=progress,
-        )
+    ladder = options.read(runs, tasks, dataset)
+    wanted = options.choose_targets(ladder, targets, params, tokens, flops, corpus)
+    settings: dict[str, Any] = {"law": law, "link": link, "via": via, "pooling": pooling, "discrepancy": discrepancy}
+    fitted = options.fit_shown(ladder, hidden=as_json, **settings, chains=chains, draws=draws, seed=seed)
     made = make_decision(forecast(fitted, wanted, seed=seed), cost=money, value=value, risk_aversion=risk_aversion, most_regret=most_regret, seed=seed)
     if as_json:
-        print(json.dumps(showing.decision_json(fitted, made) | {"asked": _asked(value, money)} | spent(), allow_nan=False))
+        print(json.dumps(showing.decision_json(fitted, made) | {"asked": _asked(value, money)} | options.spent(), allow_nan=False))
     else:
-        showing.print_decision(Console(width=showing.width()), made, _asked(value, money), spent()["seconds"])
+        showing.print_decision(Console(width=showing.width()), made, _asked(value, money), options.spent()["seconds"])
     raise typer.Exit(1 if made.status == "fail" else 0)
 
 

@@ -6,8 +6,6 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +16,14 @@ from rich.progress import Progress
 from bayescale import showing
 from bayescale.datasets import load_dataset
 from bayescale.errors import DataError, SettingError
+from bayescale.fits import Fit
+from bayescale.fitting import fit
 from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
+from bayescale.layouts import AUTO
 from bayescale.links import LINKS
 from bayescale.readers import read_csv
+from bayescale.sampling import setup
 from bayescale.saving import check_folder
 from bayescale.schema import ROLES
 
@@ -46,9 +48,9 @@ Chains = Annotated[int, typer.Option(help="Chains of the sampler.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@contextmanager
-def sampling_bar(*, hidden: bool) -> Iterator[Callable[[str, float], None]]:
-    """A progress bar on stderr over both steps of a fit, where somebody watches."""
+def fit_shown(ladder: Ladder, *, hidden: bool, chains: int, via: str = AUTO, **settings: Any) -> Fit:
+    """The fit, with a progress bar on stderr over both of its steps where somebody watches; `via` as the option has it."""
+    setup(chains)
     with Progress(console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()) as bar:
         task = bar.add_task("sampling", total=2.0)
         share = {"loss": 0.0, "accuracy": 0.0}
@@ -57,7 +59,12 @@ def sampling_bar(*, hidden: bool) -> Iterator[Callable[[str, float], None]]:
             share[step] = done
             bar.update(task, completed=sum(share.values()))
 
-        yield progress
+        return fit(ladder, via=chosen_via(via), chains=chains, progress=progress, **settings)
+
+
+def chosen_via(via: str) -> str | None:
+    """As `bayescale.fit` takes it."""
+    return None if via == OWN else via
 
 
 def read(runs: Path | None, tasks: Path | None, dataset: str) -> Ladder:

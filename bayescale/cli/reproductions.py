@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bayescale import showing
-from bayescale.cli.options import AsJson, Seed, spent
+from bayescale.cli import options
 from bayescale.reproducing import PAPERS
 from bayescale.reproducing import reproduce as make_reproduction
 from bayescale.sampling import setup
@@ -23,8 +23,8 @@ def reproduce(
     analysis: Annotated[str | None, typer.Option(help="One analysis by name; without it, all but the check of other starts.")] = None,
     data: Annotated[Path | None, typer.Option(envvar="BAYESCALE_SHARED_DATA", help="Folder that holds ladder2024/raw, the released checkpoint files.")] = None,
     starts: Annotated[int, typer.Option(help="Starting points of each fit in the analysis starts.")] = 10,
-    seed: Seed = 0,
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
 ) -> None:
     """Both papers' own analyses: what their code released beside what comes out here. Exit status 1 where the two differ by more than the bound."""
     setup()
@@ -32,7 +32,7 @@ def reproduce(
         task = bar.add_task("", total=None)
         made = make_reproduction(paper, analysis=analysis, data=data, starts=starts, seed=seed, progress=lambda name: bar.update(task, description=name))
     if as_json:
-        print(json.dumps(showing.reproduction_json(made) | spent(), allow_nan=False))
+        print(json.dumps(showing.reproduction_json(made) | options.spent(), allow_nan=False))
     else:
         showing.print_reproduction(Console(width=showing.width()), made)
     raise typer.Exit(0 if made.agrees else 1)

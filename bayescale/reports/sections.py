@@ -15,8 +15,6 @@ from bayescale.predicting import PARTS
 from bayescale.reports.parts import Section, picture, table
 from bayescale.stating import statements
 
-PERCENT = {"mean": 100.0, "median": 100.0, "sd": 100.0, "lower": 100.0, "upper": 100.0}
-
 
 def all_sections(fit: Fit, forecast: Forecast, backtest: Backtest | None, decision: Decision | None) -> Iterator[Section]:
     """Every section, those included that could not be filled."""
@@ -47,30 +45,30 @@ def _verdict(forecast: Forecast, decision: Decision | None) -> Section:
 
 
 def _forecast(fit: Fit, forecast: Forecast, decision: Decision | None) -> Section:
-    frame = forecast.to_frame()
-    chosen = frame[frame["quantity"] == ("accuracy" if (frame["quantity"] == "accuracy").any() else "loss")]
-    quantity = str(chosen["quantity"].iloc[0])
-    shown = chosen.assign(**{k: v * chosen[k] for k, v in PERCENT.items()}) if quantity == "accuracy" else chosen
-    named = shown.assign(task=shown["task"] if quantity == "accuracy" else shown["loss_name"])
-    tables = [
-        table(
-            f"{quantity.capitalize()}{', %' if quantity == 'accuracy' else ''}: median and 90 % interval", named[["target", "task", "median", "lower", "upper"]]
-        )
-    ]
+    from bayescale.plots import plot_forecast  # Matplotlib takes a second to load
+
+    quantity, of = _of_interest(forecast.to_frame())
+    unit, figures = 100 if quantity == "accuracy" else 1, ["median", "lower", "upper"]
+    named = of.assign(task=of["task" if quantity == "accuracy" else "loss_name"], **{name: unit * of[name] for name in figures})
+    caption = f"{'Accuracy, %' if quantity == 'accuracy' else 'Loss'}: median and 90 % interval"
+    tables = [table(caption, named[["target", "task", *figures]])]
     far = forecast.extrapolation.rename(columns={"extrapolation_factor": "times the largest fitted compute"})
     tables.append(table("How far beyond the ladder", far))
     if decision is not None and len(decision.reach):
         tables.insert(0, table("Probability of reaching each threshold", decision.reach))
-    from bayescale.plots import plot_forecast
-
     ax = plot_forecast(forecast, ladder=fit.ladder, quantity=quantity)
     said = "; ".join(f"{r.target}, {r.task}: {r.median:.3g} ({r.lower:.3g} to {r.upper:.3g})" for r in named.head(12).itertuples())
     return Section("Forecast", texts=(forecast.note,), tables=tuple(tables), pictures=(picture(ax, f"Medians and 90 % intervals. {said}"),))
 
 
+def _of_interest(frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The rows of accuracies, or of losses where there are none."""
+    quantity = "accuracy" if (frame["quantity"] == "accuracy").any() else "loss"
+    return quantity, frame[frame["quantity"] == quantity]
+
+
 def _sources(forecast: Forecast) -> Section:
-    shares = forecast.variance()
-    mine = shares[shares["quantity"] == ("accuracy" if (shares["quantity"] == "accuracy").any() else "loss")]
+    _, mine = _of_interest(forecast.variance())
     percent = mine.assign(**{part: 100 * mine[part] for part in PARTS}).drop(columns=["corpus", "quantity", "sd"])
     text = (
         "Discrepancy is what law and link do not know. It grows with every e-fold of compute from the ladder's dearest run: only a dearer run brings it nearer."
@@ -102,12 +100,12 @@ def _backtest(backtest: Backtest | None) -> Section:
     title = "How such forecasts have held"
     if backtest is None:
         return Section(title, missing="No backtest was made: nobody has looked how intervals like these held on this ladder's own dearer runs.")
+    from bayescale.plots import plot_calibration
+
     coverage = backtest.coverage().query("prob == 0.9").drop(columns="prob")
     scores = backtest.scores().sort_values(["quantity", "crps"])
     scores["model"] = scores["model"].replace(OURS, "this forecast's settings")
     quantity = str(coverage["quantity"].iloc[0])
-    from bayescale.plots import plot_calibration
-
     ax = plot_calibration(backtest, quantity=quantity)
     said = f"Actual against nominal coverage of {quantity}, by extrapolation factor; the table beside it has the figures at 90 %."
     tables = (table("Coverage of 90 % intervals, with the 90 % interval of a bootstrap over cuts", coverage), table("Scores, less is better", scores))

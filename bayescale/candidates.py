@@ -131,6 +131,12 @@ class Question:
                         return True
         return False
 
+    def remark(self, i: int) -> str:
+        """What whoever pays should know of a candidate: that one of its runs takes more compute, 6ND, than a target."""
+        dearest = max((run.compute_6nd for run in self.runs[i]), default=0.0)
+        smaller = [t.label for t in self.targets if t.compute_6nd < dearest]
+        return f"dearer to train than {', '.join(smaller)} itself" if smaller else ""
+
     def figures(self, i: int) -> Figures:
         """All that the i-th candidate would show, its errors of law and link beyond the ladder left out."""
         candidate, found = self.candidates[i], []

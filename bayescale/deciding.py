@@ -8,20 +8,18 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import logsumexp
 
 from bayescale.checks import Status
 from bayescale.costing import Cost, cost_draws
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
 from bayescale.forecasting import Forecast
+from bayescale.preferring import Preference
 from bayescale.scoring import check_prob
+from bayescale.sensitivity import changes, flips, table
 from bayescale.valuing import Linear, Threshold, Value, reach, value_draws
 
 Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]
-COSTS = (0.5, 0.75, 1.25, 1.5, 2.0)  # times the cost
-SHIFTS = (-0.05, -0.02, 0.02, 0.05)  # of every threshold
-SCALES = (0.0, 0.5, 1.5, 2.0)  # times the errors of law and link
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,9 +45,12 @@ class Decision:
         P(reaching each threshold): target, task, threshold, prob; empty for other values.
     sensitivity
         One row a change (of cost, threshold, discrepancy): what, by, net, prob_regret, verdict; of the target above.
+    flips
+        One row a kind of change: what, at (the amount nearest to no change at which fund becomes do not fund, or the other way round; nan where none does),
+        lowest and highest amount that was looked at.
     status, note
         Of the forecast.
-    evidence
+    cost, value, evidence
         As given.
     """
 
@@ -60,44 +61,19 @@ class Decision:
     perfect_information: float
     reach: pd.DataFrame
     sensitivity: pd.DataFrame
+    flips: pd.DataFrame
     status: Status
     note: str
+    cost: float | Cost | Mapping[str, float]
+    value: Value
     evidence: Evidence | None = None
 
     def __repr__(self) -> str:
         return f"Decision({self.verdict!r}: {self.reason})"
 
     def _repr_html_(self) -> str:
-        tables = (self.options, self.reach, self.sensitivity)
+        tables = (self.options, self.reach, self.flips, self.sensitivity)
         return f"<p><b>{self.verdict}</b>: {self.reason}</p>" + "".join(t.to_html(index=False, float_format=lambda v: f"{v:.4g}") for t in tables if len(t))
-
-
-@dataclass(frozen=True)
-class Preference:
-    """u(x) = (1 - e^(-a x / stake)) / a, money itself where the risk aversion a is 0; and the largest probability of regret that is put up with."""
-
-    risk_aversion: float
-    most_regret: float
-    stake: float
-
-    def certain(self, net: np.ndarray) -> np.ndarray:
-        """The certain sum that is as good: -stake / a ln E e^(-a net / stake), along the first axis."""
-        a = self.risk_aversion / self.stake
-        return net.mean(0) if a == 0 else -(logsumexp(-a * net, axis=0) - np.log(len(net))) / a
-
-    def funds(self, net: np.ndarray) -> np.ndarray:
-        """Whether a run with these net values is funded, along the first axis."""
-        return (self.certain(net) > 0) & ((net < 0).mean(0) <= self.most_regret)
-
-    def choose(self, net: np.ndarray) -> tuple[int, bool]:
-        """Index of the run to fund, or of the one that comes nearest to it, and whether it is funded; net has shape (draws, targets)."""
-        funded, certain = self.funds(net), self.certain(net)
-        return int(np.argmax(np.where(funded, certain, -np.inf) if funded.any() else certain)), bool(funded.any())
-
-    def perfect_information(self, net: np.ndarray) -> float:
-        """EVPI of a choice between runs with these net values, shape (draws, targets), and none."""
-        best, funded = self.choose(net)
-        return float(self.certain(np.maximum(net.max(1), 0.0)) - (self.certain(net)[best] if funded else 0.0))
 
 
 def decide(
@@ -140,13 +116,15 @@ def decide(
         raise SettingError("most_regret", rule="must lie in [0, 1]", got=repr(most_regret), way_out="0.2 is one in five")
     if evidence is not None and set(evidence.tasks) != set(map(str, forecast.draws.task.values)):
         raise SettingError("evidence", rule="must be of the forecast's tasks", got=", ".join(evidence.tasks), way_out="ask for it with the same fit")
-    worth, spent = _draws(forecast, value, cost, seed)
+    worth = value_draws(value, forecast.draws).values.reshape(-1, len(forecast.targets))
+    spent = cost_draws(cost, forecast.targets, len(worth), seed)
     stake = float(np.abs(worth).mean(0).max()) or 1.0
     preference = Preference(risk_aversion, most_regret, stake)
     net = worth - spent
     labels = [t.label for t in forecast.targets]
     options = _options(forecast, worth, spent, preference, value)
     best, funded = preference.choose(net)
+    changed = changes(forecast, value, worth, spent, best)
     verdict, reason = _verdict(forecast.status, labels[best], options.iloc[best], evidence, funded=funded)
     return Decision(
         verdict=verdict,
@@ -155,17 +133,14 @@ def decide(
         options=options,
         perfect_information=preference.perfect_information(net),
         reach=reach(value, forecast.draws) if isinstance(value, Threshold) else pd.DataFrame(),
-        sensitivity=_sensitivity(forecast, value, worth, spent, best, cost, seed, preference),
+        sensitivity=table(changed, preference),
+        flips=flips(changed, preference),
         status=forecast.status,
         note=forecast.note,
+        cost=cost,
+        value=value,
         evidence=evidence,
     )
-
-
-def _draws(forecast: Forecast, value: Value, cost: float | Cost | Mapping[str, float], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Value and cost, shape (draws, targets) each."""
-    worth = value_draws(value, forecast.draws).values.reshape(-1, len(forecast.targets))
-    return worth, cost_draws(cost, forecast.targets, len(worth), seed)
 
 
 def _options(forecast: Forecast, worth: np.ndarray, spent: np.ndarray, preference: Preference, value: Value) -> pd.DataFrame:
@@ -200,27 +175,3 @@ def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence |
 def money(sum_: float) -> str:
     """To four digits, thousands apart."""
     return f"{float(f'{sum_:.4g}'):,.0f}" if abs(sum_) >= 1e4 else f"{sum_:.4g}"
-
-
-def _sensitivity(
-    forecast: Forecast,
-    value: Value,
-    worth: np.ndarray,
-    spent: np.ndarray,
-    best: int,
-    cost: float | Cost | Mapping[str, float],
-    seed: int,
-    preference: Preference,
-) -> pd.DataFrame:
-    """The same question with other costs, thresholds and errors of law and link, each by itself."""
-    cases = [("as asked", 1.0, worth, spent)]
-    cases += [("cost, times", by, worth, by * spent) for by in COSTS]
-    if isinstance(value, Threshold):
-        cases += [("thresholds, plus", by, _draws(forecast, value.shifted(by), cost, seed)[0], spent) for by in SHIFTS]
-    cases += [("discrepancy, times", by, _draws(forecast.scaled(by), value, cost, seed)[0], spent) for by in SCALES]
-    rows = []
-    for what, by, w, s in cases:
-        net = (w - s)[:, best]
-        about = {"what": what, "by": by, "net": float(net.mean()), "prob_regret": float((net < 0).mean())}
-        rows.append(about | {"verdict": "fund" if preference.funds(net) else "do not fund"})
-    return pd.DataFrame(rows)

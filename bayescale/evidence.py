@@ -125,6 +125,8 @@ def value_of_information(
     fitter = Fitter(settings, fit.sampler, [ladder for i in again for ladder in asked.outcomes(i, refits)])
     for k, i in enumerate(again):
         rows[i] = asked.by_fits(_refitted(fitter, chosen[i].label, k * refits, refits, progress)) | {"k": rows[i]["k"] if i in rows else float("nan")}
+    for i, row in rows.items():
+        row["note"] = "; ".join(filter(None, (asked.remark(i), row["note"])))
     table = pd.DataFrame([_priced(chosen[i].label, spent[i], rows[i]) for i in range(len(chosen))])
     return Evidence(table.sort_values("net", ascending=False, ignore_index=True), tuple(map(str, asked.made.draws.task.values)), fit.status)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,6 +23,7 @@ from bayescale.laws import Law
 from bayescale.layouts import AUTO, AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.links import Link
 from bayescale.models import WIDENING, Noise
+from bayescale.posteriors import by_cell
 from bayescale.preparing import Settings
 from bayescale.priors import PoolingKind
 from bayescale.rolling import Fold
@@ -269,14 +269,7 @@ def _heaviest(members: Sequence[Fit], rows: Sequence[Mapping[str, object]]) -> F
 def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:
     frames = []
     for group in ("posterior", "prior"):
-        draws = tree[group].to_dataset()
-        rows = []
-        for name, v in draws.data_vars.items():
-            dims = [d for d in v.dims if d not in ("chain", "draw")]
-            for where in itertools.product(*(v[d].values for d in dims)):
-                values = np.ravel(v.sel(dict(zip(dims, where, strict=True))))
-                if not np.isnan(values).all():
-                    rows.append({"step": step, "parameter": name, "series": ", ".join(map(str, where)), **_figures(values)})
+        rows = [{"step": step, "parameter": name, "series": where, **_figures(np.ravel(v))} for (name, where), v in by_cell(tree[group].to_dataset())]
         frames.append(pd.DataFrame(rows).set_index(["step", "parameter", "series"]))
     return frames[0].join(frames[1].add_suffix("_prior")).reset_index()
 

@@ -131,8 +131,17 @@ class SeriesModel:
     def __call__(self, layout: Layout) -> None:
         """The NumPyro model; every latent site is real-valued (see `Pooling`)."""
         real = self.pooling.sample()
-        tail = numpyro.sample("tail", on_real_line(TAIL.prior, TAIL.support)) if self.noise == "student_t" else None
+        tail = numpyro.sample("tail", self._tail_prior) if self.noise == "student_t" else None
         numpyro.sample("y", self.given_earlier(real, layout, tail).mask(layout.seen), obs=layout.y)
+
+    @property
+    def _tail_prior(self) -> Distribution:
+        return on_real_line(TAIL.prior, TAIL.support)
+
+    def log_prior(self, sites: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        """Ln p of every prior at the sites' real values, by its name in the posterior (see `Pooling.log_prior`)."""
+        tail = {"tail": self._tail_prior.log_prob(sites["tail"])} if self.noise == "student_t" else {}
+        return self.pooling.log_prior(sites) | tail
 
     def expectation(self, real: Mapping[str, jax.Array], layout: Layout) -> tuple[jax.Array, jax.Array]:
         """Mean and standard deviation of y, shape (series, runs) each, from real values of shape (series,)."""

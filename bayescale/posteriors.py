@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import itertools
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,7 +64,7 @@ def accuracy_step(link: Link, data: AccuracyData, model: SeriesModel) -> Step:
 def full_tree(step: Step, sample: Sample) -> xr.DataTree:
     """Posterior, prior, predictive draws, log likelihood, sampler statistics and data of one step, with provenance in the attributes.
 
-    Groups: ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``, ``log_likelihood``, ``sample_stats``, ``observed_data``.
+    Groups: ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``, ``log_likelihood``, ``log_prior``, ``sample_stats``, ``observed_data``.
     Dimensions: chain, draw, corpus, loss_name or task, run. A cell that the ladder lacks is nan.
     """
     sampler = sample.sampler
@@ -78,6 +78,7 @@ def full_tree(step: Step, sample: Sample) -> xr.DataTree:
         "posterior": _parameters(step, posterior[0]),
         "posterior_predictive": _cells(step, posterior[1]),
         "log_likelihood": _cells(step, posterior[2]),
+        "log_prior": xr.Dataset({name: (("chain", "draw"), v) for name, v in posterior[3].items()}, coords=_coordinates(shape)),
         "sample_stats": _statistics(sample),
         "prior": _parameters(step, prior[0]),
         "prior_predictive": _cells(step, prior[1]),
@@ -107,6 +108,16 @@ def real_draws(tree: xr.DataTree, model: SeriesModel, names: Sequence[str], dim:
     return real, shape
 
 
+def by_cell(draws: xr.Dataset) -> Iterator[tuple[tuple[str, str], xr.DataArray]]:
+    """(name, levels of its other dimensions) and the draws, (chain, draw), of every number; cells that the ladder lacks left out."""
+    for name, v in draws.data_vars.items():
+        dims = [d for d in v.dims if d not in ("chain", "draw")]
+        for where in itertools.product(*(v[d].values for d in dims)):
+            values = v.sel(dict(zip(dims, where, strict=True)), drop=True)
+            if not np.isnan(values).all():
+                yield (str(name), ", ".join(map(str, where))), values
+
+
 def _tree(groups: Mapping[str, xr.Dataset], sample: Sample) -> xr.DataTree:
     tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
     tree.attrs = provenance(sample.sampler) | {"target_accept": sample.target_accept, "leapfrog_steps": sample.leapfrog_steps, "seconds": sample.seconds}
@@ -133,24 +144,28 @@ def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str
     return {name: v.reshape(*shape, *v.shape[1:]) for name, v in draws.items()}
 
 
-def _describe(step: Step, sites: Mapping[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
-    """Natural values with the constants, draws of y, and its log likelihood, over flattened draws."""
+type Description = tuple[dict[str, jax.Array], jax.Array, jax.Array, dict[str, jax.Array]]
+
+
+def _describe(step: Step, sites: Mapping[str, jax.Array], key: jax.Array) -> Description:
+    """Natural values with the constants, draws of y, its log likelihood, and the log density of every prior, over flattened draws."""
     flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
 
-    def one(sites: dict[str, jax.Array], key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
+    def one(sites: dict[str, jax.Array], key: jax.Array) -> Description:
         real = step.model.pooling.by_series(sites)
         tail = sites.get("tail")
         values = step.model.pooling.natural({**sites, **real})
         own = {p.name: values[p.name] for p in step.model.pooling.parameters}
         values |= step.constants(own) | ({"tail": jax.numpy.exp(sites["tail"])} if "tail" in sites else {})
-        return values, step.model.draw(key, real, step.layout, tail), step.model.given_earlier(real, step.layout, tail).log_prob(step.layout.y)
+        log_likelihood = step.model.given_earlier(real, step.layout, tail).log_prob(step.layout.y)
+        return values, step.model.draw(key, real, step.layout, tail), log_likelihood, step.model.log_prior(sites)
 
     return jax.vmap(one)(flat, jax.random.split(key, flat[next(iter(flat))].shape[0]))
 
 
-def _host(found: tuple[dict[str, jax.Array], jax.Array, jax.Array], shape: tuple[int, int]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    values, y, log_likelihood = jax.tree.map(lambda v: np.asarray(v).reshape(*shape, *v.shape[1:]), found)
-    return values, y, log_likelihood
+def _host(found: Description, shape: tuple[int, int]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    values, y, log_likelihood, log_prior = jax.tree.map(lambda v: np.asarray(v).reshape(*shape, *v.shape[1:]), found)
+    return values, y, log_likelihood, log_prior
 
 
 def _coordinates(shape: tuple[int, ...]) -> dict[str, object]:

@@ -189,6 +189,19 @@ class Pooling:
                 found |= {f"effect_{p.name}_{f}": sites[f"effect_{p.name}_{f}"] for f in self.factors.crossed}
         return found
 
+    def log_prior(self, sites: Sites) -> dict[str, jax.Array]:
+        """Ln p of every prior that a user may replace, by its name in the posterior: of populations on the real line, of spreads on their natural scale.
+
+        What lies between, series around their population, is not among them: it is the model's, not a prior of its own (Kallioinen et al. 2024, section 3.4).
+        """
+        found: dict[str, jax.Array] = {}
+        for p in self.parameters:
+            name = f"population_{p.name}" if self.pooled(p) else p.name
+            found[name] = self.prior(p).log_prob(sites[name]).sum(-1)
+            if self.pooled(p):
+                found |= {spread: of.log_prob(to_natural("spread")(sites[spread])).sum(-1) for spread, of in self.spreads(p).items()}
+        return found
+
 
 def make_pooling(parameters: tuple[Parameter, ...], factors: Factors, kind: PoolingKind, priors: Mapping[str, Distribution]) -> Pooling:
     """Pooling with the user's priors put in, each checked against what it replaces."""

@@ -1,0 +1,106 @@
+"""Which priors a forecast leans on, and whether priors and data agree on each parameter: by power-scaling them a little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import SettingError
+from bayescale.fits import Fit
+from bayescale.forecasting import Forecast
+from bayescale.posteriors import by_cell
+
+LEANS = 0.05  # Kallioinen et al. 2024: above it a prior is informative
+SHUFFLES = 20  # of the draws: what Monte Carlo error alone comes to
+FLOOR = 0.9  # quantile of the shuffles
+
+
+def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
+    """Distance between the forecast under prior^a and as it is, an e-fold of a to base 2, at a near 1 (Kallioinen et al. 2024, Stat Comput 34).
+
+    Of each target the mean accuracy over all tasks is looked at, or, without accuracies, the mean log loss. The priors scaled are those of populations, of
+    spreads between series, and of what is not pooled (group ``log_prior`` of `Fit.losses` and `Fit.accuracies`). Those of the errors beyond the ladder are not
+    among them: `Forecast.scaled` asks for these.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a (target, prior), and one for all priors together: target, prior, sensitivity, floor (what draws in a random order give: below it the
+        sensitivity cannot be told from none), leans (sensitivity above 0.05 and above the floor).
+
+    Raises
+    ------
+    SettingError
+        For a fit saved by a version that did not keep the densities of its priors, and a forecast with another number of draws.
+    """
+    import arviz_stats as stats
+
+    densities = _log_priors(fit)
+    looked_at = _of_interest(forecast)
+    if dict(densities.sizes) != {k: looked_at.sizes[k] for k in ("chain", "draw")}:
+        got = f"{dict(looked_at.sizes)} draws for {dict(densities.sizes)}"
+        raise SettingError("the forecast", rule="must be of this fit", got=got, way_out="forecast(fit, targets)")
+    rng = np.random.default_rng(0)
+    flat = looked_at.stack(sample=("chain", "draw"))
+    shuffled = [flat.isel(sample=rng.permutation(flat.sizes["sample"])).values.reshape(len(flat.target), *densities.sizes.values()) for _ in range(SHUFFLES)]
+    dims = ("target", "chain", "draw")
+    draws = {"forecast": looked_at.transpose(*dims)} | {f"shuffled {i}": (dims, v) for i, v in enumerate(shuffled)}
+    tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(draws), "/log_prior": densities})
+    rows = []
+    for name, those in {"all together": list(densities), **{str(one): [one] for one in densities}}.items():
+        found = stats.psense(tree, group="prior", group_var_names=those)
+        floor = np.quantile([found[f"shuffled {i}"] for i in range(SHUFFLES)], FLOOR, axis=0)
+        for target, value, noise in zip(found.target.values, found["forecast"].values, floor, strict=True):
+            about = {"target": str(target), "prior": name, "sensitivity": float(value), "floor": float(noise)}
+            rows.append(about | {"leans": bool(value > max(LEANS, noise))})
+    return pd.DataFrame(rows).sort_values("sensitivity", ascending=False, ignore_index=True)
+
+
+def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
+    """The same distance for every parameter that has a prior of its own, under prior^a and under likelihood^a: step, parameter, series, prior, likelihood, reading.
+
+    Above 0.05 in both, prior and data may be in conflict; in the prior alone, the data say little (Kallioinen et al. 2024). Of a mixture its heaviest member.
+    """
+    import arviz_stats as stats
+
+    rows = []
+    for step, tree in (("loss", fit.losses), ("accuracy", fit.accuracies)):
+        if tree is None:
+            continue
+        _with_densities(tree)
+        cells = dict(by_cell(tree["posterior"].to_dataset()[list(tree["log_prior"].data_vars)]))
+        posterior = xr.Dataset({f"{name} {where}": v for (name, where), v in cells.items()})
+        scaled = xr.DataTree.from_dict({"/posterior": posterior, "/log_prior": tree["log_prior"].to_dataset(), "/log_likelihood": tree["log_likelihood"].to_dataset()})
+        prior, likelihood = (stats.psense(scaled, group=group) for group in ("prior", "likelihood"))
+        for name, where in cells:
+            of_prior, of_data = float(prior[f"{name} {where}"]), float(likelihood[f"{name} {where}"])
+            reading = "" if of_prior <= LEANS else "prior and data may be in conflict" if of_data > LEANS else "the data say little"
+            rows.append({"step": step, "parameter": name, "series": where, "prior": of_prior, "likelihood": of_data, "reading": reading})
+    return pd.DataFrame(rows).sort_values("prior", ascending=False, ignore_index=True)
+
+
+def _of_interest(forecast: Forecast) -> xr.DataArray:
+    accuracy = forecast.draws["accuracy"]
+    return (np.log(forecast.draws["loss"]) if bool(accuracy.isnull().all()) else accuracy).mean("task")  # noqa: PD003 (xarray's name)
+
+
+def _log_priors(fit: Fit) -> xr.Dataset:
+    """Ln p of every prior by law, link and route, those of posteriors that several members share once."""
+    found: list[tuple[str, xr.Dataset]] = []
+    several = len(fit.members) > 1
+    for m, member in enumerate(fit.members or (fit,)):
+        for what, tree in ((f"law {member.law.name}", member.losses), (f"link via {member.via or 'own loss'}", member.accuracies)):
+            if tree is None:
+                continue
+            densities = _with_densities(tree)["log_prior"].to_dataset()
+            if not any(densities.equals(other) for _, other in found):
+                taken = several and any(name == what for name, _ in found)
+                found.append((f"{what}, member {m + 1}" if taken else what, densities))
+    return xr.Dataset({f"{what}: {name}": v for what, densities in found for name, v in densities.items()})
+
+
+def _with_densities(tree: xr.DataTree) -> xr.DataTree:
+    if "log_prior" not in tree.children:
+        raise SettingError("the fit", rule="must hold the densities of its priors", got="one without the group log_prior", way_out="fit again")
+    return tree

@@ -19,6 +19,7 @@ from bayescale.fits import Fit, stack
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.frontiers import frontier
+from bayescale.influence import parameter_sensitivity, prior_sensitivity
 from bayescale.ladder import Conventions, Ladder, Target
 from bayescale.laws import LAWS, Law
 from bayescale.links import LINKS, Link
@@ -73,6 +74,8 @@ __all__ = [
     "frontier",
     "load_dataset",
     "load_fit",
+    "parameter_sensitivity",
+    "prior_sensitivity",
     "read_checkpoints",
     "read_csv",
     "read_gadre",

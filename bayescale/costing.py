@@ -11,16 +11,16 @@ from bayescale.errors import SettingError
 from bayescale.ladder import Target
 
 type Range = float | tuple[float, float]
-PEAK = {  # dense bfloat16 FLOP/s of one device, from its maker's data sheet
-    "A100": 312e12,
-    "H100": 989e12,
-    "H200": 989e12,
-    "B200": 2250e12,
-    "MI300X": 1307e12,
-    "TPU v4": 275e12,
-    "TPU v5e": 197e12,
-    "TPU v5p": 459e12,
-    "TPU v6e": 918e12,
+PEAK = {  # dense bfloat16 FLOP/s of one device
+    "A100": 312e12,  # NVIDIA, A100 Tensor Core GPU data sheet
+    "H100": 989e12,  # NVIDIA, H100 Tensor Core GPU data sheet, SXM: 1,979e12 with sparsity, half of it dense
+    "H200": 989e12,  # NVIDIA, H200 Tensor Core GPU data sheet, SXM: as the H100
+    "B200": 2250e12,  # NVIDIA, Blackwell architecture brief, HGX B200: 4.5e15 with sparsity, half of it dense
+    "MI300X": 1307e12,  # AMD, Instinct MI300X data sheet
+    "TPU v4": 275e12,  # Google Cloud, TPU v4 documentation, a chip
+    "TPU v5e": 197e12,  # the same, v5e
+    "TPU v5p": 459e12,  # the same, v5p
+    "TPU v6e": 918e12,  # the same, v6e
 }
 
 
@@ -67,6 +67,11 @@ class Cost:
                 rule = "must be above 0 and at most 1" if most == 1.0 else "must be 0 or more"
                 raise SettingError(name, rule=f"{rule}, a range from low to high", got=repr(getattr(self, name)), way_out="such as 0.4, or (0.3, 0.45)")
 
+    def __str__(self) -> str:
+        served = f", and {self.served_tokens:.3g} tokens served at {_shown(self.serving_utilisation)} of the peak" if self.served_tokens else ""
+        hours = f"{self.device} hours at {_shown(self.price)} each and {_shown(self.utilisation)} of their peak"
+        return f"{hours}, {_shown(self.overhead)} on top{served}"
+
     def draw(self, targets: Sequence[Target], draws: int, seed: int) -> np.ndarray:
         """Money, shape (draws, targets)."""
         rng = np.random.default_rng(seed)
@@ -93,3 +98,13 @@ def cost_draws(cost: float | Cost | Mapping[str, float], targets: Sequence[Targe
 def _ends(value: Range) -> tuple[float, float]:
     low, high = value if isinstance(value, tuple) else (value, value)
     return float(low), float(high)
+
+
+def _shown(value: Range) -> str:
+    low, high = _ends(value)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def money(sum_: float) -> str:
+    """To four digits, thousands apart."""
+    return f"{float(f'{sum_:.4g}'):,.0f}" if abs(sum_) >= 1e4 else f"{sum_:.4g}"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks import Status
-from bayescale.costing import Cost, cost_draws
+from bayescale.costing import Cost, cost_draws, money
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
 from bayescale.forecasting import Forecast
@@ -97,7 +97,7 @@ def decide(
     value
         A `Threshold`, a `Linear`, or a function of the draws (over chain, draw, target, task) that leaves chain, draw and target.
     evidence
-        Of `value_of_information`, for the same cost and value: without it, nothing is said of gathering evidence first.
+        Of `value_of_information`, for the same targets, cost and value: without it, nothing is said of gathering evidence first.
     risk_aversion
         0 is indifferent to risk; at 1 a fair bet of the whole stake, the mean size of the value, is worth -0.43 stakes.
     most_regret
@@ -108,14 +108,15 @@ def decide(
     Raises
     ------
     SettingError
-        For a value that is nan or of another shape, tasks that the forecast lacks, a negative cost or risk aversion, or a probability outside [0, 1].
+        For a value that is nan or of another shape, tasks that the forecast lacks, a negative cost or risk aversion, a probability outside [0, 1], or evidence
+        about another question.
     """
     if not np.isfinite(risk_aversion) or risk_aversion < 0:
         raise SettingError("risk_aversion", rule="must be 0 or more", got=repr(risk_aversion), way_out="0 is indifferent to risk")
     if not 0 <= most_regret <= 1:
         raise SettingError("most_regret", rule="must lie in [0, 1]", got=repr(most_regret), way_out="0.2 is one in five")
-    if evidence is not None and set(evidence.tasks) != set(map(str, forecast.draws.task.values)):
-        raise SettingError("evidence", rule="must be of the forecast's tasks", got=", ".join(evidence.tasks), way_out="ask for it with the same fit")
+    if evidence is not None:
+        _same_question(evidence, forecast, cost, value)
     worth = value_draws(value, forecast.draws).values.reshape(-1, len(forecast.targets))
     spent = cost_draws(cost, forecast.targets, len(worth), seed)
     stake = float(np.abs(worth).mean(0).max()) or 1.0
@@ -141,6 +142,20 @@ def decide(
         value=value,
         evidence=evidence,
     )
+
+
+def _same_question(evidence: Evidence, forecast: Forecast, cost: float | Cost | Mapping[str, float], value: Value) -> None:
+    """A SettingError for evidence about other tasks or targets, or another cost or value."""
+    pairs = {
+        "tasks": (set(evidence.tasks), set(map(str, forecast.draws.task.values))),
+        "targets": (set(evidence.targets), {t.label for t in forecast.targets}),
+        "cost": (evidence.cost, cost),
+        "value": (evidence.value, value),
+    }
+    for what, (got, wanted) in pairs.items():
+        if got != wanted:
+            shown = ", ".join(sorted(got)) if isinstance(got, set) else str(got)
+            raise SettingError("evidence", rule=f"must be about the {what} of the decision", got=shown, way_out="value_of_information with the same")
 
 
 def _options(forecast: Forecast, worth: np.ndarray, spent: np.ndarray, preference: Preference, value: Value) -> pd.DataFrame:
@@ -170,8 +185,3 @@ def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence |
         return "fund", f"{label} is worth more than it costs: {figures}"
     why = "is worth less than it costs" if option["net"] <= 0 else "is too great a risk"
     return "do not fund", f"{label} {why}: {figures}"
-
-
-def money(sum_: float) -> str:
-    """To four digits, thousands apart."""
-    return f"{float(f'{sum_:.4g}'):,.0f}" if abs(sum_) >= 1e4 else f"{sum_:.4g}"

@@ -35,14 +35,19 @@ class Evidence:
         by which the target's 90 % interval becomes narrower), narrowing_per_cost, method (``reweighting``, or ``refitting`` for runs beyond the ladder's
         frontier and where weights are unreliable), k (of the weights, its 90 % quantile over outcomes), reliable (not where
         weights have k above 0.7, or more than a quarter of the fits failed a check), note.
-    tasks
-        Of the forecast that it is about.
+    targets, tasks
+        Of the forecast that it is about, by name.
+    cost, value
+        As given.
     status
         Of the fit.
     """
 
     table: pd.DataFrame
+    targets: tuple[str, ...]
     tasks: tuple[str, ...]
+    cost: float | Cost
+    value: Value
     status: Status
 
     @property
@@ -128,7 +133,8 @@ def value_of_information(
     for i, row in rows.items():
         row["note"] = "; ".join(filter(None, (asked.remark(i), row["note"])))
     table = pd.DataFrame([_priced(chosen[i].label, spent[i], rows[i]) for i in range(len(chosen))])
-    return Evidence(table.sort_values("net", ascending=False, ignore_index=True), tuple(map(str, asked.made.draws.task.values)), fit.status)
+    targets, tasks = tuple(t.label for t in asked.targets), tuple(map(str, asked.made.draws.task.values))
+    return Evidence(table.sort_values("net", ascending=False, ignore_index=True), targets, tasks, cost, value, fit.status)
 
 
 def _refitted(fitter: Fitter, label: str, first: int, count: int, progress: Callable[[str, float], None] | None) -> Iterator[Fit]:

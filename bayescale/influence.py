@@ -58,9 +58,18 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
 
 
 def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
-    """The same distance for every parameter that has a prior of its own, under prior^a and under likelihood^a: step, parameter, series, prior, likelihood, reading.
+    """The same distance of each parameter that has a prior of its own, under prior^a and under likelihood^a (Kallioinen et al. 2024).
 
-    Above 0.05 in both, prior and data may be in conflict; in the prior alone, the data say little (Kallioinen et al. 2024). Of a mixture its heaviest member.
+    Returns
+    -------
+    pandas.DataFrame
+        One row a number: step, parameter, series, prior, likelihood, and reading: where the prior's is above 0.05, either the data's is too (both tell, and
+        may be in conflict), or not (the data say little). Of a mixture its heaviest member.
+
+    Raises
+    ------
+    SettingError
+        For a fit saved by a version that did not keep the densities of its priors.
     """
     import arviz_stats as stats
 
@@ -71,11 +80,13 @@ def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
         _with_densities(tree)
         cells = dict(by_cell(tree["posterior"].to_dataset()[list(tree["log_prior"].data_vars)]))
         posterior = xr.Dataset({f"{name} {where}": v for (name, where), v in cells.items()})
-        scaled = xr.DataTree.from_dict({"/posterior": posterior, "/log_prior": tree["log_prior"].to_dataset(), "/log_likelihood": tree["log_likelihood"].to_dataset()})
+        scaled = xr.DataTree.from_dict(
+            {"/posterior": posterior, "/log_prior": tree["log_prior"].to_dataset(), "/log_likelihood": tree["log_likelihood"].to_dataset()}
+        )
         prior, likelihood = (stats.psense(scaled, group=group) for group in ("prior", "likelihood"))
         for name, where in cells:
             of_prior, of_data = float(prior[f"{name} {where}"]), float(likelihood[f"{name} {where}"])
-            reading = "" if of_prior <= LEANS else "prior and data may be in conflict" if of_data > LEANS else "the data say little"
+            reading = "" if of_prior <= LEANS else "prior and data both tell, and may be in conflict" if of_data > LEANS else "the data say little"
             rows.append({"step": step, "parameter": name, "series": where, "prior": of_prior, "likelihood": of_data, "reading": reading})
     return pd.DataFrame(rows).sort_values("prior", ascending=False, ignore_index=True)
 

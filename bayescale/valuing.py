@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.costing import money
 from bayescale.errors import SettingError
 
 type Value = Threshold | Linear | Callable[[xr.Dataset], xr.DataArray]
@@ -47,6 +48,11 @@ class Threshold:
     def each(self) -> dict[str, float]:
         """The threshold of each task; under an empty name that of the mean."""
         return dict(self.accuracy) if isinstance(self.accuracy, Mapping) else {"": self.accuracy}
+
+    def __str__(self) -> str:
+        if isinstance(self.accuracy, Mapping):
+            return f"{money(self.worth)} if every one is reached: {', '.join(f'{t} {100 * a:g} %' for t, a in self.accuracy.items())}"
+        return f"{money(self.worth)} if the {_mean_of(self.tasks, self.weights)} reaches {100 * self.accuracy:g} %"
 
     def margin(self, accuracy: xr.DataArray) -> xr.DataArray:
         """By how much the threshold is passed, that of the hardest where every task has its own: without the dimension task."""
@@ -90,6 +96,9 @@ class Linear:
     tasks: Sequence[str] | None = None
     weights: Mapping[str, float] | None = None
 
+    def __str__(self) -> str:
+        return f"{money(self.per_point)} for each point by which the {_mean_of(self.tasks, self.weights)} is above {100 * self.baseline:g} %"
+
     def margin(self, accuracy: xr.DataArray) -> xr.DataArray:
         """By how much the mean passes the baseline: without the dimension task."""
         return weighted_mean(accuracy, self.tasks, self.weights) - self.baseline
@@ -101,6 +110,12 @@ class Linear:
     def break_even_shift(self, margin: np.ndarray, cost: float) -> float:
         """The s at which E V = cost, were the baseline higher by s."""
         return float(margin.mean() - cost / (100 * self.per_point))
+
+
+def _mean_of(tasks: Sequence[str] | None, weights: Mapping[str, float] | None) -> str:
+    if weights is not None:
+        return f"weighted mean accuracy ({', '.join(f'{t} {w:g}' for t, w in weights.items())})"
+    return f"mean accuracy of {'all tasks' if tasks is None else ', '.join(tasks)}"
 
 
 def value_draws(value: Value, draws: xr.Dataset) -> xr.DataArray:

@@ -419,13 +419,15 @@ class TestDecide:
         assert found["verdict"] in {"fund", "do not fund", "undecided"}
         assert (found["verdict"] == "undecided") == (found["status"] == "fail")
         assert {row["task"] for row in found["reach"]} == {"piqa", "mmlu", "every one"}
-        assert found["asked"].startswith("Threshold(worth=5000000.0, accuracy={'piqa': 0.6, 'mmlu': 0.3}")
+        assert found["asked"]["value"] == "5,000,000 if every one is reached: piqa 60 %, mmlu 30 %"
+        assert {row["what"] for row in found["flips"]} == {"cost, times", "thresholds, plus", "discrepancy, times"}
         assert all(row["cost"] > 0 for row in found["options"])
 
     def test_as_tables(self, files: Files) -> None:
-        told = here("decide", files.runs, "--tasks", files.tasks, "--draws", "60", "--chains", "2", "--per-point", "1e5", "--baseline", "0.5", "--cost", "1e5")
-        assert told.out.split(":")[0] in {"FUND", "DO NOT FUND", "UNDECIDED"}
-        for words in ("asked: Linear(per_point=100000.0, baseline=0.5", "what would change it", "no evidence is worth more"):
+        asked = ["--per-point", "1e5", "--baseline", "0.5", "--cost", "1e5", "--corpus", "web", "--candidates", "web-0=20, 2e8:8e9=10"]
+        told = here("decide", files.runs, "--tasks", files.tasks, "--draws", "60", "--chains", "2", *asked)
+        assert told.out.split(":")[0] in {"FUND", "DO NOT FUND", "UNDECIDED", "GATHER EVIDENCE FIRST"}
+        for words in ("asked: value 100,000 for each point", "what would change it", "no evidence is worth more", "web-0 again"):
             assert words in " ".join(told.out.split())
 
     def test_a_report_is_written_whole_and_says_what_is_missing(self, files: Files, tmp_path: Path) -> None:
@@ -447,6 +449,9 @@ class TestDecide:
             (["--worth", "1e6", "--threshold", "high"], "must be a share"),
             (["--per-point", "1", "--worth", "1"], "stands instead of"),
             (["--device", "abacus"], "H100"),
+            (["--candidates", "chess"], "params:tokens or runs of the table"),
+            (["--candidates", "1e9:1e11=-5"], "0 or more"),
+            (["--candidates", "1e9:1e11", "--cost", "1e6"], "a price each"),
             (["--price", "2,3,4"], "two with a comma"),
             (["--utilisation", "1.5"], "at most 1"),
         ],

@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bayescale.deciding import Preference, decide
+from bayescale.deciding import decide
 from bayescale.errors import SettingError
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
+from bayescale.preferring import Preference
 from bayescale.preposterior import Figures, combination, condensed, information, log_likelihood, weights_given, width_given
+from bayescale.sensitivity import changes, flips
 from bayescale.simulating import simulate
 from bayescale.valuing import Linear, Threshold, reach, value_draws
 
@@ -171,6 +173,21 @@ class TestDecision:
             1.5: "do not fund",
             2.0: "do not fund",
         }
+
+    @pytest.mark.parametrize("preference", [Preference(0.0, 1.0, 10.0), Preference(2.0, 1.0, 10.0), Preference(0.0, 0.4, 10.0)])
+    @pytest.mark.parametrize("share", [0.3, 0.7])
+    def test_flips_are_the_nearest_change_that_turns_the_verdict(self, made: Forecast, share: float, preference: Preference) -> None:
+        value = Threshold(10.0, float(made.draws["accuracy"].mean("task").isel(target=1).quantile(1 - share)))
+        worth = value_draws(value, made.draws).values.reshape(-1, 2)
+        changed = changes(made, value, worth, np.full_like(worth, 5.0), target=1)
+        found = flips(changed, preference).set_index("what")["at"]
+        assert found.notna()["thresholds, plus"]
+        for c in changed:
+            at, asked = found[c.what], bool(preference.funds(c.net(c.none)))
+            within = c.looked_at if np.isnan(at) else np.linspace(c.none, at, 20)[:-1]
+            assert {bool(preference.funds(c.net(by))) for by in within} == {asked}
+            if not np.isnan(at):
+                assert bool(preference.funds(c.net(at + 0.01 * (at - c.none)))) != asked
 
     def test_without_discrepancy_the_scaled_forecast_is_narrower_and_at_one_the_same(self, made: Forecast) -> None:
         xr.testing.assert_allclose(made.scaled(1.0).draws, made.draws)

@@ -84,8 +84,17 @@ class TestEvidence:
         without = decide(made, **MONEY).verdict
         for doubtful in ({"evsi_se": 3e3}, {"reliable": False}, {"net": -1.0}):
             assert decide(made, **MONEY, evidence=replace(sure, table=sure.table.assign(**doubtful))).verdict == without
-        with pytest.raises(SettingError, match="evidence"):
-            decide(made, **MONEY, evidence=type(free)(free.table, ("chess",), "pass"))
+        others = {"tasks": ("chess",), "targets": ("small",), "cost": 2e6, "value": Linear(1e5, 0.7)}
+        for name, other in others.items():
+            with pytest.raises(SettingError, match=f"about the {name}"):
+                decide(made, **MONEY, evidence=replace(free, **{name: other}))
+
+    def test_a_candidate_dearer_than_a_target_is_said_to_be(self, default_fit: Fit) -> None:
+        run = again(default_fit, "1B-10xC")
+        found = value_of_information(default_fit, Target(1e9, 2e10, name="small"), [run, Candidate(items=2, cost=1.0)], cost=Cost(), value=MONEY["value"])
+        notes = found.table.set_index("candidate")["note"]
+        assert "dearer to train than small itself" in notes[run.label]
+        assert "dearer" not in notes["2 x the questions"]
 
     @pytest.mark.slow
     def test_weighing_and_fitting_again_agree(self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,16 @@ from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayescale.errors import SettingError
+from bayescale.evidence import Evidence
 from bayescale.fitting import Fit
 from bayescale.forecasting import Forecast, forecast
+from bayescale.frontiers import frontier
 from bayescale.ladder import Target
+from bayescale.valuing import Threshold
 
 mpl.use("Agg")
 
@@ -198,3 +202,45 @@ def test_an_unknown_quantity_or_prob_is_answered_with_the_rule(ladder_forecast: 
         plots.plot_forecast(ladder_forecast, quantity="logits")
     with pytest.raises(SettingError, match="between 0 and 1"):
         plots.plot_forecast(ladder_forecast, prob=90)
+
+
+def test_a_threshold_is_drawn_across_the_mean_or_across_its_tasks(ladder_fit: Fit, ladder_forecast: Forecast) -> None:
+    ladder = ladder_fit.ladder
+    ax = plots.plot_forecast(ladder_forecast, ladder=ladder, threshold=Threshold(1.0, 0.7, weights={"mmlu": 3.0, "piqa": 1.0}))
+    assert ax.get_yticklabels()[0].get_text() == "mean"
+    drawn = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert [tuple(line.get_xdata()) for line in drawn] == [(0.7, 0.7)]
+    crosses = points(ax, filled=True, marker="x")
+    frame = ladder.with_role("target").frame.set_index(["run", "task"])["accuracy"]
+    wanted = [0.75 * frame[run, "mmlu"] + 0.25 * frame[run, "piqa"] for run in ("7B-4T", "13B-5T")]
+    np.testing.assert_allclose(crosses[0, crosses[1] < 0.5], wanted)
+    each = plots.plot_forecast(ladder_forecast, threshold=Threshold(1.0, {"piqa": 0.8, "mmlu": 0.5}))
+    names = [label.get_text() for label in each.get_yticklabels()]
+    assert "mean" not in names
+    assert {(line.get_xdata()[0], round(float(np.mean(line.get_ydata())))) for line in each.lines if line.get_linestyle() == "--"} == {
+        (0.8, names.index("piqa")),
+        (0.5, names.index("mmlu")),
+    }
+    assert "threshold" in legend(each)
+
+
+def test_a_frontier_has_bands_of_both_quantities(ladder_fit: Fit) -> None:
+    found = frontier(ladder_fit, [1e21, 1e22, 1e23])
+    ax = plots.plot_frontier(found)
+    assert (ax.get_xscale(), ax.get_yscale(), len(ax.collections)) == ("log", "log", 2)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), found.query("quantity == 'params'")["median"])
+    lost = plots.plot_frontier(found, quantity="loss given up")
+    assert legend(lost) == ["D / N = 20", "D / N = 100", "D / N = 640"]
+    assert "c4 on olmo-mix" in lost.get_title()
+    with pytest.raises(SettingError, match="quantity"):
+        plots.plot_frontier(found, quantity="beauty")
+
+
+def test_evidence_shows_values_costs_and_what_is_unreliable() -> None:
+    about = {"evsi": [30.0, 10.0], "evsi_se": [5.0, 1.0], "cost": [10.0, 20.0], "net": [20.0, -10.0], "evpi": [100.0, 99.0], "reliable": [True, False]}
+    table = pd.DataFrame({"candidate": ["one", "other"], **about})
+    ax = plots.plot_evidence(Evidence(table, ("large",), ("mmlu",), 1e6, Threshold(1.0, 0.5), "fail"))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "other"]
+    assert points(ax, filled=True)[0].tolist() == [30.0]
+    assert points(ax, filled=False)[0].tolist() == [10.0]
+    assert "CHECKS OF THE FIT: FAIL" in ax.get_title()

@@ -9,14 +9,20 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale.backtesting import backtest
+from bayescale.backtests import Backtest
+from bayescale.candidates import Candidate
 from bayescale.deciding import Decision, decide
+from bayescale.evidence import value_of_information
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.reports import Report, report
 from bayescale.reports.parts import table
+from bayescale.simulating import simulate
 from bayescale.valuing import Threshold
 
 TITLES = [
@@ -29,6 +35,7 @@ TITLES = [
     "Checks of the sampler and the design",
     "Does the model give back its own data?",
     "Prior beside posterior",
+    "Which priors the forecast leans on",
     "Laws, links and routes",
     "The data, and what must be stated",
 ]
@@ -41,13 +48,24 @@ def made(default_fit: Fit) -> Forecast:
 
 
 @pytest.fixture(scope="module")
-def decision(made: Forecast) -> Decision:
-    return decide(replace(made, status="pass"), cost=1e6, value=Threshold(3e6, 0.7))
+def decision(default_fit: Fit, made: Forecast) -> Decision:
+    """With evidence on a rerun."""
+    asked = {"cost": 1e6, "value": Threshold(3e6, 0.7)}
+    rerun = next(t for t in default_fit.ladder.targets("fit") if t.label == "1B-10xC")
+    evidence = value_of_information(default_fit, made.targets, [Candidate([rerun], cost=5e3, name="1B-10xC again")], **asked)
+    return decide(replace(made, status="pass"), **asked, evidence=replace(evidence, status="pass"))
 
 
 @pytest.fixture(scope="module")
-def written(default_fit: Fit, made: Forecast, decision: Decision) -> Report:
-    return report(default_fit, made, decision=decision)
+def held() -> Backtest:
+    """Two cuts of a ladder that knows nothing of the one reported on: what matters is how it is shown."""
+    drawn = simulate(params=np.geomspace(1e8, 3e9, 12), tokens=np.geomspace(2e9, 6e10, 12), tasks=("a",), link=None, seed=3)
+    return backtest(drawn.ladder, law="compute", cuts=[1e20, 3e20], chains=2, draws=60, baselines=False)
+
+
+@pytest.fixture(scope="module")
+def written(default_fit: Fit, made: Forecast, decision: Decision, held: Backtest) -> Report:
+    return report(default_fit, made, backtest=held, decision=decision)
 
 
 class Balanced(HTMLParser):
@@ -87,7 +105,28 @@ def test_what_is_missing_is_said(default_fit: Fit, made: Forecast, written: Repo
     alone = {s.title: s.missing for s in report(default_fit, made).sections}
     assert "No decision was asked for" in alone["Verdict"]
     assert alone["What would change the verdict"] == "There is no verdict."
-    assert "nobody has looked" in {s.title: s.missing for s in written.sections}["How such forecasts have held"]
+    assert "nobody has looked" in alone["How such forecasts have held"]
+    assert not any(s.missing for s in written.sections)
+    old = default_fit.losses.copy()
+    del old["log_prior"]
+    unknown = report(replace(default_fit, losses=old, members=()), made)
+    assert "densities of its priors" in {s.title: s.missing for s in unknown.sections}["Which priors the forecast leans on"]
+
+
+def test_figures_are_those_of_the_records(written: Report, decision: Decision, held: Backtest) -> None:
+    sections = {s.title: s for s in written.sections}
+    assert sections["Verdict"].headline == decision.verdict.upper()
+    assert any("3,000,000 if the mean accuracy of all tasks reaches 70 %" in text for text in sections["Verdict"].texts)
+    at = decision.flips.set_index("what")["at"]["cost, times"]
+    assert f"cost times {at:.3g}" in sections["What would change the verdict"].texts[0]
+    assert decision.evidence is not None
+    shown = sections["Which runs to buy first"].tables[0]
+    assert [row[0].text for row in shown.rows] == list(decision.evidence.table["candidate"])
+    coverage = held.coverage().query("prob == 0.9")
+    shown = sections["How such forecasts have held"].tables[0]
+    assert [row[shown.columns.index("coverage")].text for row in shown.rows] == [f"{c:.3g}" for c in coverage["coverage"]]
+    assert f"{100 * coverage['coverage'].iloc[0]:.0f} %" in sections["How such forecasts have held"].pictures[0].alternative
+    assert "threshold" in sections["Forecast"].pictures[0].alternative
 
 
 def test_a_failed_check_stands_at_the_top(default_fit: Fit, made: Forecast, decision: Decision) -> None:

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from bayescale import showing
+from bayescale.candidates import Candidate
 from bayescale.cli import options
 from bayescale.costing import PEAK, Cost
 from bayescale.deciding import decide as make_decision
 from bayescale.errors import SettingError
+from bayescale.evidence import Evidence, value_of_information
+from bayescale.fits import Fit
 from bayescale.forecasting import forecast
+from bayescale.ladder import Ladder, Target
 from bayescale.layouts import AUTO
 from bayescale.valuing import Linear, Threshold
 
 Worth = Annotated[float | None, typer.Option(help="What reaching the threshold is worth, in money.")]
 ThresholdText = Annotated[str | None, typer.Option(help="Mean accuracy over tasks to reach, as a share; or each task its own: mmlu=0.5,piqa=0.8.")]
 Money = Annotated[float | None, typer.Option(help="Of each target, in money; without it, that of the device hours.")]
+CandidatesText = Annotated[
+    str | None,
+    typer.Option(
+        help="Runs that could be bought first, with commas: params:tokens, or for a rerun a name from the table; behind it =money where --cost is given."
+    ),
+]
 EXAMPLE = "ladder2024"  # asks for no value: it has one of its own, to show what a decision looks like
-EXAMPLE_WORTH, EXAMPLE_THRESHOLD = 3e6, "0.7"
+EXAMPLE_VALUE = (3e6, "0.7")
+EXAMPLE_CANDIDATES = "1B-10xC, 6e8:5e11, 2.6e9:1.2e11"  # of like compute: none beyond the ladder's dearest run
 
 
 def decide(
@@ -43,6 +55,7 @@ def decide(
     utilisation: Annotated[str, typer.Option(help="Share of the device's peak that training reaches; a range with a comma.")] = "0.3,0.45",
     price: Annotated[str, typer.Option(help="Of an hour of one device, in money; a range with a comma.")] = "2,3",
     served_tokens: Annotated[float, typer.Option(help="Tokens that the model is to serve in its life, whose cost counts too.")] = 0.0,
+    candidates: CandidatesText = None,
     risk_aversion: Annotated[float, typer.Option(help="0 is indifferent to risk; 1 is cautious.")] = 0.0,
     most_regret: Annotated[float, typer.Option(help="Largest probability of regret at which a run is funded.")] = 1.0,
     law: options.LawName = None,
@@ -56,26 +69,27 @@ def decide(
     as_json: options.AsJson = False,
 ) -> None:
     """Fund it or don't: a forecast of the targets, what they are worth and what they cost. Without arguments, a worked example."""
-    value = asked_value(runs, dataset, worth, threshold, per_point, baseline)
+    if runs is None and dataset == EXAMPLE and worth is None and threshold is None and per_point is None:
+        worth, threshold, candidates = *EXAMPLE_VALUE, candidates or EXAMPLE_CANDIDATES
+    value = asked_value(worth, threshold, per_point, baseline)
     money = Cost(device, _range("--utilisation", utilisation), _range("--price", price), served_tokens=served_tokens) if cost is None else cost
     ladder = options.read(runs, tasks, dataset)
     wanted = options.choose_targets(ladder, targets, params, tokens, flops, corpus)
+    to_buy = asked_candidates(candidates, ladder, corpus, money)
     settings: dict[str, Any] = {"law": law, "link": link, "via": via, "pooling": pooling, "discrepancy": discrepancy}
     fitted = options.fit_shown(ladder, hidden=as_json, **settings, chains=chains, draws=draws, seed=seed)
-    made = make_decision(forecast(fitted, wanted, seed=seed), cost=money, value=value, risk_aversion=risk_aversion, most_regret=most_regret, seed=seed)
+    evidence = evidence_shown(fitted, wanted, to_buy, money, value, seed, hidden=as_json)
+    preferences: dict[str, Any] = {"risk_aversion": risk_aversion, "most_regret": most_regret}
+    made = make_decision(forecast(fitted, wanted, seed=seed), cost=money, value=value, evidence=evidence, **preferences, seed=seed)
     if as_json:
-        print(json.dumps(showing.decision_json(fitted, made) | {"asked": _asked(value, money)} | options.spent(), allow_nan=False))
+        print(json.dumps(showing.decision_json(fitted, made) | options.spent(), allow_nan=False))
     else:
-        showing.print_decision(Console(width=showing.width()), made, _asked(value, money), options.spent()["seconds"])
+        showing.print_decision(Console(width=showing.width()), made, options.spent()["seconds"])
     raise typer.Exit(1 if made.status == "fail" else 0)
 
 
-def asked_value(
-    runs: Path | None, dataset: str, worth: float | None, threshold: str | None, per_point: float | None = None, baseline: float = 0.0
-) -> Threshold | Linear:
-    """The value that the options describe, that of the worked example where they describe none and the ladder is its."""
-    if runs is None and dataset == EXAMPLE and worth is None and threshold is None and per_point is None:
-        worth, threshold = EXAMPLE_WORTH, EXAMPLE_THRESHOLD
+def asked_value(worth: float | None, threshold: str | None, per_point: float | None = None, baseline: float = 0.0) -> Threshold | Linear:
+    """The value that the options describe."""
     if per_point is not None:
         if worth is not None or threshold is not None:
             raise SettingError("--per-point", rule="stands instead of --worth and --threshold", got="both", way_out="give one or the other")
@@ -83,6 +97,42 @@ def asked_value(
     if worth is None or threshold is None:
         raise SettingError("the value", rule="needs --worth and --threshold, or --per-point", got="not all", way_out="such as --worth 5e6 --threshold 0.7")
     return Threshold(worth, _threshold(threshold))
+
+
+def asked_candidates(text: str | None, ladder: Ladder, corpus: str | None, cost: float | Cost) -> list[Candidate]:
+    """The runs that the option names, each priced where no `Cost` prices it."""
+    found = [_candidate(word.strip(), ladder, corpus) for word in (text or "").split(",") if word.strip()]
+    unpriced = [c.label for c in found if c.cost is None and not isinstance(cost, Cost)]
+    if unpriced:
+        raise SettingError("--candidates", rule="must have a price each where --cost is given", got=f"none for {unpriced[0]}", way_out="such as 3e9:3e11=2e4")
+    return found
+
+
+def _candidate(word: str, ladder: Ladder, corpus: str | None) -> Candidate:
+    what, _, price = word.partition("=")
+    run = next((replace(t, name=f"{what} again") for t in ladder.targets("fit", "held_out") if t.label == what), None)
+    try:
+        if run is None:
+            params, tokens = map(float, what.split(":"))
+            run = Target(params=params, tokens=tokens, corpus=corpus)
+        paid = float(price) if price else None
+    except ValueError:
+        rule = "must be params:tokens or runs of the table, with commas, =money behind"
+        raise SettingError("--candidates", rule=rule, got=repr(word), way_out="such as 3e9:3e11, or 3e9:3e11=2e4") from None
+    return Candidate([run], cost=paid, name=run.label)
+
+
+def evidence_shown(
+    fit: Fit, targets: Sequence[Target], candidates: Sequence[Candidate], cost: float | Cost, value: Threshold | Linear, seed: int, *, hidden: bool
+) -> Evidence | None:
+    """What the candidates are worth, with a progress bar on stderr where somebody watches; None without candidates."""
+    if not candidates:
+        return None
+    with options.bar(hidden=hidden) as bar:
+        task = bar.add_task("candidates", total=1.0)
+        return value_of_information(
+            fit, targets, candidates, cost=cost, value=value, seed=seed, progress=lambda what, share: bar.update(task, description=what, completed=share)
+        )
 
 
 def _threshold(text: str) -> float | dict[str, float]:
@@ -103,7 +153,3 @@ def _range(option: str, text: str) -> float | tuple[float, float]:
     if len(numbers) not in (1, 2):
         raise SettingError(option, rule="must be a number, or two with a comma", got=repr(text), way_out="such as 2.5, or 2,3")
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
-
-
-def _asked(value: Threshold | Linear, cost: float | Cost) -> str:
-    return f"{value!r}, cost {cost!r}" if isinstance(cost, Cost) else f"{value!r}, cost {cost:g} each"

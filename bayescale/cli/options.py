@@ -51,15 +51,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def fit_shown(ladder: Ladder, *, hidden: bool, chains: int, via: str = AUTO, **settings: Any) -> Fit:
     """The fit, with a progress bar on stderr over both of its steps where somebody watches; `via` as the option has it."""
     setup(chains)
-    with Progress(console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()) as bar:
-        task = bar.add_task("sampling", total=2.0)
+    with bar(hidden=hidden) as shown:
+        task = shown.add_task("sampling", total=2.0)
         share = {"loss": 0.0, "accuracy": 0.0}
 
         def progress(step: str, done: float) -> None:
             share[step] = done
-            bar.update(task, completed=sum(share.values()))
+            shown.update(task, completed=sum(share.values()))
 
         return fit(ladder, via=chosen_via(via), chains=chains, progress=progress, **settings)
+
+
+def bar(*, hidden: bool) -> Progress:
+    """On stderr, where somebody watches."""
+    return Progress(console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty())
 
 
 def chosen_via(via: str) -> str | None:

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from bayescale.backtesting import backtest as make_backtest
-from bayescale.cli import options
-from bayescale.cli.decisions import EXAMPLE, Money, ThresholdText, Worth, asked_value
+from bayescale.cli import decisions, options
 from bayescale.costing import Cost
 from bayescale.deciding import decide
 from bayescale.forecasting import forecast
@@ -19,16 +18,17 @@ from bayescale.reports import report as make_report
 
 def report(
     runs: options.RunTable = None,
-    dataset: options.Dataset = EXAMPLE,
+    dataset: options.Dataset = decisions.EXAMPLE,
     tasks: options.TaskTable = None,
     params: options.Params = None,
     tokens: options.Tokens = None,
     flops: options.Flops = None,
     corpus: options.Corpus = None,
     targets: options.TargetNames = None,
-    worth: Worth = None,
-    threshold: ThresholdText = None,
-    cost: Money = None,
+    worth: decisions.Worth = None,
+    threshold: decisions.ThresholdText = None,
+    cost: decisions.Money = None,
+    candidates: decisions.CandidatesText = None,
     output: Annotated[Path, typer.Option(help="File to write, HTML.")] = Path("report.html"),
     backtest: Annotated[bool, typer.Option("--backtest", help="Backtest the ladder too, which takes minutes.")] = False,
     seed: options.Seed = 0,
@@ -38,12 +38,16 @@ def report(
 ) -> None:
     """One HTML file: the verdict, the forecast, what it rests on. Without arguments, a worked example."""
     options.check_outputs(None, output)
-    value = asked_value(runs, dataset, worth, threshold)
+    if runs is None and dataset == decisions.EXAMPLE and worth is None and threshold is None:
+        worth, threshold, candidates = *decisions.EXAMPLE_VALUE, candidates or decisions.EXAMPLE_CANDIDATES
+    value, money = decisions.asked_value(worth, threshold), Cost() if cost is None else cost
     ladder = options.read(runs, tasks, dataset)
     wanted = options.choose_targets(ladder, targets, params, tokens, flops, corpus)
+    to_buy = decisions.asked_candidates(candidates, ladder, corpus, money)
     fitted = options.fit_shown(ladder, hidden=as_json, chains=chains, draws=draws, seed=seed)
     made = forecast(fitted, wanted, seed=seed)
-    decision = decide(made, cost=Cost() if cost is None else cost, value=value, seed=seed)
+    evidence = decisions.evidence_shown(fitted, wanted, to_buy, money, value, seed, hidden=as_json)
+    decision = decide(made, cost=money, value=value, evidence=evidence, seed=seed)
     held = make_backtest(ladder, chains=chains, draws=draws, seed=seed) if backtest else None
     written = make_report(fitted, made, backtest=held, decision=decision)
     written.save(output)

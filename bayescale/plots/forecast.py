@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from bayescale.forecasting import Forecast
 from bayescale.ladder import Ladder
 from bayescale.layouts import measured
 from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, new_axes, percent, unit_of, with_status
+from bayescale.valuing import Threshold, weighted_mean
 
 MARKERS = ("o", "s", "^", "v")  # with the colours: 28 targets that look different
 STEP = 0.8  # height that the targets of one task share
@@ -23,9 +24,18 @@ ROW = 0.24  # inches a bar
 THICK = 6.0  # points
 FIGURES = 0.45  # width of the column of figures, in widths of the bars'
 NOTE_WIDTH = 80  # letters a line
+MEAN = "mean"
 
 
-def plot_forecast(forecast: Forecast, *, ladder: Ladder | None = None, quantity: str = "accuracy", prob: float = 0.9, ax: Axes | None = None) -> Axes:
+def plot_forecast(
+    forecast: Forecast,
+    *,
+    ladder: Ladder | None = None,
+    quantity: str = "accuracy",
+    prob: float = 0.9,
+    threshold: Threshold | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Intervals by task (or loss), one colour a target: median, 50 % (thick) and `prob` (thin), with the actual values where they are known.
 
     Parameters
@@ -38,6 +48,8 @@ def plot_forecast(forecast: Forecast, *, ladder: Ladder | None = None, quantity:
         ``accuracy`` or ``loss``.
     prob
         Probability of the thin bars.
+    threshold
+        To be drawn across the tasks that have one, or across a row of their mean, which comes first; of accuracies alone.
     ax
         Where to draw; None for a new figure.
 
@@ -56,15 +68,21 @@ def plot_forecast(forecast: Forecast, *, ladder: Ladder | None = None, quantity:
     if rows.empty:
         raise SettingError("quantity", rule="must be one that the forecast has", got=repr(quantity), way_out="quantity='loss' draws its losses")
     rows = rows.assign(actual=_actual(rows, ladder, quantity), task=rows["task" if quantity == "accuracy" else "loss_name"])
+    if threshold is not None and quantity == "accuracy" and not isinstance(threshold.accuracy, Mapping):
+        rows = pd.concat([_of_mean(forecast, threshold, rows, prob), rows], ignore_index=True)
     targets, tasks = (list(dict.fromkeys(rows[k])) for k in ("target", "task"))
     ax = new_axes(ax, width=8.5, height=1.7 + max(ROW * len(tasks) * len(targets), 0.3 * len(tasks), 0.2 * (len(targets) + 4)))
     _draw_bars(ax, rows, targets, tasks)
+    wanted = threshold.each if threshold is not None and quantity == "accuracy" else {}
+    for name, at in wanted.items():
+        middle = tasks.index(name or MEAN)
+        ax.plot([at, at], [middle - 0.5, middle + 0.5], color=ACTUAL, linestyle="--", linewidth=1.5, zorder=4)
     if quantity == "loss":
         _write_figures(ax, rows, targets, tasks, prob)
     units = ladder.conventions.loss_units if ladder is not None else {}
     _label(ax, tasks, [unit_of(units, n) for n in rows.drop_duplicates("task")["loss_name"]], quantity)
     ax.set_title(with_status(f"Forecast of {quantity}", forecast.status))
-    _legend(ax, targets, prob, known=bool(rows["actual"].notna().any()))
+    _legend(ax, targets, prob, known=bool(rows["actual"].notna().any()), threshold=bool(wanted))
     note = textwrap.fill(forecast.note, NOTE_WIDTH)
     ax.annotate(note, (1, 0), (0, -40), "axes fraction", "offset points", ha="right", va="top", fontsize=8, color=GREY)
     return ax
@@ -78,6 +96,18 @@ def _intervals(forecast: Forecast, quantity: str, prob: float) -> pd.DataFrame:
     if quantity == "loss":  # tasks that share a loss share a row
         rows = rows.drop_duplicates(["target", "loss_name"], ignore_index=True)
     return rows
+
+
+def _of_mean(forecast: Forecast, threshold: Threshold, rows: pd.DataFrame, prob: float) -> pd.DataFrame:
+    """The same for the mean that the threshold is of; its actual value where those of all its tasks are known."""
+    mean = weighted_mean(forecast.draws["accuracy"], threshold.tasks, threshold.weights)
+    tails = {"lower": (1 - prob) / 2, "inner_lower": 0.25, "median": 0.5, "inner_upper": 0.75, "upper": (1 + prob) / 2}
+    figures = pd.DataFrame({name: mean.quantile(q, ("chain", "draw")).values for name, q in tails.items()}, index=mean.target.values)
+    known = rows.set_index(["target", "task"])["actual"].to_xarray()
+    weighed = list(threshold.tasks or threshold.weights or known.task.values)
+    actual = weighted_mean(known.fillna(0.0), threshold.tasks, threshold.weights).where((known.sel(task=weighed) >= 0).all("task"))
+    found = figures.assign(actual=actual.to_series(), task=MEAN, loss_name="").rename_axis("target")
+    return found.reindex(dict.fromkeys(rows["target"])).reset_index()
 
 
 def _actual(rows: pd.DataFrame, ladder: Ladder | None, quantity: str) -> np.ndarray:
@@ -135,7 +165,7 @@ def _label(ax: Axes, tasks: Sequence[str], units: Sequence[str], quantity: str) 
         ax.set_xlabel("loss (unit beside each name)" if several else f"loss ({units[0]})")
 
 
-def _legend(ax: Axes, targets: Sequence[str], prob: float, *, known: bool) -> None:
+def _legend(ax: Axes, targets: Sequence[str], prob: float, *, known: bool, threshold: bool) -> None:
     handles = []
     for i, name in enumerate(targets):
         colour, marker = _style(i)
@@ -146,4 +176,6 @@ def _legend(ax: Axes, targets: Sequence[str], prob: float, *, known: bool) -> No
     handles += [Line2D([], [], color=GREY, linewidth=w, solid_capstyle="butt", label=f"{p:.3g} % interval") for p, w in ((50, THICK), (100 * prob, 1.3))]
     if known:
         handles.append(Line2D([], [], color=ACTUAL, linestyle="", marker="x", ms=7, mew=1.8, label="actual"))
+    if threshold:
+        handles.append(Line2D([], [], color=ACTUAL, linestyle="--", linewidth=1.5, label="threshold"))
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, frameon=False, fontsize=9)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from bayescale.backtests import OURS, Backtest
 from bayescale.checks import to_frame
+from bayescale.costing import money
 from bayescale.deciding import Decision
+from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
+from bayescale.influence import parameter_sensitivity, prior_sensitivity
 from bayescale.predicting import PARTS
 from bayescale.reports.parts import Section, picture, table
 from bayescale.stating import statements
+from bayescale.valuing import Threshold
 
 
 def all_sections(fit: Fit, forecast: Forecast, backtest: Backtest | None, decision: Decision | None) -> Iterator[Section]:
@@ -27,6 +31,7 @@ def all_sections(fit: Fit, forecast: Forecast, backtest: Backtest | None, decisi
     yield _checks(fit)
     yield _predictive(fit)
     yield _priors(fit)
+    yield _influence(fit, forecast)
     yield _weights(fit)
     yield _data(fit, forecast)
 
@@ -37,11 +42,19 @@ def _verdict(forecast: Forecast, decision: Decision | None) -> Section:
         status += " Its intervals and probabilities cannot be relied on; what failed stands under the checks of the sampler."
     if decision is None:
         return Section("Verdict", texts=(status,), missing="No decision was asked for: this report forecasts, and does not advise.")
-    texts = (f"{decision.reason[0].upper()}{decision.reason[1:]}.", status)
+    asked = f"Asked: is a run worth its cost, if its value is {_words(decision.value)}, and its cost {_words(decision.cost)}?"
+    texts = (f"{decision.reason[0].upper()}{decision.reason[1:]}.", asked, status)
     options = decision.options[["target", "cost", "value", "net", "lower", "upper", "prob_regret", "prob_best"]]
     return Section(
         "Verdict", headline=decision.verdict.upper(), texts=texts, tables=(table("Money, by run; lower and upper: 90 % interval of the net value", options),)
     )
+
+
+def _words(asked: object) -> str:
+    """A value or a cost as whoever asked would say it; a function of the user's by its name."""
+    if isinstance(asked, Mapping):
+        return ", ".join(f"{name} {money(sum_)}" for name, sum_ in asked.items())
+    return money(asked) if isinstance(asked, int | float) else f"by {asked.__name__}" if hasattr(asked, "__name__") else str(asked)
 
 
 def _forecast(fit: Fit, forecast: Forecast, decision: Decision | None) -> Section:
@@ -56,9 +69,12 @@ def _forecast(fit: Fit, forecast: Forecast, decision: Decision | None) -> Sectio
     tables.append(table("How far beyond the ladder", far))
     if decision is not None and len(decision.reach):
         tables.insert(0, table("Probability of reaching each threshold", decision.reach))
-    ax = plot_forecast(forecast, ladder=fit.ladder, quantity=quantity)
+    threshold = decision.value if decision is not None and isinstance(decision.value, Threshold) else None
+    ax = plot_forecast(forecast, ladder=fit.ladder, quantity=quantity, threshold=threshold)
     said = "; ".join(f"{r.target}, {r.task}: {r.median:.3g} ({r.lower:.3g} to {r.upper:.3g})" for r in named.head(12).itertuples())
-    return Section("Forecast", texts=(forecast.note,), tables=tuple(tables), pictures=(picture(ax, f"Medians and 90 % intervals. {said}"),))
+    said += "; the others stand in the table" if len(named) > 12 else ""
+    against = f", against the threshold: {threshold}" if threshold is not None else ""
+    return Section("Forecast", texts=(forecast.note,), tables=tuple(tables), pictures=(picture(ax, f"Medians and 90 % intervals{against}. {said}."),))
 
 
 def _of_interest(frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
@@ -82,18 +98,34 @@ def _sensitivity(decision: Decision | None) -> Section:
     title = "What would change the verdict"
     if decision is None:
         return Section(title, missing="There is no verdict.")
-    text = (
-        f"Each by itself, for {decision.target}. Knowing the outcome beforehand would be worth {decision.perfect_information:,.0f}: no evidence is worth more."
+    turns = [
+        f"{what.replace(',', '')} {at:.3g}" if at == at else f"{what.replace(', times', '').replace(', plus', '')}: at none from {lowest:g} to {highest:g}"
+        for what, at, lowest, highest in decision.flips.itertuples(index=False)
+    ]
+    texts = (
+        f"Where fund and do not fund change places, each by itself, for {decision.target}: {'; '.join(turns)}.",
+        f"Knowing the outcome beforehand would be worth {money(decision.perfect_information)}: no evidence is worth more.",
     )
-    return Section(title, texts=(text,), tables=(table("The same question, changed", decision.sensitivity),))
+    return Section(title, texts=texts, tables=(table("The same question, changed", decision.sensitivity),))
 
 
 def _evidence(decision: Decision | None) -> Section:
     title = "Which runs to buy first"
     if decision is None or decision.evidence is None:
-        return Section(title, missing="Nobody asked what small runs would teach (value_of_information).")
-    columns = ["candidate", "cost", "evsi", "evsi_se", "net", "narrowing", "method", "reliable", "note"]
-    return Section(title, tables=(table("Expected value of seeing each first, best first", decision.evidence.table[columns]),))
+        return Section(title, missing="Nobody asked what small runs would teach (value_of_information; on the command line --candidates).")
+    from bayescale.plots import plot_evidence
+
+    evidence = decision.evidence
+    columns = ["candidate", "cost", "evsi", "evsi_se", "net", "narrowing", "narrowing_per_cost", "method", "k", "reliable", "note"]
+    best = evidence.best
+    text = f"First {best['candidate']}." if best is not None else "None is worth its cost beyond Monte Carlo error, by two standard errors."
+    said = "; ".join(f"{r.candidate}: {money(r.evsi)} for {money(r.cost)}" for r in evidence.table.head(12).itertuples())
+    return Section(
+        title,
+        texts=(text, "Narrowing: the share by which the 90 % interval of the target is expected to become narrower."),
+        tables=(table("Expected value of sample information (evsi), best first", evidence.table[columns]),),
+        pictures=(picture(plot_evidence(evidence), f"Expected value of each candidate's information, and its cost. {said}."),),
+    )
 
 
 def _backtest(backtest: Backtest | None) -> Section:
@@ -107,7 +139,8 @@ def _backtest(backtest: Backtest | None) -> Section:
     scores["model"] = scores["model"].replace(OURS, "this forecast's settings")
     quantity = str(coverage["quantity"].iloc[0])
     ax = plot_calibration(backtest, quantity=quantity)
-    said = f"Actual against nominal coverage of {quantity}, by extrapolation factor; the table beside it has the figures at 90 %."
+    shares = "; ".join(f"{r.factor}: {100 * r.coverage:.0f} %" for r in coverage[coverage["quantity"] == quantity].itertuples())
+    said = f"Share of {quantity} inside intervals against their nominal probability. Inside 90 % intervals, by extrapolation factor: {shares}."
     tables = (table("Coverage of 90 % intervals, with the 90 % interval of a bootstrap over cuts", coverage), table("Scores, less is better", scores))
     return Section(title, texts=(repr(backtest),), tables=tables, pictures=(picture(ax, said),))
 
@@ -141,8 +174,29 @@ def _priors(fit: Fit) -> Section:
     summary = fit.summary()
     top = summary[summary["parameter"].str.startswith("population_")]
     chosen = (top if len(top) else summary).drop(columns=["sd", "sd_prior"])
-    text = "Where a posterior is its prior, the data have said nothing. Sensitivity by power-scaling is not computed in this version."
+    text = "Where a posterior is its prior, the data have said nothing."
     return Section("Prior beside posterior", texts=(text,), tables=(table("Means, and 5 % and 95 % quantiles", chosen.head(60)),))
+
+
+def _influence(fit: Fit, forecast: Forecast) -> Section:
+    title = "Which priors the forecast leans on"
+    try:
+        of_forecast, of_parameters = prior_sensitivity(fit, forecast), parameter_sensitivity(fit)
+    except SettingError as error:
+        return Section(title, missing=f"Could not be computed: {error}")
+    leans = of_forecast[of_forecast["leans"]]
+    said = "; ".join(f"{r.prior} (for {r.target})" for r in leans.itertuples()) or "none"
+    about = "mean log loss" if forecast.draws["accuracy"].isnull().all() else "mean accuracy"  # noqa: PD003 (xarray's name)
+    texts = (
+        f"Each prior was made a little stronger and a little weaker, and the {about} of each target weighed accordingly (power-scaling). Priors on which it "
+        f"leans, with a sensitivity above 0.05 and above what Monte Carlo error alone gives: {said}.",
+        "Priors of the errors beyond the ladder are not among these: the table of what would change the verdict scales the errors themselves.",
+    )
+    tables = (
+        table("The forecast: sensitivity to each prior, the largest first", of_forecast.head(20)),
+        table("The parameters: sensitivity to their priors and to the data, the largest first", of_parameters.head(20)),
+    )
+    return Section(title, texts=texts, tables=tables)
 
 
 def _weights(fit: Fit) -> Section:

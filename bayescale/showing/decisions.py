@@ -15,22 +15,30 @@ from bayescale.showing.tables import print_frame
 
 def decision_json(fit: Fit, decision: Decision) -> dict[str, Any]:
     """The JSON of `decide --json`."""
-    tables = {"options": decision.options, "reach": decision.reach, "sensitivity": decision.sensitivity}
+    tables = {"options": decision.options, "reach": decision.reach, "sensitivity": decision.sensitivity, "flips": decision.flips}
+    tables |= {} if decision.evidence is None else {"evidence": decision.evidence.table}
+    asked = {"value": str(decision.value), "cost": str(decision.cost)}
     about = {"verdict": decision.verdict, "target": decision.target, "reason": decision.reason, "perfect_information": decision.perfect_information}
     rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-    return about | rows | {"status": decision.status, "note": decision.note, "diagnostics": diagnostics(fit)}
+    return about | {"asked": asked} | rows | {"status": decision.status, "note": decision.note, "diagnostics": diagnostics(fit)}
 
 
-def print_decision(console: Console, decision: Decision, asked: str, seconds: float) -> None:
+def print_decision(console: Console, decision: Decision, seconds: float) -> None:
     """The verdict and its reason, then what it rests on."""
     console.print(f"{decision.verdict.upper()}: {decision.reason}", highlight=False)
-    console.print(f"asked: {asked}\n\nwhat each run is worth, in money (net: value less cost, its 90 % interval lower to upper)", highlight=False)
+    console.print(f"asked: value {decision.value}; cost {decision.cost}\n", highlight=False)
+    console.print("what each run is worth, in money (net: value less cost, its 90 % interval lower to upper)", highlight=False)
     print_frame(console, decision.options)
     if len(decision.reach):
         console.print("probability of reaching each threshold", highlight=False)
         print_frame(console, decision.reach)
     console.print(f"what would change it, for {decision.target}", highlight=False)
     print_frame(console, decision.sensitivity)
+    console.print("where fund and do not fund change places, nearest (nan: at none from lowest to highest)", highlight=False)
+    print_frame(console, decision.flips)
+    if decision.evidence is not None:
+        console.print("what could be bought first: expected value of its information (evsi) and what is left after its cost (net), best first", highlight=False)
+        print_frame(console, decision.evidence.table.drop(columns=["evpi", "narrowing_per_cost"]))
     console.print(f"knowing the outcome beforehand would be worth {decision.perfect_information:.3g}: no evidence is worth more", highlight=False)
     console.print(f"checks: {decision.status}; {seconds:.1f} s in all", highlight=False)
     console.print(decision.note, highlight=False)

@@ -17,7 +17,7 @@ from bayescale.forecasting import Forecast
 from bayescale.preferring import Preference
 from bayescale.scoring import check_prob
 from bayescale.sensitivity import changes, flips, table
-from bayescale.valuing import Linear, Threshold, Value, reach, value_draws
+from bayescale.valuing import Linear, Threshold, Value, reach, tasks_of, value_draws
 
 Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]
 
@@ -33,7 +33,7 @@ class Decision:
     target
         The one to fund, or that comes nearest to it.
     reason
-        In one sentence.
+        In one sentence; it names tasks that the value looks at and the ladder does not speak for (see `Fit.verdicts`).
     options
         One row a target: cost, value and net (their means), lower and upper (the 90 % interval of the net value), certainty_equivalent, prob_regret (that
         the net value is negative), prob_best (that it is the best of all targets, and positive), break_even_cost, break_even_shift (by how much every
@@ -130,7 +130,7 @@ def decide(
     return Decision(
         verdict=verdict,
         target=labels[best],
-        reason=reason,
+        reason="; ".join([reason, *_doubts(forecast, value, labels[best])]),
         options=options,
         perfect_information=preference.perfect_information(net),
         reach=reach(value, forecast.draws) if isinstance(value, Threshold) else pd.DataFrame(),
@@ -156,6 +156,14 @@ def _same_question(evidence: Evidence, forecast: Forecast, cost: float | Cost | 
         if got != wanted:
             shown = ", ".join(sorted(got)) if isinstance(got, set) else str(got)
             raise SettingError("evidence", rule=f"must be about the {what} of the decision", got=shown, way_out="value_of_information with the same")
+
+
+def _doubts(forecast: Forecast, value: Value, label: str) -> list[str]:
+    """That the ladder does not speak for some of the tasks that the value looks at (see `Fit.verdicts`)."""
+    looked_at = tasks_of(value, forecast.draws["accuracy"])
+    mine = forecast.table[(forecast.table["target"] == label) & forecast.table["task"].isin(looked_at)]
+    doubtful = [f"{row.task} ({row.verdict})" for row in mine.itertuples() if row.verdict not in ("predictable", "weak", None)]
+    return [f"the ladder does not speak for {', '.join(doubtful)}"] if doubtful else []
 
 
 def _options(forecast: Forecast, worth: np.ndarray, spent: np.ndarray, preference: Preference, value: Value) -> pd.DataFrame:

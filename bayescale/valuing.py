@@ -149,6 +149,15 @@ def reach(value: Threshold, draws: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def tasks_of(value: Value, accuracy: xr.DataArray) -> list[str]:
+    """The tasks that a value looks at; all that have accuracies for a function of the user's."""
+    if isinstance(value, Threshold) and isinstance(value.accuracy, Mapping):
+        return list(value.accuracy)
+    if isinstance(value, Threshold | Linear):
+        return scored(accuracy, value.tasks) if value.weights is None or value.tasks is not None else list(value.weights)
+    return scored(accuracy, None)
+
+
 def weighted_mean(accuracy: xr.DataArray, tasks: Sequence[str] | None, weights: Mapping[str, float] | None) -> xr.DataArray:
     """sum_t w_t accuracy_t / sum_t w_t, without the dimension task."""
     chosen = scored(accuracy, list(weights) if tasks is None and weights is not None else tasks)

@@ -423,19 +423,22 @@ class TestDecide:
         assert {row["what"] for row in found["flips"]} == {"cost, times", "thresholds, plus", "discrepancy, times"}
         assert all(row["cost"] > 0 for row in found["options"])
 
-    def test_as_tables(self, files: Files) -> None:
-        asked = ["--per-point", "1e5", "--baseline", "0.5", "--cost", "1e5", "--corpus", "web", "--candidates", "web-0=20, 2e8:8e9=10"]
-        told = here("decide", files.runs, "--tasks", files.tasks, "--draws", "60", "--chains", "2", *asked)
+    def test_as_tables(self, default_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("bayescale.cli.options.fit", lambda *_, **__: default_fit)
+        told = here("decide", "--per-point", "1e5", "--baseline", "0.5", "--cost", "1e5", "--candidates", "1B-10xC=20, 6e8:2e11=10")
         assert told.out.split(":")[0] in {"FUND", "DO NOT FUND", "UNDECIDED", "GATHER EVIDENCE FIRST"}
-        for words in ("asked: value 100,000 for each point", "what would change it", "no evidence is worth more", "web-0 again"):
+        for words in ("asked: value 100,000 for each point", "what would change it", "no evidence is worth more", "1B-10xC again"):
             assert words in " ".join(told.out.split())
 
-    def test_a_report_is_written_whole_and_says_what_is_missing(self, files: Files, tmp_path: Path) -> None:
-        told = here("report", files.runs, "--tasks", files.tasks, *DECISION, "--output", tmp_path / "r.html", "--json")
+    def test_a_report_of_the_worked_example_is_written_whole_and_says_what_is_missing(
+        self, default_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bayescale.cli.options.fit", lambda *_, **__: default_fit)
+        told = here("report", "--output", tmp_path / "r.html", "--json")
         found = json.loads(told.out)
         assert told.status == (1 if found["status"] == "fail" else 0)
         assert found["bytes"] == (tmp_path / "r.html").stat().st_size
-        assert "How such forecasts have held" in found["missing"]
+        assert list(found["missing"]) == ["How such forecasts have held"]
         bad = here("report", "--output", tmp_path / "nowhere" / "r.html")
         assert (bad.status, bad.out) == (2, "")
         assert "in a folder that exists" in bad.err

@@ -25,7 +25,7 @@ SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]
 TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]
 MONEY = st.floats(1.0, 1e9)
 SHARE = st.floats(0.0, 1.0)
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +156,13 @@ class TestDecision:
         assert found.verdict == "undecided"
         assert "failed" in found.reason
         assert found.status == status
+
+    def test_tasks_that_the_ladder_does_not_speak_for_are_named(self, made: Forecast) -> None:
+        doubtful = replace(made, table=made.table.assign(verdict=["no trend" if t == "a" else "weak" for t in made.table["task"]]))
+        said = {value: decide(doubtful, cost=1.0, value=value).reason for value in (Linear(1.0), Linear(1.0, tasks=("b", "c")))}
+        assert ["the ladder does not speak for a (no trend)" in reason for reason in said.values()] == [True, False]
+        each = decide(doubtful, cost=1.0, value=Threshold(1.0, {"b": 0.3})).reason
+        assert "speak" not in each
 
     def test_the_cap_on_regret_and_risk_aversion_stop_a_gamble(self, made: Forecast) -> None:
         gamble = {"cost": 1.0, "value": Threshold(3.0, float(made.draws["accuracy"].mean("task").sel(target=made.targets[1].label).quantile(0.5)))}

@@ -286,6 +286,7 @@ def unequal() -> Ladder:
 class TestLaddersOfUnequalParts:
     """Two corpora, of which one has a shorter ladder, rows in an order of their own, accuracies of the dearer runs alone."""
 
+    @pytest.mark.slow
     def test_the_past_is_found_whatever_the_order_of_rows(self, unequal: Ladder) -> None:
         fitted = fit(unequal, chains=2, draws=60)
         assert "calibrated on" in fitted.discrepancy.to_frame().set_index("step")["basis"]["loss"]

@@ -19,7 +19,7 @@ from bayescale.laws import get_law
 from bayescale.layouts import accuracy_data, loss_data, measured
 from bayescale.links import get_link
 
-GROUPS = {"posterior", "prior", "posterior_predictive", "prior_predictive", "log_likelihood", "sample_stats", "observed_data"}
+GROUPS = {"posterior", "prior", "posterior_predictive", "prior_predictive", "log_likelihood", "log_prior", "sample_stats", "observed_data"}
 SEVEN = Target(6.9e9, 4e12, name="7B", flops=1.9e23)
 
 

@@ -22,6 +22,7 @@ from bayescale.fits import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.reports import Report, report
 from bayescale.reports.parts import table
+from bayescale.reports.sections import all_sections
 from bayescale.simulating import simulate
 from bayescale.valuing import Threshold
 
@@ -102,15 +103,15 @@ def test_it_is_whole_and_asks_nothing_of_the_network(written: Report) -> None:
 
 
 def test_what_is_missing_is_said(default_fit: Fit, made: Forecast, written: Report) -> None:
-    alone = {s.title: s.missing for s in report(default_fit, made).sections}
+    alone = {s.title: s.missing for s in all_sections(default_fit, made, None, None)}
     assert "No decision was asked for" in alone["Verdict"]
     assert alone["What would change the verdict"] == "There is no verdict."
     assert "nobody has looked" in alone["How such forecasts have held"]
     assert not any(s.missing for s in written.sections)
     old = default_fit.losses.copy()
     del old["log_prior"]
-    unknown = report(replace(default_fit, losses=old, members=()), made)
-    assert "densities of its priors" in {s.title: s.missing for s in unknown.sections}["Which priors the forecast leans on"]
+    unknown = {s.title: s.missing for s in all_sections(replace(default_fit, losses=old, members=()), made, None, None)}
+    assert "densities of its priors" in unknown["Which priors the forecast leans on"]
 
 
 def test_figures_are_those_of_the_records(written: Report, decision: Decision, held: Backtest) -> None:
@@ -131,7 +132,7 @@ def test_figures_are_those_of_the_records(written: Report, decision: Decision, h
 
 def test_a_failed_check_stands_at_the_top(default_fit: Fit, made: Forecast, decision: Decision) -> None:
     for of in (None, replace(decision, verdict="undecided", status="fail")):
-        first = report(default_fit, replace(made, status="fail"), decision=of).sections[0]
+        first = next(all_sections(default_fit, replace(made, status="fail"), None, of))
         assert any("cannot be relied on" in text for text in first.texts)
 
 

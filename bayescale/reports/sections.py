@@ -64,7 +64,7 @@ def _forecast(fit: Fit, forecast: Forecast, decision: Decision | None) -> Sectio
     unit, figures = 100 if quantity == "accuracy" else 1, ["median", "lower", "upper"]
     named = of.assign(task=of["task" if quantity == "accuracy" else "loss_name"], **{name: unit * of[name] for name in figures})
     caption = f"{'Accuracy, %' if quantity == 'accuracy' else 'Loss'}: median and 90 % interval"
-    tables = [table(caption, named[["target", "task", *figures]])]
+    tables = [table(caption, named[["target", "task", *figures, *(["verdict"] if quantity == "accuracy" else [])]])]
     far = forecast.extrapolation.rename(columns={"extrapolation_factor": "times the largest fitted compute"})
     tables.append(table("How far beyond the ladder", far))
     if decision is not None and len(decision.reach):
@@ -147,7 +147,10 @@ def _backtest(backtest: Backtest | None) -> Section:
 
 def _checks(fit: Fit) -> Section:
     frame = to_frame(fit.checks)
-    return Section("Checks of the sampler and the design", texts=(f"Gravest status: {fit.status}.",), tables=(table("Every check", frame),))
+    short = [f"{c.check} ({c.status}): {c.advice}" for c in fit.checks if c.status != "pass"]
+    said = "Every check passed; none of the data or the design warns that the runs cannot tell parameters apart." if not short else "What did not pass:"
+    texts = (f"Gravest status: {fit.status}.", said)
+    return Section("Checks of the sampler and the design", texts=texts, tables=(table("Every check", frame),), points=tuple(short))
 
 
 def _predictive(fit: Fit) -> Section:

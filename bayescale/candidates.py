@@ -18,9 +18,15 @@ from bayescale.folds import SAME_COST
 from bayescale.forecasting import Forecast, forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.parts import log_factors
+from bayescale.placing import corpus_of
+from bayescale.preferring import Preference
 from bayescale.preposterior import (
+    FLOOR,
+    SHUFFLES,
     Figures,
     Information,
+    Prospect,
+    bootstrap_error,
     combination,
     condensed,
     figures_of_items,
@@ -28,6 +34,9 @@ from bayescale.preposterior import (
     information,
     joined,
     log_likelihood,
+    most_telling,
+    prospect,
+    shuffled,
     weights_given,
     width_given,
 )
@@ -65,6 +74,9 @@ class Candidate:
             raise SettingError("candidate", rule="must have runs, or more items", got="neither", way_out="such as runs=[Target(...)], or items=4")
         if not np.isfinite(self.items) or self.items < 1:
             raise SettingError("items of a candidate", rule="must be 1 or more", got=repr(self.items), way_out="4 asks four times as many questions")
+        widened = [run.label for run in self.runs if run.shift]
+        if widened:
+            raise SettingError("runs of a candidate", rule="must be like the ladder's", got=f"{widened[0]} with a shift", way_out="leave shift= to targets")
         if self.cost is not None and not (np.isfinite(self.cost) and self.cost >= 0):
             raise SettingError("cost of a candidate", rule="must be money, 0 or more", got=repr(self.cost), way_out="such as cost=2e4")
 
@@ -84,6 +96,7 @@ class Question:
     candidates: Sequence[Candidate]
     cost: float | Cost
     value: Value
+    preference: Preference
     seed: int
 
     @cached_property
@@ -119,7 +132,8 @@ class Question:
         if not isinstance(self.cost, Cost) or not candidate.runs:
             rule = "must be given where no Cost says what its runs cost"
             raise SettingError(f"cost of candidate {candidate.label!r}", rule=rule, got="none", way_out="Candidate(runs=[...], cost=2e4)")
-        return float(self.cost.draw(candidate.runs, 1000, self.seed).sum(1).mean())
+        training = replace(self.cost, served_tokens=0.0)  # nobody serves evidence
+        return float(training.draw(candidate.runs, 1000, self.seed).sum(1).mean())
 
     def beyond(self, i: int) -> bool:
         """Whether a run is dearer than what any series of its corpus, or the link, has seen."""
@@ -131,11 +145,15 @@ class Question:
                         return True
         return False
 
-    def remark(self, i: int) -> str:
-        """What whoever pays should know of a candidate: that one of its runs takes more compute, 6ND, than a target."""
+    def remarks(self, i: int) -> list[str]:
+        """What whoever pays should know of a candidate: runs that take more compute, 6ND, than a target; reruns."""
         dearest = max((run.compute_6nd for run in self.runs[i]), default=0.0)
         smaller = [t.label for t in self.targets if t.compute_6nd < dearest]
-        return f"dearer to train than {', '.join(smaller)} itself" if smaller else ""
+        fitted = self.fit.ladder.with_role("fit").runs
+        sizes = [(corpus, *np.log([n, d]).round(2)) for corpus, n, d in zip(fitted["corpus"], fitted["params"], fitted["tokens"], strict=True)]
+        again = any((corpus_of(run, self.fit.loss_data), *np.log([run.params, run.tokens]).round(2)) in sizes for run in self.runs[i])
+        said = [f"dearer to train than {', '.join(smaller)} itself"] if smaller else []
+        return said + (["a rerun, taken to share no noise with the first: worth this at most"] if again else [])
 
     def figures(self, i: int) -> Figures:
         """All that the i-th candidate would show, its errors of law and link beyond the ladder left out."""
@@ -150,43 +168,70 @@ class Question:
         """The mean of two halves of the draws, each weighed by the combination of figures that was found on the other."""
         figures, draws, tails = self.figures(i), self.of_targets(self.made), check_prob(0.9)
         net, x = self.net(draws), self.accuracy(draws)
-        rows = []
+        halves = []
         for k in (0, 1):
             rng, there, here = np.random.default_rng([self.seed, k]), slice(k, None, 2), slice(1 - k, None, 2)
             t = condensed(figures.of(here), combination(figures.of(there), x[there], rng))
             weights, pareto = weights_given(log_likelihood(*t, outcomes, rng))
-            mean = weights.mean(1, keepdims=True)
-            found = information(weights.T @ net[here], float(mean[:, 0] @ np.maximum(net[here].max(1), 0.0)))
-            ratios = [width_given(of, weights, tails).mean() / width_given(of, mean, tails)[0] for of in x[here].T]
-            rows.append([*found, float(np.mean(ratios)), float(np.quantile(pareto, 0.9))])
-        sample, error, perfect, baseline, ratio, pareto = np.mean(rows, 0)
-        error = np.hypot(error, rows[0][0] - rows[1][0]) / np.sqrt(2)  # of the outcomes, and of the draws
-        return _row(Information(sample, error, perfect, baseline), ratio, "reweighting", pareto, "")
+            mine = (weights, net[here], self.preference)
+            found = information(prospect(*mine), self.preference)
+            ratio = np.mean([width_given(of, weights, tails).mean() / width_given(of, weights.mean(1, keepdims=True), tails)[0] for of in x[here].T])
+            error = np.hypot(found.standard_error, bootstrap_error(*mine, rng))
+            halves.append([found.sample, error, shuffled(*mine, rng), found.perfect, ratio, np.quantile(pareto, 0.9)])
+        sample, _, floor, perfect, narrower, k90 = map(float, np.mean(halves, 0))
+        of_both = float(np.hypot(halves[0][1], halves[1][1]) / 2)
+        return _row(Information(sample, of_both, perfect), floor, narrower, "reweighting", k90, "")
 
     def outcomes(self, i: int, count: int) -> list[Ladder]:
-        """The ladder with outcomes of a candidate added, those of draws spread evenly over what it would show."""
-        t = self.figures(i).mean @ combination(self.figures(i), self.accuracy(self.of_targets(self.made)), np.random.default_rng(self.seed))
+        """The ladder with outcomes of a candidate added, those of draws spread evenly over what it would show, errors of law and link and noise included."""
+        drawn = self.made.draws.sel(target=[run.label for run in self.runs[i]])
+        columns = [np.log(drawn["loss"]), drawn["accuracy"]]
+        y = np.hstack([v.transpose("chain", "draw", "target", "task").values.reshape(drawn.sizes["chain"] * drawn.sizes["draw"], -1) for v in columns])
+        y = y[:, ~np.isnan(y).all(0)]
+        t = y @ most_telling(y, self.accuracy(self.of_targets(self.made)))
         chosen = np.argsort(t)[((np.arange(count) + 0.5) / count * len(t)).astype(int)]
         return [with_rows(self.fit.ladder, self._outcome(i, int(at))) for at in chosen]
 
     def by_fits(self, fits: Iterable[Fit]) -> dict[str, Any]:
-        """From fits with the outcomes of one candidate added."""
-        given, perfect, widths, failed, tails = [], [], [], 0, check_prob(0.9)
-        for again in fits:
-            if again.status in ("fail", "not run"):
-                failed += 1
+        """From fits with the outcomes of one candidate added, in the order of these."""
+        utility, regret, perfect, spread, widths, failed, tails = [], [], [], [], [], [], check_prob(0.9)
+        for m, again in enumerate(fits):
+            failed.append(again.status in ("fail", "not run"))
+            if failed[m]:
                 continue
             drawn = self.of_targets(forecast(again, list(self.targets), seed=self.seed))
             net = self.net(drawn)
-            given.append(net.mean(0))
-            perfect.append(np.maximum(net.max(1), 0.0).mean())
+            u = self.preference.utility(net)
+            utility.append(u.mean(0))
+            regret.append((net < 0).mean(0))
+            perfect.append(self.preference.utility(np.maximum(net.max(1), 0.0)).mean())
+            spread.append(np.atleast_2d(np.cov(u.T)) / len(u))
             widths.append(np.diff(np.quantile(self.accuracy(drawn), tails, axis=0), axis=0)[0])
-        note = f"a check failed in {failed} of {failed + len(given)} fits, which are left out" if failed else ""
-        if not given:
-            return _row(Information(*[float("nan")] * 4), float("nan"), "refitting", float("nan"), note)
+        lost = [str(m + 1) for m in np.flatnonzero(failed)]
+        note = f"a check failed in fits {', '.join(lost)} of {len(failed)}, lowest outcome first, which are left out" if lost else ""
+        if not utility:
+            return _row(Information(*[float("nan")] * 3), float("nan"), float("nan"), "refitting", float("nan"), note)
         now = np.diff(np.quantile(self.accuracy(self.of_targets(self.made)), tails, axis=0), axis=0)[0]
-        row = _row(information(np.array(given), float(np.mean(perfect))), float(np.mean(np.mean(widths, 0) / now)), "refitting", float("nan"), note)
-        return row | {"reliable": failed <= MOST_FAILED * (failed + len(given))}
+        found = information(Prospect(np.array(utility), np.array(regret), float(np.mean(perfect))), self.preference)
+        floor = self._noise(np.mean(utility, 0), np.mean(regret, 0), np.array(spread))
+        row = _row(found, floor, float(np.mean(np.mean(widths, 0) / now)), "refitting", float("nan"), note)
+        return row | {"reliable": sum(failed) <= MOST_FAILED * len(failed) and not failed[0] and not failed[-1]}
+
+    def _noise(self, utility: np.ndarray, regret: np.ndarray, spread: np.ndarray) -> float:
+        """EVSI that Monte Carlo error alone comes to: of refits whose means differ by no more than it; its 90 % quantile."""
+        rng, found = np.random.default_rng(self.seed), []
+        for _ in range(SHUFFLES):
+            noisy = np.array([rng.multivariate_normal(utility, of, method="eigh") for of in spread])
+            nothing = Prospect(noisy, np.broadcast_to(regret, noisy.shape), float("nan"))
+            found.append(information(nothing, self.preference).sample)
+        return float(np.quantile(found, FLOOR))
+
+    def _flops(self, run: Target) -> float | None:
+        """What the run would be measured at, where the ladder is: 6ND times the median ratio of its runs."""
+        if run.flops is not None or not self.fit.loss_data.compute_is_measured:
+            return run.flops
+        runs = self.fit.ladder.with_role("fit").runs
+        return run.compute_6nd * float((runs["flops"] / (6.0 * runs["params"] * runs["tokens"])).median())
 
     def _outcome(self, i: int, at: int) -> pd.DataFrame:
         """Rows of the run table as one draw of the posterior gives them."""
@@ -199,11 +244,12 @@ class Question:
                 loss, accuracy = (float(one[q].sel(target=run.label, task=task)) for q in ("loss", "accuracy"))
                 if np.isfinite(loss):
                     about = table.loc[(run.label, str(task))]
-                    size = {"run": run.label, "params": run.params, "tokens": run.tokens, "flops": run.flops, "corpus": about["corpus"]}
+                    size = {"run": run.label, "params": run.params, "tokens": run.tokens, "flops": self._flops(run), "corpus": about["corpus"]}
+                    size |= {} if run.unique_tokens is None else {"unique_tokens": run.unique_tokens}
                     rows.append(size | {"task": str(task), "loss_name": about["loss_name"], "loss": loss, "accuracy": accuracy, "role": "fit"})
         return pd.DataFrame(rows).dropna(axis=1, how="all")
 
 
-def _row(found: Information, ratio: float, method: str, k: float, note: str) -> dict[str, Any]:
-    about = {"evsi": found.sample, "evsi_se": found.standard_error, "evpi": found.perfect, "narrowing": 1 - ratio}
+def _row(found: Information, floor: float, ratio: float, method: str, k: float, note: str) -> dict[str, Any]:
+    about = {"evsi": found.sample, "evsi_se": found.standard_error, "evsi_floor": floor, "evpi": found.perfect, "narrowing": 1 - ratio}
     return about | {"method": method, "k": k, "note": note, "reliable": bool(np.isfinite(found.sample)) and not k > UNRELIABLE}

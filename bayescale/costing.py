@@ -62,10 +62,11 @@ class Cost:
         if self.device not in PEAK:
             raise SettingError("device", rule=f"must be one of {', '.join(PEAK)}", got=repr(self.device), way_out="mend the name, or give the cost in money")
         for name, most in (("utilisation", 1.0), ("serving_utilisation", 1.0), ("price", np.inf), ("overhead", np.inf), ("served_tokens", np.inf)):
-            low, high = _ends(getattr(self, name))
-            if not 0 <= low <= high <= most or (most == 1.0 and low == 0):
+            given = getattr(self, name)
+            low, high = _ends(given) if isinstance(given, int | float) or (isinstance(given, tuple) and len(given) == 2) else (np.nan, np.nan)
+            if not (0 <= low <= high <= most and np.isfinite(high)) or (most == 1.0 and low == 0):
                 rule = "must be above 0 and at most 1" if most == 1.0 else "must be 0 or more"
-                raise SettingError(name, rule=f"{rule}, a range from low to high", got=repr(getattr(self, name)), way_out="such as 0.4, or (0.3, 0.45)")
+                raise SettingError(name, rule=f"{rule}, a range from low to high", got=repr(given), way_out="such as 0.4, or (0.3, 0.45)")
 
     def __str__(self) -> str:
         served = f", and {self.served_tokens:.3g} tokens served at {_shown(self.serving_utilisation)} of the peak" if self.served_tokens else ""
@@ -89,6 +90,10 @@ def cost_draws(cost: float | Cost | Mapping[str, float], targets: Sequence[Targe
     missing = [t.label for t in targets if isinstance(cost, Mapping) and t.label not in cost]
     if missing:
         raise SettingError("cost", rule="must be given for every target", got=f"none for {missing[0]!r}", way_out="add it to the mapping")
+    labels = {t.label for t in targets}
+    unknown = [name for name in cost if name not in labels] if isinstance(cost, Mapping) else []
+    if unknown:
+        raise SettingError("cost", rule="must be of targets of the forecast", got=repr(unknown[0]), way_out=f"use {', '.join(sorted(labels))}")
     money = np.array([float(cost[t.label] if isinstance(cost, Mapping) else cost) for t in targets])
     if not (np.isfinite(money) & (money >= 0)).all():
         raise SettingError("cost", rule="must be money, 0 or more", got=repr(cost), way_out="such as cost=9e6")

@@ -14,10 +14,10 @@ from bayescale.costing import Cost, cost_draws, money
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
 from bayescale.forecasting import Forecast
-from bayescale.preferring import Preference
+from bayescale.preferring import Preference, make_preference
 from bayescale.scoring import check_prob
 from bayescale.sensitivity import changes, flips, table
-from bayescale.valuing import Linear, Threshold, Value, reach, tasks_of, value_draws
+from bayescale.valuing import Linear, Threshold, Value, doubts, reach, tasks_of, value_draws
 
 Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]
 
@@ -39,15 +39,16 @@ class Decision:
         the net value is negative), prob_best (that it is the best of all targets, and positive), break_even_cost, break_even_shift (by how much every
         threshold may rise, or must fall, in accuracy; nan for values that have none).
     perfect_information
-        EVPI: the certainty equivalent of choosing with every net value known, less that of the choice as things stand (fund nothing is worth 0). No
-        evidence is worth more.
+        EVPI: the certainty equivalent of choosing with every net value known, price and utilisation included, less that of the choice as things stand (fund
+        nothing is worth 0). No evidence is worth more.
     reach
         P(reaching each threshold): target, task, threshold, prob; empty for other values.
     sensitivity
-        One row a change (of cost, threshold, discrepancy): what, by, net, prob_regret, verdict; of the target above.
+        One row a change (of cost, threshold, discrepancy): what, by, target (the one to fund then, or nearest to it), its net and prob_regret, verdict;
+        evidence left out. Empty where a check failed.
     flips
-        One row a kind of change: what, at (the amount nearest to no change at which fund becomes do not fund, or the other way round; nan where none does),
-        lowest and highest amount that was looked at.
+        One row a kind of change: what, at (the amount nearest to no change at which something is funded where nothing was, or nothing where something was; nan
+        where the verdict stays), lowest and highest amount that was looked at. Empty where a check failed.
     status, note
         Of the forecast.
     cost, value, evidence
@@ -84,6 +85,7 @@ def decide(
     evidence: Evidence | None = None,
     risk_aversion: float = 0.0,
     most_regret: float = 1.0,
+    stake: float | None = None,
     seed: int = 0,
 ) -> Decision:
     """Fund where the certainty equivalent of value - cost is positive and P(value < cost) at most `most_regret`, unless evidence is worth more than it costs.
@@ -97,45 +99,42 @@ def decide(
     value
         A `Threshold`, a `Linear`, or a function of the draws (over chain, draw, target, task) that leaves chain, draw and target.
     evidence
-        Of `value_of_information`, for the same targets, cost and value: without it, nothing is said of gathering evidence first.
+        Of `value_of_information`, for the same targets, cost, value and preferences: without it, nothing is said of gathering evidence first.
     risk_aversion
-        0 is indifferent to risk; at 1 a fair bet of the whole stake, the mean size of the value, is worth -0.43 stakes.
+        0 is indifferent to risk; at 1 a fair bet of the whole stake is worth -0.43 stakes.
     most_regret
         The largest P(value < cost) at which a run is funded.
+    stake
+        Money that risk is measured by: the most that the value can be, where None is given; a value that is a function has no such.
     seed
         Of what is uncertain in the cost.
 
     Raises
     ------
     SettingError
-        For a value that is nan or of another shape, tasks that the forecast lacks, a negative cost or risk aversion, a probability outside [0, 1], or evidence
-        about another question.
+        For a value that is nan or of another shape, tasks that the forecast lacks, a negative cost or risk aversion, a probability outside [0, 1], risk
+        aversion without a stake where the value is a function, or evidence about another question.
     """
-    if not np.isfinite(risk_aversion) or risk_aversion < 0:
-        raise SettingError("risk_aversion", rule="must be 0 or more", got=repr(risk_aversion), way_out="0 is indifferent to risk")
-    if not 0 <= most_regret <= 1:
-        raise SettingError("most_regret", rule="must lie in [0, 1]", got=repr(most_regret), way_out="0.2 is one in five")
+    preference = make_preference(value, risk_aversion, most_regret, stake)
     if evidence is not None:
-        _same_question(evidence, forecast, cost, value)
+        _same_question(evidence, forecast, cost, value, preference)
     worth = value_draws(value, forecast.draws).values.reshape(-1, len(forecast.targets))
     spent = cost_draws(cost, forecast.targets, len(worth), seed)
-    stake = float(np.abs(worth).mean(0).max()) or 1.0
-    preference = Preference(risk_aversion, most_regret, stake)
     net = worth - spent
     labels = [t.label for t in forecast.targets]
     options = _options(forecast, worth, spent, preference, value)
     best, funded = preference.choose(net)
-    changed = changes(forecast, value, worth, spent, best)
+    changed = changes(forecast, value, worth, spent)
     verdict, reason = _verdict(forecast.status, labels[best], options.iloc[best], evidence, funded=funded)
     return Decision(
         verdict=verdict,
         target=labels[best],
-        reason="; ".join([reason, *_doubts(forecast, value, labels[best])]),
+        reason="; ".join([reason, *doubts(forecast.table, tasks_of(value, forecast.draws["accuracy"]))]),
         options=options,
         perfect_information=preference.perfect_information(net),
         reach=reach(value, forecast.draws) if isinstance(value, Threshold) else pd.DataFrame(),
-        sensitivity=table(changed, preference),
-        flips=flips(changed, preference),
+        sensitivity=table(changed, labels, preference) if verdict != "undecided" else pd.DataFrame(),
+        flips=flips(changed, preference) if verdict != "undecided" else pd.DataFrame(),
         status=forecast.status,
         note=forecast.note,
         cost=cost,
@@ -144,26 +143,19 @@ def decide(
     )
 
 
-def _same_question(evidence: Evidence, forecast: Forecast, cost: float | Cost | Mapping[str, float], value: Value) -> None:
-    """A SettingError for evidence about other tasks or targets, or another cost or value."""
+def _same_question(evidence: Evidence, forecast: Forecast, cost: float | Cost | Mapping[str, float], value: Value, preference: Preference) -> None:
+    """A SettingError for evidence about other tasks or targets, or another cost, value or preference."""
     pairs = {
         "tasks": (set(evidence.tasks), set(map(str, forecast.draws.task.values))),
-        "targets": (set(evidence.targets), {t.label for t in forecast.targets}),
+        "targets": ({t.label: t for t in evidence.targets}, {t.label: t for t in forecast.targets}),
         "cost": (evidence.cost, cost),
         "value": (evidence.value, value),
+        "preference": (evidence.preference, preference),
     }
     for what, (got, wanted) in pairs.items():
         if got != wanted:
-            shown = ", ".join(sorted(got)) if isinstance(got, set) else str(got)
+            shown = ", ".join(sorted(got)) if isinstance(got, set | dict) else str(got)
             raise SettingError("evidence", rule=f"must be about the {what} of the decision", got=shown, way_out="value_of_information with the same")
-
-
-def _doubts(forecast: Forecast, value: Value, label: str) -> list[str]:
-    """That the ladder does not speak for some of the tasks that the value looks at (see `Fit.verdicts`)."""
-    looked_at = tasks_of(value, forecast.draws["accuracy"])
-    mine = forecast.table[(forecast.table["target"] == label) & forecast.table["task"].isin(looked_at)]
-    doubtful = [f"{row.task} ({row.verdict})" for row in mine.itertuples() if row.verdict not in ("predictable", "weak", None)]
-    return [f"the ladder does not speak for {', '.join(doubtful)}"] if doubtful else []
 
 
 def _options(forecast: Forecast, worth: np.ndarray, spent: np.ndarray, preference: Preference, value: Value) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bayescale.candidates import UNRELIABLE, Candidate, Question
@@ -17,11 +18,12 @@ from bayescale.fitting import Fitter
 from bayescale.ladder import Target
 from bayescale.layouts import AUTO
 from bayescale.links import get_link
+from bayescale.preferring import Preference, make_preference
 from bayescale.preparing import Settings
 from bayescale.valuing import Value
 
 OUTCOMES, REFITS = 400, 8
-COLUMNS = ("candidate", "cost", "evsi", "evsi_se", "net", "evpi", "narrowing", "narrowing_per_cost", "method", "k", "reliable", "note")
+COLUMNS = ("candidate", "cost", "evsi", "evsi_se", "evsi_floor", "net", "evpi", "narrowing", "narrowing_per_cost", "method", "k", "reliable", "note")
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,32 +33,38 @@ class Evidence:
     Parameters
     ----------
     table
-        One row a candidate: cost, evsi (expected value of its sample information), evsi_se (Monte Carlo), net (evsi - cost), evpi, narrowing (expected share
+        One row a candidate: cost, evsi (expected value of its sample information), evsi_se (its Monte Carlo error), evsi_floor (what Monte Carlo error alone
+        comes to, of evidence that tells nothing: its 90 % quantile), net (evsi - cost), evpi, narrowing (expected share
         by which the target's 90 % interval becomes narrower), narrowing_per_cost, method (``reweighting``, or ``refitting`` for runs beyond the ladder's
         frontier and where weights are unreliable), k (of the weights, its 90 % quantile over outcomes), reliable (not where
-        weights have k above 0.7, or more than a quarter of the fits failed a check), note.
+        weights have k above 0.7, or more than a quarter of the fits failed a check, or that of the lowest or highest outcome), note.
     targets, tasks
-        Of the forecast that it is about, by name.
-    cost, value
+        Of the forecast that it is about.
+    cost, value, preference
         As given.
     status
         Of the fit.
     """
 
     table: pd.DataFrame
-    targets: tuple[str, ...]
+    targets: tuple[Target, ...]
     tasks: tuple[str, ...]
     cost: float | Cost
     value: Value
+    preference: Preference
     status: Status
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The row of the candidate that is worth most beyond its cost; None where none is, by two standard errors and reliably.
+        """The row of the candidate that is worth most beyond its cost; None where none is, reliably, or a check of the fit failed.
 
-        A value of information is never negative, so that what Monte Carlo error adds to it is not taken away elsewhere.
+        What is left after the cost must be more than two standard errors, and more than Monte Carlo error alone comes to: a value of information is never
+        negative, so that what Monte Carlo error adds to it is not taken away elsewhere.
         """
-        worth = self.table[self.table["reliable"] & (self.table["net"] > 2 * self.table["evsi_se"])]
+        if self.status in ("fail", "not run"):
+            return None
+        beyond = np.maximum(2 * self.table["evsi_se"], self.table["evsi_floor"])
+        worth = self.table[self.table["reliable"] & (self.table["net"] > beyond)]
         return {str(k): v for k, v in worth.iloc[0].items()} if len(worth) else None
 
     def __repr__(self) -> str:
@@ -74,12 +82,15 @@ def value_of_information(
     *,
     cost: float | Cost,
     value: Value,
+    risk_aversion: float = 0.0,
+    most_regret: float = 1.0,
+    stake: float | None = None,
     outcomes: int = OUTCOMES,
     refits: int = REFITS,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> Evidence:
-    """EVSI of each candidate = E_y max(0, E[net | y]) - max(0, E net), over what it might show; fund nothing is worth 0.
+    """EVSI of each candidate = E_y max(0, E[u(net) | y]) - max(0, E u(net)), as certain sums, over what it might show; fund nothing is worth 0.
 
     Candidates at or below the ladder's frontier by weighing the posterior's draws (Pareto-smoothed importance sampling), their figures condensed to the
     linear combination that tells most of the targets; candidates beyond it, and those whose weights have k above 0.7, by fitting again on simulated
@@ -94,10 +105,10 @@ def value_of_information(
         What is to be decided on: one, or several of which one at most is funded.
     candidates
         What could be bought first; a `Target` is a candidate of one run.
-    cost, value
-        As in `decide`; a `Cost` gives candidates without a cost theirs. The value of information here is indifferent to risk.
+    cost, value, risk_aversion, most_regret, stake
+        As in `decide`; a `Cost` gives candidates without a cost theirs, without the tokens that nobody serves by them.
     outcomes, refits
-        Simulated outcomes of each candidate, by the one method and by the other.
+        Simulated outcomes of each candidate, by the one method and by the other: two or more.
     seed
         Of everything random.
     progress
@@ -114,8 +125,11 @@ def value_of_information(
         raise SettingError("fit", rule="must be of one law", got="a mixture of laws", way_out="ask the heaviest of its members")
     if fit.priors is None:
         raise SettingError("priors of the fit", rule="must be known to fit again", got="your own, which are not saved", way_out="fit anew with priors=")
+    if min(outcomes, refits) < 2:
+        raise SettingError("outcomes and refits", rule="must be 2 or more", got=f"{outcomes} and {refits}", way_out="leave them out")
     chosen = [c if isinstance(c, Candidate) else Candidate(runs=(c,)) for c in candidates]
-    asked = Question(fit, [target] if isinstance(target, Target) else list(target), chosen, cost, value, seed)
+    preference = make_preference(value, risk_aversion, most_regret, stake)
+    asked = Question(fit, [target] if isinstance(target, Target) else list(target), chosen, cost, value, preference, seed)
     spent, rows = [asked.cost_of(i) for i in range(len(chosen))], {}
     for i, candidate in enumerate(chosen):
         if progress is not None:
@@ -131,10 +145,10 @@ def value_of_information(
     for k, i in enumerate(again):
         rows[i] = asked.by_fits(_refitted(fitter, chosen[i].label, k * refits, refits, progress)) | {"k": rows[i]["k"] if i in rows else float("nan")}
     for i, row in rows.items():
-        row["note"] = "; ".join(filter(None, (asked.remark(i), row["note"])))
+        row["note"] = "; ".join([*asked.remarks(i), *filter(None, [row["note"]])])
     table = pd.DataFrame([_priced(chosen[i].label, spent[i], rows[i]) for i in range(len(chosen))])
-    targets, tasks = tuple(t.label for t in asked.targets), tuple(map(str, asked.made.draws.task.values))
-    return Evidence(table.sort_values("net", ascending=False, ignore_index=True), targets, tasks, cost, value, fit.status)
+    tasks = tuple(map(str, asked.made.draws.task.values))
+    return Evidence(table.sort_values("net", ascending=False, ignore_index=True), tuple(asked.targets), tasks, cost, value, preference, fit.status)
 
 
 def _refitted(fitter: Fitter, label: str, first: int, count: int, progress: Callable[[str, float], None] | None) -> Iterator[Fit]:

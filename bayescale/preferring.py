@@ -7,14 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from bayescale.errors import SettingError
+from bayescale.valuing import Linear, Threshold, Value
+
+STEEPEST = 600.0  # exponent of a utility: beyond it numbers end
+
 
 @dataclass(frozen=True)
 class Preference:
-    """u(x) = (1 - e^(-a x / stake)) / a, money itself where the risk aversion a is 0; and the largest probability of regret that is put up with."""
+    """u(x) = stake / a (1 - e^(-a x / stake)), money itself where the risk aversion a is 0; and the largest probability of regret that is put up with."""
 
     risk_aversion: float
     most_regret: float
     stake: float
+
+    def utility(self, net: np.ndarray) -> np.ndarray:
+        """U of each net value: of the size of money near 0."""
+        a = self.risk_aversion / self.stake
+        return net if a == 0 else -np.expm1(np.minimum(-a * net, STEEPEST)) / a
+
+    def certain_of(self, utility: float) -> float:
+        """The certain sum of that utility."""
+        a = self.risk_aversion / self.stake
+        return utility if a == 0 else float(-np.log1p(-a * utility) / a)
 
     def certain(self, net: np.ndarray) -> np.ndarray:
         """The certain sum that is as good: -stake / a ln E e^(-a net / stake), along the first axis."""
@@ -34,3 +49,25 @@ class Preference:
         """EVPI of a choice between runs with these net values, shape (draws, targets), and none."""
         best, funded = self.choose(net)
         return float(self.certain(np.maximum(net.max(1), 0.0)) - (self.certain(net)[best] if funded else 0.0))
+
+
+def make_preference(value: Value, risk_aversion: float, most_regret: float, stake: float | None) -> Preference:
+    """The preference asked for; the stake, where none is given, is the most that the value can be.
+
+    Raises
+    ------
+    SettingError
+        For a negative risk aversion, a probability outside [0, 1], a stake that is not positive, or none where risk is averse to and the value is a function.
+    """
+    if not np.isfinite(risk_aversion) or risk_aversion < 0:
+        raise SettingError("risk_aversion", rule="must be 0 or more", got=repr(risk_aversion), way_out="0 is indifferent to risk")
+    if not 0 <= most_regret <= 1:
+        raise SettingError("most_regret", rule="must lie in [0, 1]", got=repr(most_regret), way_out="0.2 is one in five")
+    most = value.most if isinstance(value, Threshold | Linear) else None
+    if risk_aversion == 0:
+        return Preference(0.0, most_regret, 1.0)
+    chosen = most if stake is None else stake
+    if chosen is None or not np.isfinite(chosen) or chosen <= 0:
+        rule = "must be money above 0, and given where risk is averse to and the value is a function"
+        raise SettingError("stake", rule=rule, got=repr(chosen), way_out="such as stake=3e6")
+    return Preference(risk_aversion, most_regret, float(chosen))

@@ -15,19 +15,37 @@ from scipy.special import softmax
 from scipy.stats import norm
 
 from bayescale.errors import SettingError
+from bayescale.models import score_sd
 from bayescale.parts import MixedParts, Parts
 from bayescale.predicting import AccuracyParts, expected
+from bayescale.preferring import Preference
 
 RIDGE = 1e-6  # of the regression that finds the combination, relative to its mean square
+BOOTSTRAPS, SHUFFLES, FLOOR = 30, 30, 0.9
+
+
+class Prospect(NamedTuple):
+    """What whoever decides would think of each target after each outcome, outcomes being even quantiles in their order.
+
+    Parameters
+    ----------
+    utility, regret
+        Expected utility, and P(net value < 0): shape (outcomes, targets).
+    perfect
+        Expected utility of choosing with every net value known.
+    """
+
+    utility: np.ndarray
+    regret: np.ndarray
+    perfect: float
 
 
 class Information(NamedTuple):
-    """Expected value of sample and of perfect information, the standard error of the former, and the value of the choice without either."""
+    """Expected value of sample and of perfect information, in money, and the standard error of the former that outcomes leave."""
 
     sample: float
     standard_error: float
     perfect: float
-    baseline: float
 
 
 class Figures(NamedTuple):
@@ -50,24 +68,45 @@ class Figures(NamedTuple):
         return Figures(*(array[draws] for array in self))
 
 
-def information(given: np.ndarray, perfect: float) -> Information:
-    """EVSI = mean_m max(0, max_t g_mt) - max(0, max_t mean_m g_mt), g the expected net value of each outcome and target; EVPI = `perfect` - the latter.
+def information(given: Prospect, preference: Preference) -> Information:
+    """EVSI = mean_m max(0, max_t g_mt) - max(0, max_t mean_m g_mt), g the expected utility of each outcome and target; EVPI = perfect - the latter.
 
-    Funding nothing is worth 0. Where g and `perfect` are averages over the same draws by the same weights, 0 <= EVSI <= EVPI hold exactly. The standard error
-    is that of a systematic sample, from differences of neighbours (Wolter 2007, Introduction to Variance Estimation, chapter 8); nan of a single outcome.
-
-    Parameters
-    ----------
-    given
-        g, shape (outcomes, targets), of outcomes that are even quantiles, in their order.
-    perfect
-        E max(0, max_t net).
+    Funding nothing is worth 0, and a target whose regret is likelier than whoever decides puts up with is not funded; where evidence would do no more than
+    forbid, it is worth nothing. All are certain sums. Utilities being averages over the same draws by the same weights, 0 <= EVSI <= EVPI hold exactly. The
+    standard error is that of a systematic sample, from differences of neighbours (Wolter 2007, Introduction to Variance Estimation, chapter 8); nan of a single
+    outcome.
     """
-    best = int(given.mean(0).argmax())
-    always = given[:, best] if given.mean(0)[best] > 0 else np.zeros(len(given))
-    gain = np.maximum(given.max(1), 0.0) - always  # never negative, and its mean is the EVSI
+    mean, allowed = given.utility.mean(0), given.regret <= preference.most_regret
+    now = np.where(given.regret.mean(0) <= preference.most_regret, mean, -np.inf)
+    best = int(now.argmax())
+    always = given.utility[:, best] if now[best] > 0 else np.zeros(len(given.utility))
+    gain = np.maximum(np.where(allowed, given.utility, -np.inf).max(1), 0.0) - always  # its mean is never negative without a cap on regret
+    before, sample = float(always.mean()), max(0.0, float(gain.mean()))
     error = float(np.sqrt((np.diff(gain) ** 2).mean() / (2 * len(gain)))) if len(gain) > 1 else float("nan")
-    return Information(float(gain.mean()), error, perfect - float(always.mean()), float(always.mean()))
+    certain = preference.certain_of(before)
+    worth = preference.certain_of(before + sample) - certain
+    return Information(worth, preference.certain_of(before + sample + error) - certain - worth, preference.certain_of(given.perfect) - certain)
+
+
+def prospect(weights: np.ndarray, net: np.ndarray, preference: Preference) -> Prospect:
+    """From weights of the draws given each outcome, (draws, outcomes), and net values, (draws, targets)."""
+    best = preference.utility(np.maximum(net.max(1), 0.0))
+    return Prospect(weights.T @ preference.utility(net), weights.T @ (net < 0), float(weights.mean(1) @ best))
+
+
+def bootstrap_error(weights: np.ndarray, net: np.ndarray, preference: Preference, rng: np.random.Generator) -> float:
+    """Standard error of the EVSI that the draws leave: its sd over draws drawn again with their weights."""
+    found = []
+    for _ in range(BOOTSTRAPS):
+        again = rng.integers(len(net), size=len(net))
+        mine = weights[again]
+        found.append(information(prospect(mine / mine.sum(0), net[again], preference), preference).sample)
+    return float(np.std(found))
+
+
+def shuffled(weights: np.ndarray, net: np.ndarray, preference: Preference, rng: np.random.Generator) -> float:
+    """EVSI that Monte Carlo error alone comes to: of outcomes that tell nothing, the net values in a random order; its 90 % quantile."""
+    return float(np.quantile([information(prospect(weights, rng.permutation(net), preference), preference).sample for _ in range(SHUFFLES)], FLOOR))
 
 
 def weights_given(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +137,11 @@ def combination(figures: Figures, x: np.ndarray, rng: np.random.Generator) -> np
     Draws that it was found on would take its chance correlations for knowledge: weigh others.
     """
     noise = np.einsum("jlf,jl->jf", figures.loading, rng.standard_normal(figures.loading.shape[:2]))
-    y = figures.mean + noise + figures.sd * rng.standard_normal(figures.sd.shape)
+    return most_telling(figures.mean + noise + figures.sd * rng.standard_normal(figures.sd.shape), x)
+
+
+def most_telling(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The same from figures as they were drawn, y of shape (draws, figures)."""
     scale = y.std(0) + np.finfo(float).tiny
     u, v = (y - y.mean(0)) / scale, (x - x.mean(0)) / (x.std(0) + np.finfo(float).tiny)
     w = np.linalg.solve(u.T @ u / len(u) + RIDGE * np.eye(u.shape[1]), u.T @ v / len(u))
@@ -171,10 +214,16 @@ def joined(one: Figures, other: Figures) -> Figures:
 
 
 def _scores_again(second: AccuracyParts, times: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and sd of the score on the further questions of every fitted cell: shape (draws, series, runs)."""
+    """Mean and sd of the score on the further questions of every fitted cell: shape (draws, series, runs).
+
+    Other questions scatter as questions drawn anew do, sqrt(p (1 - p) / items), more than seeds do on the same ones; that all runs meet the same ones is
+    left out.
+    """
     data = second.data
     z = (data.through - data.centre[:, None]) / data.scale[:, None]
-    return expected(second.model, second.real, np.where(np.asarray(data.layout.seen), z, 0.0), np.broadcast_to((times - 1) * data.items[:, None], z.shape))
+    items = np.broadcast_to((times - 1) * data.items[:, None], z.shape)
+    mean, _ = expected(second.model, second.real, np.where(np.asarray(data.layout.seen), z, 0.0), items)
+    return mean, np.asarray(score_sd(mean, items))
 
 
 def _chosen(parts: Parts | MixedParts, each: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The same question with other costs, thresholds and errors of law and link: how the verdict on one target moves, and where it flips."""
+"""The same question with other costs, thresholds and errors of law and link: how the verdict moves, and where it flips."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Change:
     shown, looked_at
         Amounts of the table, and those between which a flip is looked for, in order.
     net
-        Net value of every draw, (draws,), by the amount.
+        Net value, (draws, targets), by the amount.
     """
 
     what: str
@@ -44,43 +44,52 @@ class Change:
     net: Callable[[float], np.ndarray]
 
 
-def changes(forecast: Forecast, value: Value, worth: np.ndarray, spent: np.ndarray, target: int) -> list[Change]:
+def changes(forecast: Forecast, value: Value, worth: np.ndarray, spent: np.ndarray) -> list[Change]:
     """Of cost, of thresholds where there are some, and of the discrepancy; `worth` and `spent` have shape (draws, targets)."""
 
     def net(forecast: Forecast, value: Value) -> np.ndarray:
-        return value_draws(value, forecast.draws).values.reshape(worth.shape)[:, target] - spent[:, target]
+        return value_draws(value, forecast.draws).values.reshape(worth.shape) - spent
 
-    found = [Change("cost, times", 1.0, COSTS, COST_RANGE, lambda by: worth[:, target] - by * spent[:, target])]
+    found = [Change("cost, times", 1.0, COSTS, COST_RANGE, lambda by: worth - by * spent)]
     if isinstance(value, Threshold):
         found.append(Change("thresholds, plus", 0.0, SHIFTS, SHIFT_RANGE, lambda by: net(forecast, value.shifted(by))))
     return [*found, Change("discrepancy, times", 1.0, SCALES, SCALE_RANGE, lambda by: net(forecast.scaled(by), value))]
 
 
-def table(changes: Sequence[Change], preference: Preference) -> pd.DataFrame:
-    """What becomes of the net value: what, by, net, prob_regret, verdict; the question as it was asked first."""
+def table(changes: Sequence[Change], labels: Sequence[str], preference: Preference) -> pd.DataFrame:
+    """What becomes of the verdict: what, by, target (the one to fund, or nearest to it), its net and prob_regret, verdict; first the question as asked."""
     rows = []
     for what, by, net in [("as asked", 1.0, changes[0].net(1.0)), *((c.what, by, c.net(by)) for c in changes for by in c.shown)]:
-        about = {"what": what, "by": by, "net": float(net.mean()), "prob_regret": float((net < 0).mean())}
-        rows.append(about | {"verdict": "fund" if preference.funds(net) else "do not fund"})
+        best, funded = preference.choose(net)
+        about = {"what": what, "by": by, "target": labels[best], "net": float(net[:, best].mean()), "prob_regret": float((net[:, best] < 0).mean())}
+        rows.append(about | {"verdict": "fund" if funded else "do not fund"})
     return pd.DataFrame(rows)
 
 
 def flips(changes: Sequence[Change], preference: Preference) -> pd.DataFrame:
-    """The amount nearest to none at which the verdict becomes the other: what, at (nan where it does not), lowest and highest amount looked at."""
+    """The amount nearest to none at which something is funded where nothing was, or nothing where something was.
+
+    Columns what, at (nan where the verdict stays), lowest and highest amount looked at.
+    """
     return pd.DataFrame([{"what": c.what, "at": _flip(c, preference), "lowest": c.looked_at[0], "highest": c.looked_at[-1]} for c in changes])
 
 
 def _flip(change: Change, preference: Preference) -> float:
-    """By halving the nearest step of the amounts looked at that has different verdicts at its ends."""
-    asked = bool(preference.funds(change.net(change.none)))
-    each = [bool(preference.funds(change.net(by))) == asked for by in change.looked_at]
-    outward = sorted((i for i, same in enumerate(each) if not same), key=lambda i: abs(change.looked_at[i] - change.none))
-    if not outward:
-        return float("nan")
-    far = change.looked_at[outward[0]]
-    inner = [by for by in (*change.looked_at, change.none) if (by < far) == (change.none < far) and by != far]
-    near = max(inner) if change.none < far else min(inner)
+    """Outward from none on either side, by halving the first step at whose ends verdicts differ; steps are the finest that can be told apart."""
+    asked = preference.choose(change.net(change.none))[1]
+    found = []
+    for side in (1, -1):
+        near = change.none
+        for far in sorted((by for by in change.looked_at if side * (by - near) > 0), key=lambda by: side * by):
+            if preference.choose(change.net(far))[1] != asked:
+                found.append(_halved(change, preference, near, far, asked=asked))
+                break
+            near = far
+    return min(found, key=lambda by: abs(by - change.none), default=float("nan"))
+
+
+def _halved(change: Change, preference: Preference, near: float, far: float, *, asked: bool) -> float:
     for _ in range(HALVINGS):
         middle = 0.5 * (near + far)
-        near, far = (middle, far) if bool(preference.funds(change.net(middle))) == asked else (near, middle)
+        near, far = (middle, far) if preference.choose(change.net(middle))[1] == asked else (near, middle)
     return 0.5 * (near + far)

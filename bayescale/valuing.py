@@ -31,7 +31,7 @@ class Threshold:
     Raises
     ------
     SettingError
-        For an accuracy outside [0, 1], or negative weights.
+        For a worth that is not positive, an accuracy outside [0, 1], and tasks or weights beside one accuracy a task.
     """
 
     worth: float
@@ -40,9 +40,19 @@ class Threshold:
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", None if self.tasks is None else tuple(self.tasks))
+        if not np.isfinite(self.worth) or self.worth <= 0:
+            raise SettingError("worth of the threshold", rule="must be money above 0", got=repr(self.worth), way_out="such as worth=3e6")
+        if isinstance(self.accuracy, Mapping) and (self.tasks is not None or self.weights is not None):
+            raise SettingError("threshold", rule="has tasks and weights for the mean alone", got="an accuracy a task besides", way_out="leave them out")
         bad = [a for a in self.each.values() if not 0 <= a <= 1]
         if bad or not self.each:
             raise SettingError("accuracy of the threshold", rule="must lie in [0, 1]", got=repr(bad[0] if bad else {}), way_out="60 % is 0.6")
+
+    @property
+    def most(self) -> float:
+        """The most that it can be worth."""
+        return self.worth
 
     @property
     def each(self) -> dict[str, float]:
@@ -89,12 +99,29 @@ class Linear:
         The accuracy that is worth nothing, such as that of what is there already.
     tasks, weights
         As in `Threshold`.
+
+    Raises
+    ------
+    SettingError
+        For a point that is worth nothing or less, or a baseline outside [0, 1).
     """
 
     per_point: float
     baseline: float = 0.0
     tasks: Sequence[str] | None = None
     weights: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", None if self.tasks is None else tuple(self.tasks))
+        if not np.isfinite(self.per_point) or self.per_point <= 0:
+            raise SettingError("per_point", rule="must be money above 0", got=repr(self.per_point), way_out="such as per_point=1e5")
+        if not 0 <= self.baseline < 1:
+            raise SettingError("baseline", rule="must lie in [0, 1)", got=repr(self.baseline), way_out="60 % is 0.6")
+
+    @property
+    def most(self) -> float:
+        """The most that it can be worth."""
+        return 100 * self.per_point * (1 - self.baseline)
 
     def __str__(self) -> str:
         return f"{money(self.per_point)} for each point by which the {_mean_of(self.tasks, self.weights)} is above {100 * self.baseline:g} %"
@@ -156,6 +183,13 @@ def tasks_of(value: Value, accuracy: xr.DataArray) -> list[str]:
     if isinstance(value, Threshold | Linear):
         return scored(accuracy, value.tasks) if value.weights is None or value.tasks is not None else list(value.weights)
     return scored(accuracy, None)
+
+
+def doubts(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
+    """That the ladder does not speak for some of the tasks (see `Fit.verdicts`), from the table of a forecast; empty where it does."""
+    mine = table[table["task"].isin(tasks)].drop_duplicates("task")
+    doubtful = [f"{row.task} ({row.verdict})" for row in mine.itertuples() if row.verdict not in ("predictable", "weak", None)]
+    return [f"the ladder does not speak for {', '.join(doubtful)}"] if doubtful else []
 
 
 def weighted_mean(accuracy: xr.DataArray, tasks: Sequence[str] | None, weights: Mapping[str, float] | None) -> xr.DataArray:

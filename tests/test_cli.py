@@ -420,13 +420,15 @@ class TestDecide:
         assert (found["verdict"] == "undecided") == (found["status"] == "fail")
         assert {row["task"] for row in found["reach"]} == {"piqa", "mmlu", "every one"}
         assert found["asked"]["value"] == "5,000,000 if every one is reached: piqa 60 %, mmlu 30 %"
-        assert {row["what"] for row in found["flips"]} == {"cost, times", "thresholds, plus", "discrepancy, times"}
+        looked_at = {"cost, times", "thresholds, plus", "discrepancy, times"}
+        assert {row["what"] for row in found["flips"]} == (set() if found["verdict"] == "undecided" else looked_at)
         assert all(row["cost"] > 0 for row in found["options"])
 
     def test_as_tables(self, default_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("bayescale.cli.options.fit", lambda *_, **__: default_fit)
+        monkeypatch.setattr(Fit, "status", "pass")
         told = here("decide", "--per-point", "1e5", "--baseline", "0.5", "--cost", "1e5", "--candidates", "1B-10xC=20, 6e8:2e11=10")
-        assert told.out.split(":")[0] in {"FUND", "DO NOT FUND", "UNDECIDED", "GATHER EVIDENCE FIRST"}
+        assert told.out.split(":")[0] in {"FUND", "DO NOT FUND", "GATHER EVIDENCE FIRST"}
         for words in ("asked: value 100,000 for each point", "what would change it", "no evidence is worth more", "1B-10xC again"):
             assert words in " ".join(told.out.split())
 
@@ -434,9 +436,11 @@ class TestDecide:
         self, default_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("bayescale.cli.options.fit", lambda *_, **__: default_fit)
+        assert here("report", "--output", tmp_path / "r.html", "--json").status == (1 if default_fit.status == "fail" else 0)
+        monkeypatch.setattr(Fit, "status", "pass")
         told = here("report", "--output", tmp_path / "r.html", "--json")
         found = json.loads(told.out)
-        assert told.status == (1 if found["status"] == "fail" else 0)
+        assert told.status == 0
         assert found["bytes"] == (tmp_path / "r.html").stat().st_size
         assert list(found["missing"]) == ["How such forecasts have held"]
         bad = here("report", "--output", tmp_path / "nowhere" / "r.html")

@@ -53,6 +53,8 @@ def test_a_sum_or_sums_by_name() -> None:
         ({"utilisation": 1.2}, "at most 1"),
         ({"price": (3.0, 2.0)}, "from low to high"),
         ({"overhead": -0.1}, "0 or more"),
+        ({"price": np.inf}, "0 or more"),
+        ({"price": [2.0, 3.0]}, "0 or more"),
         ({"served_tokens": -1.0}, "0 or more"),
     ],
 )

@@ -16,13 +16,14 @@ from bayescale.errors import SettingError
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.preferring import Preference
-from bayescale.preposterior import Figures, combination, condensed, information, log_likelihood, weights_given, width_given
-from bayescale.sensitivity import changes, flips
+from bayescale.preposterior import Figures, bootstrap_error, combination, condensed, information, log_likelihood, prospect, shuffled, weights_given, width_given
+from bayescale.sensitivity import Change, changes, flips
 from bayescale.simulating import simulate
 from bayescale.valuing import Linear, Threshold, reach, value_draws
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]
 TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]
+INDIFFERENT = Preference(0.0, 1.0, 1.0)
 MONEY = st.floats(1.0, 1e9)
 SHARE = st.floats(0.0, 1.0)
 quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
@@ -62,13 +63,24 @@ class TestLaws:
         assert other.perfect_information == pytest.approx(unit * one.perfect_information, rel=1e-6, abs=1e-9 * unit * worth)
 
     @settings(max_examples=200, deadline=None, derandomize=True)
-    @given(seed=st.integers(0, 10_000), draws=st.integers(2, 40), outcomes=st.integers(1, 10), targets=st.integers(1, 3), scale=st.floats(1e-3, 1e3))
-    def test_no_information_is_worth_less_than_nothing_or_more_than_all(self, seed: int, draws: int, outcomes: int, targets: int, scale: float) -> None:
+    @given(
+        seed=st.integers(0, 10_000),
+        draws=st.integers(2, 40),
+        outcomes=st.integers(1, 10),
+        targets=st.integers(1, 3),
+        scale=st.floats(1e-3, 1e3),
+        aversion=st.floats(0.0, 3.0),
+        regret=SHARE,
+    )
+    def test_no_information_is_worth_less_than_nothing_or_more_than_all(
+        self, seed: int, draws: int, outcomes: int, targets: int, scale: float, aversion: float, regret: float
+    ) -> None:
         rng = np.random.default_rng(seed)
         net, weights = scale * rng.standard_t(3, (draws, targets)), rng.dirichlet(np.full(draws, 0.3), outcomes).T
-        found = information(weights.T @ net, float(weights.mean(1) @ np.maximum(net.max(1), 0.0)))
+        preference = Preference(aversion, regret, scale)
+        found = information(prospect(weights, net, preference), preference)
         assert found.sample >= 0
-        assert found.perfect >= found.sample - 1e-9 * scale
+        assert found.perfect >= found.sample - 1e-6 * scale
 
 
 class TestClosedForms:
@@ -91,7 +103,7 @@ class TestClosedForms:
         weights, k = weights_given(log_likelihood(*t, 400, rng))
         net = theta[1::2]
         assert np.quantile(k, 0.9) < 0.7
-        found = information(weights.T @ net[:, None], float(weights.mean(1) @ np.maximum(net, 0.0)))
+        found = information(prospect(weights, net[:, None], INDIFFERENT), INDIFFERENT)
         known = self.gain(self.SD**2 / np.sqrt(self.SD**2 + self.NOISE**2 / 5))
         of_draws = np.maximum(net, 0.0).std() / np.sqrt(len(net))
         assert found.sample == pytest.approx(known, abs=3 * np.hypot(found.standard_error, of_draws) if draws == 4000 else 0.02 * known)
@@ -115,6 +127,35 @@ class TestClosedForms:
         net = 3.0 + 2.0 * stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)
         assert Preference(0.8, 1.0, 5.0).certain(net[:, None])[0] == pytest.approx(3.0 - 0.8 * 4.0 / 10.0, rel=1e-3)
         assert Preference(0.0, 1.0, 5.0).certain(net[:, None])[0] == pytest.approx(3.0)
+
+
+class TestMonteCarloError:
+    """Of an EVSI by weights: outcomes that tell nothing, and its spread over fresh draws."""
+
+    @staticmethod
+    def drawn(rng: np.random.Generator, told: float, draws: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+        """Net values, and weights given outcomes that correlate with them by so much; E net is nil, where chance tells most."""
+        theta = rng.standard_normal(draws)
+        t = told * theta + np.sqrt(1 - told**2) * rng.standard_normal(draws)
+        y = stats.norm.ppf((np.arange(100) + 0.5) / 100)
+        weights = np.exp(-0.5 * ((y - t[:, None]) / 0.5) ** 2)
+        return (theta - theta.mean())[:, None], weights / weights.sum(0)
+
+    def test_the_floor_is_what_chance_gives(self) -> None:
+        rng = np.random.default_rng(0)
+        net, weights = self.drawn(rng, 0.0)
+        floor = shuffled(weights, net, INDIFFERENT, rng)
+        chance = [information(prospect(w, n, INDIFFERENT), INDIFFERENT).sample for n, w in (self.drawn(rng, 0.0) for _ in range(200))]
+        assert 0.75 < np.mean(np.array(chance) < floor) < 0.99
+        real = information(prospect(*self.drawn(rng, 0.8)[::-1], INDIFFERENT), INDIFFERENT).sample
+        assert real > 5 * floor
+
+    def test_the_bootstrap_is_the_spread_over_fresh_draws(self) -> None:
+        rng = np.random.default_rng(1)
+        each = [self.drawn(rng, 0.5) for _ in range(60)]
+        spread = np.std([information(prospect(w, n, INDIFFERENT), INDIFFERENT).sample for n, w in each])
+        errors = [bootstrap_error(w, n, INDIFFERENT, rng) for n, w in each[:5]]
+        assert np.mean(errors) == pytest.approx(spread, rel=0.5)
 
 
 class TestDecision:
@@ -155,6 +196,7 @@ class TestDecision:
         found = decide(replace(made, status=status), cost=1e-9, value=Threshold(1.0, 0.0))
         assert found.verdict == "undecided"
         assert "failed" in found.reason
+        assert len(found.sensitivity) == len(found.flips) == 0, "no verdict on top of a failed check"
         assert found.status == status
 
     def test_tasks_that_the_ladder_does_not_speak_for_are_named(self, made: Forecast) -> None:
@@ -163,6 +205,26 @@ class TestDecision:
         assert ["the ladder does not speak for a (no trend)" in reason for reason in said.values()] == [True, False]
         each = decide(doubtful, cost=1.0, value=Threshold(1.0, {"b": 0.3})).reason
         assert "speak" not in each
+
+    def test_an_option_that_nobody_would_buy_changes_no_verdict(self, made: Forecast) -> None:
+        """The stake is the value's, so that a second target cannot make anyone bolder."""
+        value = Threshold(10.0, float(made.draws["accuracy"].mean("task").isel(target=0).quantile(0.4)))
+        alone = replace(made, targets=made.targets[:1], draws=made.draws.isel(target=[0]))
+        first, second = (t.label for t in made.targets)
+        for aversion in (0.0, 0.5, 1.0, 3.0):
+            verdicts = {
+                decide(alone, cost=5.0, value=value, risk_aversion=aversion).verdict,
+                decide(made, cost={first: 5.0, second: 1e9}, value=value, risk_aversion=aversion).verdict,
+            }
+            assert len(verdicts) == 1
+
+    def test_sensitivity_is_of_the_choice_among_all(self, made: Forecast) -> None:
+        """The dear one is given up before anything is: then the other is funded."""
+        first, second = (t.label for t in made.targets)
+        found = decide(made, cost={first: 0.1, second: 5.0}, value=Threshold(10.0, 0.0, tasks=["a"]))
+        rows = found.sensitivity.query("what == 'cost, times'").set_index("by")
+        assert set(rows["target"]) == {first}
+        assert found.flips.set_index("what")["at"]["cost, times"] == pytest.approx(100.0, rel=0.1)
 
     def test_the_cap_on_regret_and_risk_aversion_stop_a_gamble(self, made: Forecast) -> None:
         gamble = {"cost": 1.0, "value": Threshold(3.0, float(made.draws["accuracy"].mean("task").sel(target=made.targets[1].label).quantile(0.5)))}
@@ -186,15 +248,19 @@ class TestDecision:
     def test_flips_are_the_nearest_change_that_turns_the_verdict(self, made: Forecast, share: float, preference: Preference) -> None:
         value = Threshold(10.0, float(made.draws["accuracy"].mean("task").isel(target=1).quantile(1 - share)))
         worth = value_draws(value, made.draws).values.reshape(-1, 2)
-        changed = changes(made, value, worth, np.full_like(worth, 5.0), target=1)
+        changed = changes(made, value, worth, np.full_like(worth, 5.0))
         found = flips(changed, preference).set_index("what")["at"]
         assert found.notna()["thresholds, plus"]
         for c in changed:
-            at, asked = found[c.what], bool(preference.funds(c.net(c.none)))
+
+            def funds(by: float, change: Change = c) -> bool:
+                return preference.choose(change.net(by))[1]
+
+            at, asked = found[c.what], funds(c.none)
             within = c.looked_at if np.isnan(at) else np.linspace(c.none, at, 20)[:-1]
-            assert {bool(preference.funds(c.net(by))) for by in within} == {asked}
+            assert {funds(by) for by in within} == {asked}
             if not np.isnan(at):
-                assert bool(preference.funds(c.net(at + 0.01 * (at - c.none)))) != asked
+                assert funds(at + 0.01 * (at - c.none)) != asked
 
     def test_without_discrepancy_the_scaled_forecast_is_narrower_and_at_one_the_same(self, made: Forecast) -> None:
         xr.testing.assert_allclose(made.scaled(1.0).draws, made.draws)
@@ -214,6 +280,9 @@ class TestBadInput:
             ({"value": Threshold(1.0, {"chess": 0.5})}, "chess"),
             ({"value": Linear(1.0, weights={"a": -1.0})}, "weights"),
             ({"risk_aversion": -1.0}, "0 or more"),
+            ({"risk_aversion": 1.0, "value": lambda d: d["accuracy"].mean("task")}, "stake"),
+            ({"risk_aversion": 1.0, "stake": -1.0}, "above 0"),
+            ({"cost": {"default-6": 1.0, "default-7": 1.0, "chess": 1.0}}, "chess"),
             ({"most_regret": 1.5}, r"\[0, 1\]"),
         ],
     )
@@ -221,7 +290,18 @@ class TestBadInput:
         with pytest.raises(SettingError, match=said):
             decide(made, **({"cost": 1.0, "value": Threshold(1.0, 0.5)} | settings))
 
-    @pytest.mark.parametrize("build", [lambda: Threshold(1.0, 60.0), lambda: Threshold(1.0, {"a": -0.1}), lambda: Threshold(1.0, {})])
-    def test_thresholds_outside_0_to_1(self, build: Callable[[], Threshold]) -> None:
-        with pytest.raises(SettingError, match=r"\[0, 1\]"):
+    @pytest.mark.parametrize(
+        ("build", "said"),
+        [
+            (lambda: Threshold(1.0, 60.0), r"\[0, 1\]"),
+            (lambda: Threshold(1.0, {"a": -0.1}), r"\[0, 1\]"),
+            (lambda: Threshold(1.0, {}), r"\[0, 1\]"),
+            (lambda: Threshold(-1.0, 0.5), "above 0"),
+            (lambda: Threshold(1.0, {"a": 0.5}, tasks=["a"]), "mean alone"),
+            (lambda: Linear(0.0), "above 0"),
+            (lambda: Linear(1.0, baseline=60.0), r"\[0, 1\)"),
+        ],
+    )
+    def test_values_that_are_none(self, build: Callable[[], Threshold | Linear], said: str) -> None:
+        with pytest.raises(SettingError, match=said):
             build()

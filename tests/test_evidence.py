@@ -16,6 +16,7 @@ from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Ladder, Target
+from bayescale.preferring import Preference
 from bayescale.preposterior import figures_of_items, figures_of_runs, joined
 from bayescale.updating import update
 from bayescale.valuing import Linear, Threshold
@@ -77,14 +78,15 @@ class TestEvidence:
         made = replace(forecast(default_fit, LARGE), status="pass")
         assert decide(replace(made, status="fail"), **MONEY, evidence=free).verdict == "undecided"
         assert decide(made, **MONEY, evidence=replace(free, status="fail")).verdict == "undecided"
-        sure = replace(free, table=free.table.assign(evsi=5e3, net=5e3, evsi_se=2e3), status="pass")
+        sure = replace(free, table=free.table.assign(evsi=5e3, net=5e3, evsi_se=2e3, evsi_floor=1e3), status="pass")
         found = decide(made, **MONEY, evidence=sure)
         assert found.verdict == "gather evidence first"
         assert "free is worth 5000 more than it costs" in found.reason
         without = decide(made, **MONEY).verdict
-        for doubtful in ({"evsi_se": 3e3}, {"reliable": False}, {"net": -1.0}):
+        for doubtful in ({"evsi_se": 3e3}, {"evsi_floor": 6e3}, {"reliable": False}, {"net": -1.0}):
             assert decide(made, **MONEY, evidence=replace(sure, table=sure.table.assign(**doubtful))).verdict == without
-        others = {"tasks": ("chess",), "targets": ("small",), "cost": 2e6, "value": Linear(1e5, 0.7)}
+        others = {"tasks": ("chess",), "targets": (replace(LARGE, tokens=1e12),), "cost": 2e6, "value": Linear(1e5, 0.7)}
+        others |= {"preference": Preference(1.0, 1.0, 1.0)}
         for name, other in others.items():
             with pytest.raises(SettingError, match=f"about the {name}"):
                 decide(made, **MONEY, evidence=replace(free, **{name: other}))
@@ -92,9 +94,22 @@ class TestEvidence:
     def test_a_candidate_dearer_than_a_target_is_said_to_be(self, default_fit: Fit) -> None:
         run = again(default_fit, "1B-10xC")
         found = value_of_information(default_fit, Target(1e9, 2e10, name="small"), [run, Candidate(items=2, cost=1.0)], cost=Cost(), value=MONEY["value"])
+        assert found.table["note"].str.contains("a rerun").sum() == 1
         notes = found.table.set_index("candidate")["note"]
         assert "dearer to train than small itself" in notes[run.label]
         assert "dearer" not in notes["2 x the questions"]
+
+    def test_whoever_puts_up_with_no_regret_pays_for_no_run_that_cannot_take_it_away(self, default_fit: Fit) -> None:
+        """At the cost at which nobody indifferent to risk knows what to do, a run that hardly narrows the forecast."""
+        value = Threshold(3e6, 0.7)
+        net = forecast(default_fit, LARGE).draws
+        cost = float(3e6 * (value.margin(net["accuracy"]) >= 0).mean())
+        asked = {"cost": cost, "value": value}
+        found = [
+            value_of_information(default_fit, LARGE, [Candidate([again(default_fit, "760M-10xC")], cost=0.0)], **asked, most_regret=cap) for cap in (1.0, 0.1)
+        ]
+        assert found[0].table["evsi"].item() > 0
+        assert found[1].table["evsi"].item() == 0
 
     @pytest.mark.slow
     def test_weighing_and_fitting_again_agree(self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +147,8 @@ class TestEvidence:
         ("asked", "said"),
         [
             ({"candidates": []}, "one or more"),
+            ({"candidates": [Candidate(items=2, cost=1.0)], "refits": 1}, "2 or more"),
+            ({"candidates": [Candidate(items=2, cost=1.0)], "risk_aversion": -1.0}, "0 or more"),
             ({"candidates": [Target(1e9, 1e11)]}, "cost of candidate"),
             ({"candidates": [Candidate([Target(1e9, 1e11)], cost=1.0)], "value": Threshold(1.0, 0.5, tasks=["chess"])}, "chess"),
         ],
@@ -145,12 +162,14 @@ class TestEvidence:
         with pytest.raises(SettingError, match="priors of the fit"):
             value_of_information(replace(default_fit, priors=None), LARGE, [Candidate(items=2, cost=1.0)], **MONEY)
 
-    @pytest.mark.parametrize("build", [lambda: Candidate(), lambda: Candidate(items=0.5), lambda: Candidate(items=2, cost=-1.0)])
+    @pytest.mark.parametrize(
+        "build", [lambda: Candidate(), lambda: Candidate(items=0.5), lambda: Candidate(items=2, cost=-1.0), lambda: Candidate([Target(1e9, 1e11, shift=0.1)])]
+    )
     def test_candidates_that_are_none(self, build: Any) -> None:
         with pytest.raises(SettingError, match="candidate"):
             build()
 
-    def test_a_cost_by_the_hour_prices_candidates_too(self, default_fit: Fit) -> None:
+    def test_a_cost_by_the_hour_prices_candidates_too_but_nobody_serves_them(self, default_fit: Fit) -> None:
         run = again(default_fit, "760M-5xC")
-        found = value_of_information(default_fit, LARGE, [run], cost=Cost(utilisation=0.4, price=2.0), value=MONEY["value"])
+        found = value_of_information(default_fit, LARGE, [run], cost=Cost(utilisation=0.4, price=2.0, served_tokens=1e13), value=MONEY["value"])
         assert found.table["cost"].item() == pytest.approx(float(Cost(utilisation=0.4, price=2.0).draw([run], 1, 0)[0, 0]))

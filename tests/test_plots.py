@@ -16,6 +16,7 @@ from bayescale.fitting import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.frontiers import frontier
 from bayescale.ladder import Target
+from bayescale.preferring import Preference
 from bayescale.valuing import Threshold
 
 mpl.use("Agg")
@@ -239,7 +240,7 @@ def test_a_frontier_has_bands_of_both_quantities(ladder_fit: Fit) -> None:
 def test_evidence_shows_values_costs_and_what_is_unreliable() -> None:
     about = {"evsi": [30.0, 10.0], "evsi_se": [5.0, 1.0], "cost": [10.0, 20.0], "net": [20.0, -10.0], "evpi": [100.0, 99.0], "reliable": [True, False]}
     table = pd.DataFrame({"candidate": ["one", "other"], **about})
-    ax = plots.plot_evidence(Evidence(table, ("large",), ("mmlu",), 1e6, Threshold(1.0, 0.5), "fail"))
+    ax = plots.plot_evidence(Evidence(table, (Target(7e9, 1e12),), ("mmlu",), 1e6, Threshold(1.0, 0.5), Preference(0.0, 1.0, 1.0), "fail"))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "other"]
     assert points(ax, filled=True)[0].tolist() == [30.0]
     assert points(ax, filled=False)[0].tolist() == [10.0]

@@ -14,6 +14,7 @@ from bayescale.ladder import Target
 from bayescale.requiring import required
 from bayescale.simulating import simulate
 
+Fit_verdicts = Fit.verdicts
 SIZES = [1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9]
 TOKENS = [2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11]
 
@@ -91,6 +92,20 @@ class TestRequired:
         assert (found.flops, found.params, found.tokens) == (None, None, None)
         assert "not within the range that this ladder can speak for" in repr(found)
 
+    def test_a_size_far_from_the_ladders_is_answered_only_where_its_multiplier_is_near(self, fitted: Fit) -> None:
+        """At 100 times the largest size little compute means almost no tokens: the ladder does not speak for that."""
+        found = required(fitted, fitted.ladder.tasks[0], 0.27, 0.5, params=1.6e11)
+        near = found.table["tokens"] / found.table["params"]
+        assert not found.table.loc[near < 0.1, "spoken_for"].any()
+        assert found.tokens is None or found.tokens / 1.6e11 > 0.1
+        nowhere = required(fitted, None, 0.5, 0.5, multiplier=1e6)
+        assert nowhere.flops is None
+        assert "no D / N is near its own" in nowhere.answer
+
+    def test_what_the_ladder_does_not_speak_for_is_named(self, fitted: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Fit, "verdicts", lambda self: Fit_verdicts(self).assign(verdict="no trend"))
+        assert "the ladder does not speak for" in required(fitted, fitted.ladder.tasks[0], 0.5, 0.5).answer
+
     @pytest.mark.parametrize(
         ("asked", "said"),
         [
@@ -98,6 +113,7 @@ class TestRequired:
             ({"tasks": "chess", "accuracy": 0.6}, "chess"),
             ({"tasks": None, "accuracy": 0.6, "params": 1e9, "multiplier": 20.0}, "one of them"),
             ({"tasks": None, "accuracy": 0.6, "params": -1e9}, "positive"),
+            ({"tasks": None, "accuracy": 0.6, "furthest": 0.05}, "above 0.1"),
         ],
     )
     def test_bad_input_is_told(self, fitted: Fit, asked: dict[str, Any], said: str) -> None:

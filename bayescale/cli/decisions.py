@@ -78,9 +78,9 @@ def decide(
     to_buy = asked_candidates(candidates, ladder, corpus, money)
     settings: dict[str, Any] = {"law": law, "link": link, "via": via, "pooling": pooling, "discrepancy": discrepancy}
     fitted = options.fit_shown(ladder, hidden=as_json, **settings, chains=chains, draws=draws, seed=seed)
-    evidence = evidence_shown(fitted, wanted, to_buy, money, value, seed, hidden=as_json)
-    preferences: dict[str, Any] = {"risk_aversion": risk_aversion, "most_regret": most_regret}
-    made = make_decision(forecast(fitted, wanted, seed=seed), cost=money, value=value, evidence=evidence, **preferences, seed=seed)
+    asked: dict[str, Any] = {"cost": money, "value": value, "risk_aversion": risk_aversion, "most_regret": most_regret, "seed": seed}
+    evidence = evidence_shown(fitted, wanted, to_buy, hidden=as_json, **asked)
+    made = make_decision(forecast(fitted, wanted, seed=seed), evidence=evidence, **asked)
     if as_json:
         print(json.dumps(showing.decision_json(fitted, made) | options.spent(), allow_nan=False))
     else:
@@ -122,17 +122,13 @@ def _candidate(word: str, ladder: Ladder, corpus: str | None) -> Candidate:
     return Candidate([run], cost=paid, name=run.label)
 
 
-def evidence_shown(
-    fit: Fit, targets: Sequence[Target], candidates: Sequence[Candidate], cost: float | Cost, value: Threshold | Linear, seed: int, *, hidden: bool
-) -> Evidence | None:
+def evidence_shown(fit: Fit, targets: Sequence[Target], candidates: Sequence[Candidate], *, hidden: bool, **asked: Any) -> Evidence | None:
     """What the candidates are worth, with a progress bar on stderr where somebody watches; None without candidates."""
     if not candidates:
         return None
     with options.bar(hidden=hidden) as bar:
         task = bar.add_task("candidates", total=1.0)
-        return value_of_information(
-            fit, targets, candidates, cost=cost, value=value, seed=seed, progress=lambda what, share: bar.update(task, description=what, completed=share)
-        )
+        return value_of_information(fit, targets, candidates, progress=lambda what, share: bar.update(task, description=what, completed=share), **asked)
 
 
 def _threshold(text: str) -> float | dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,8 +46,8 @@ def report(
     to_buy = decisions.asked_candidates(candidates, ladder, corpus, money)
     fitted = options.fit_shown(ladder, hidden=as_json, chains=chains, draws=draws, seed=seed)
     made = forecast(fitted, wanted, seed=seed)
-    evidence = decisions.evidence_shown(fitted, wanted, to_buy, money, value, seed, hidden=as_json)
-    decision = decide(made, cost=money, value=value, evidence=evidence, seed=seed)
+    asked: dict[str, Any] = {"cost": money, "value": value, "seed": seed}
+    decision = decide(made, evidence=decisions.evidence_shown(fitted, wanted, to_buy, hidden=as_json, **asked), **asked)
     held = make_backtest(ladder, chains=chains, draws=draws, seed=seed) if backtest else None
     written = make_report(fitted, made, backtest=held, decision=decision)
     written.save(output)

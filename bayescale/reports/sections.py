@@ -98,13 +98,15 @@ def _sensitivity(decision: Decision | None) -> Section:
     title = "What would change the verdict"
     if decision is None:
         return Section(title, missing="There is no verdict.")
+    if not len(decision.flips):
+        return Section(title, missing="A check failed: what is undecided has no verdict that could change.")
     turns = [
         f"{what.replace(',', '')} {at:.3g}" if at == at else f"{what.replace(', times', '').replace(', plus', '')}: at none from {lowest:g} to {highest:g}"
         for what, at, lowest, highest in decision.flips.itertuples(index=False)
     ]
     texts = (
-        f"Where fund and do not fund change places, each by itself, for {decision.target}: {'; '.join(turns)}.",
-        f"Knowing the outcome beforehand would be worth {money(decision.perfect_information)}: no evidence is worth more.",
+        f"Where funding something and funding nothing change places, each by itself: {'; '.join(turns)}.",
+        f"Knowing beforehand what each run would be worth and cost would be worth {money(decision.perfect_information)}: no evidence is worth more.",
     )
     return Section(title, texts=texts, tables=(table("The same question, changed", decision.sensitivity),))
 
@@ -116,9 +118,11 @@ def _evidence(decision: Decision | None) -> Section:
     from bayescale.plots import plot_evidence
 
     evidence = decision.evidence
-    columns = ["candidate", "cost", "evsi", "evsi_se", "net", "narrowing", "narrowing_per_cost", "method", "k", "reliable", "note"]
+    columns = ["candidate", "cost", "evsi", "evsi_se", "evsi_floor", "net", "narrowing", "narrowing_per_cost", "method", "k", "reliable", "note"]
     best = evidence.best
-    text = f"First {best['candidate']}." if best is not None else "None is worth its cost beyond Monte Carlo error, by two standard errors."
+    failed = "A check of the fit behind this evidence failed: it cannot be relied on."
+    none = failed if evidence.status in ("fail", "not run") else "None is worth its cost beyond Monte Carlo error."
+    text = none if best is None else f"First {best['candidate']}."
     said = "; ".join(f"{r.candidate}: {money(r.evsi)} for {money(r.cost)}" for r in evidence.table.head(12).itertuples())
     return Section(
         title,
@@ -197,7 +201,7 @@ def _influence(fit: Fit, forecast: Forecast) -> Section:
     )
     tables = (
         table("The forecast: sensitivity to each prior, the largest first", of_forecast.head(20)),
-        table("The parameters: sensitivity to their priors and to the data, the largest first", of_parameters.head(20)),
+        table("The parameters: sensitivity to all priors of their step together, and to the data, the largest first", of_parameters.head(20)),
     )
     return Section(title, texts=texts, tables=tables)
 

@@ -32,13 +32,15 @@ def print_decision(console: Console, decision: Decision, seconds: float) -> None
     if len(decision.reach):
         console.print("probability of reaching each threshold", highlight=False)
         print_frame(console, decision.reach)
-    console.print(f"what would change it, for {decision.target}", highlight=False)
-    print_frame(console, decision.sensitivity)
-    console.print("where fund and do not fund change places, nearest (nan: at none from lowest to highest)", highlight=False)
-    print_frame(console, decision.flips)
+    if len(decision.flips):
+        console.print("what would change it (target: the one to fund then, or nearest to it)", highlight=False)
+        print_frame(console, decision.sensitivity)
+        console.print("where funding something and nothing change places, nearest (nan: nowhere from lowest to highest)", highlight=False)
+        print_frame(console, decision.flips)
     if decision.evidence is not None:
         console.print("what could be bought first: expected value of its information (evsi) and what is left after its cost (net), best first", highlight=False)
         print_frame(console, decision.evidence.table.drop(columns=["evpi", "narrowing_per_cost"]))
-    console.print(f"knowing the outcome beforehand would be worth {decision.perfect_information:.3g}: no evidence is worth more", highlight=False)
+    known = f"{decision.perfect_information:.3g}"
+    console.print(f"knowing beforehand what each is worth and costs would be worth {known}: no evidence is worth more", highlight=False)
     console.print(f"checks: {decision.status}; {seconds:.1f} s in all", highlight=False)
     console.print(decision.note, highlight=False)

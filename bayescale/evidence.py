@@ -148,7 +148,7 @@ def value_of_information(
         row["note"] = "; ".join([*asked.remarks(i), *filter(None, [row["note"]])])
     table = pd.DataFrame([_priced(chosen[i].label, spent[i], rows[i]) for i in range(len(chosen))])
     tasks = tuple(map(str, asked.made.draws.task.values))
-    return Evidence(table.sort_values("net", ascending=False, ignore_index=True), tuple(asked.targets), tasks, cost, value, preference, fit.status)
+    return Evidence(table.sort_values(["net", "narrowing"], ascending=False, ignore_index=True), tuple(asked.targets), tasks, cost, value, preference, fit.status)
 
 
 def _refitted(fitter: Fitter, label: str, first: int, count: int, progress: Callable[[str, float], None] | None) -> Iterator[Fit]:

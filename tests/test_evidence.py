@@ -13,12 +13,14 @@ from bayescale.deciding import decide
 from bayescale.errors import SettingError
 from bayescale.evidence import value_of_information
 from bayescale.fits import Fit
-from bayescale.fitting import fit
+from bayescale.fitting import Fitter, fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Ladder, Target
+from bayescale.links import get_link
 from bayescale.preferring import Preference
+from bayescale.preparing import Settings
 from bayescale.preposterior import figures_of_items, figures_of_runs, joined
-from bayescale.updating import update
+from bayescale.updating import with_rows
 from bayescale.valuing import Linear, Threshold
 
 LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)
@@ -152,10 +154,12 @@ class TestEvidence:
         candidates = [Candidate([t], cost=0.0, name=t.label) for t in whole.targets("fit", "held_out") if t.label.startswith("1B")]
         fitted = fit(small)
         table = value_of_information(fitted, target, candidates, cost=5e5, value=Linear(1e5, 0.62), refits=4).table.set_index("candidate")
-        width = {}
-        for name in table.index:
-            added = update(fitted, rows[rows["run"] == name].assign(role="fit", run=f"{name}-new"), targets=[]).fit
-            mean = forecast(added, target).mean()
+        names = list(table.index)
+        added = [with_rows(small, rows[rows["run"] == name].assign(role="fit", run=f"{name}-new")) for name in names]
+        settings = Settings(fitted.law, get_link(small.link), fitted.via, fitted.pooling, fitted.discrepancy.kind, fitted.noise, fitted.blocks, {})
+        fitter, width = Fitter(settings, fitted.sampler, added), {}
+        for i, name in enumerate(names):
+            mean = forecast(fitter.fit(i), target).mean()
             width[name] = float((mean["upper"] - mean["lower"]).iloc[0])
         print(f"\n{table.assign(width=width).T.to_string()}")
         assert width[table.index[0]] < np.median(list(width.values()))

@@ -7,6 +7,7 @@ import pytest
 from test_architecture import ORDER, ROOT
 
 import bayescale
+from bayescale import plots
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -25,8 +26,10 @@ def anchors(path: Path) -> set[str]:
 
 
 def test_api_page_has_every_public_name_and_no_other() -> None:
-    documented = re.findall(r"^\.\. (?:auto\w+|py:\w+):: bayescale\.(\w+)", text("api"), re.MULTILINE)
+    documented = re.findall(r"^\.\. (?:auto\w+|py:\w+):: bayescale\.(\w+)(?:\(\))?$", text("api"), re.MULTILINE)
     assert sorted(documented) == sorted(bayescale.__all__)
+    figures = re.findall(r"^\.\. autofunction:: bayescale\.plots\.(\w+)$", text("api"), re.MULTILINE)
+    assert sorted(figures) == sorted(plots.__all__)
 
 
 def test_architecture_page_lists_the_modules_in_order() -> None:

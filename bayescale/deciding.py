@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks import Status
-from bayescale.costing import Cost, cost_draws, money
+from bayescale.costing import Price, cost_draws, money
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
 from bayescale.forecasting import Forecast
@@ -65,7 +64,7 @@ class Decision:
     flips: pd.DataFrame
     status: Status
     note: str
-    cost: float | Cost | Mapping[str, float]
+    cost: Price
     value: Value
     evidence: Evidence | None = None
 
@@ -73,14 +72,14 @@ class Decision:
         return f"Decision({self.verdict!r}: {self.reason})"
 
     def _repr_html_(self) -> str:
-        tables = (self.options, self.reach, self.flips, self.sensitivity)
+        tables = [self.options, self.reach, self.flips, self.sensitivity, *([] if self.evidence is None else [self.evidence.table])]
         return f"<p><b>{self.verdict}</b>: {self.reason}</p>" + "".join(t.to_html(index=False, float_format=lambda v: f"{v:.4g}") for t in tables if len(t))
 
 
 def decide(
     forecast: Forecast,
     *,
-    cost: float | Cost | Mapping[str, float],
+    cost: Price,
     value: Value,
     evidence: Evidence | None = None,
     risk_aversion: float = 0.0,
@@ -143,7 +142,7 @@ def decide(
     )
 
 
-def _same_question(evidence: Evidence, forecast: Forecast, cost: float | Cost | Mapping[str, float], value: Value, preference: Preference) -> None:
+def _same_question(evidence: Evidence, forecast: Forecast, cost: Price, value: Value, preference: Preference) -> None:
     """A SettingError for evidence about other tasks or targets, or another cost, value or preference."""
     pairs = {
         "tasks": (set(evidence.tasks), set(map(str, forecast.draws.task.values))),

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale.candidates import UNRELIABLE, Candidate, Question
 from bayescale.checks import Status
-from bayescale.costing import Cost
+from bayescale.costing import Price
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter
@@ -49,7 +49,7 @@ class Evidence:
     table: pd.DataFrame
     targets: tuple[Target, ...]
     tasks: tuple[str, ...]
-    cost: float | Cost
+    cost: Price
     value: Value
     preference: Preference
     status: Status
@@ -80,7 +80,7 @@ def value_of_information(
     target: Target | Sequence[Target],
     candidates: Sequence[Candidate | Target],
     *,
-    cost: float | Cost,
+    cost: Price,
     value: Value,
     risk_aversion: float = 0.0,
     most_regret: float = 1.0,
@@ -148,7 +148,9 @@ def value_of_information(
         row["note"] = "; ".join([*asked.remarks(i), *filter(None, [row["note"]])])
     table = pd.DataFrame([_priced(chosen[i].label, spent[i], rows[i]) for i in range(len(chosen))])
     tasks = tuple(map(str, asked.made.draws.task.values))
-    return Evidence(table.sort_values(["net", "narrowing"], ascending=False, ignore_index=True), tuple(asked.targets), tasks, cost, value, preference, fit.status)
+    return Evidence(
+        table.sort_values(["net", "narrowing"], ascending=False, ignore_index=True), tuple(asked.targets), tasks, cost, value, preference, fit.status
+    )
 
 
 def _refitted(fitter: Fitter, label: str, first: int, count: int, progress: Callable[[str, float], None] | None) -> Iterator[Fit]:

@@ -9,21 +9,22 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from bayescale.backtesting import backtest
 from bayescale.backtests import Backtest
 from bayescale.candidates import Candidate
+from bayescale.datasets import load_dataset
 from bayescale.deciding import Decision, decide
+from bayescale.errors import SettingError
 from bayescale.evidence import value_of_information
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast, forecast
+from bayescale.ladder import Ladder
 from bayescale.reports import Report, report
 from bayescale.reports.parts import table
 from bayescale.reports.sections import all_sections
-from bayescale.simulating import simulate
 from bayescale.valuing import Threshold
 
 TITLES = [
@@ -59,9 +60,9 @@ def decision(default_fit: Fit, made: Forecast) -> Decision:
 
 @pytest.fixture(scope="module")
 def held() -> Backtest:
-    """Two cuts of a ladder that knows nothing of the one reported on: what matters is how it is shown."""
-    drawn = simulate(params=np.geomspace(1e8, 3e9, 12), tokens=np.geomspace(2e9, 6e10, 12), tasks=("a",), link=None, seed=3)
-    return backtest(drawn.ladder, law="compute", cuts=[1e20, 3e20], chains=2, draws=60, baselines=False)
+    """Of the ladder's C4 losses alone."""
+    rows = load_dataset("ladder2024").frame.query("task == 'c4'").drop(columns="accuracy")
+    return backtest(Ladder.from_frame(rows, law="compute"), cuts=[5e19, 3e20], discrepancy="prior", chains=2, draws=60, baselines=False)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,14 @@ def test_figures_are_those_of_the_records(written: Report, decision: Decision, h
     assert [row[shown.columns.index("coverage")].text for row in shown.rows] == [f"{c:.3g}" for c in coverage["coverage"]]
     assert f"{100 * coverage['coverage'].iloc[0]:.0f} %" in sections["How such forecasts have held"].pictures[0].alternative
     assert "threshold" in sections["Forecast"].pictures[0].alternative
+
+
+def test_what_belongs_to_another_ladder_is_refused(default_fit: Fit, made: Forecast, decision: Decision, held: Backtest) -> None:
+    other = replace(held, cases=held.cases.assign(run="chess"))
+    with pytest.raises(SettingError, match="runs of the ladder"):
+        report(default_fit, made, backtest=other)
+    with pytest.raises(SettingError, match="targets of the forecast"):
+        report(default_fit, made, decision=replace(decision, options=decision.options.assign(target="chess")))
 
 
 def test_a_failed_check_stands_at_the_top(default_fit: Fit, made: Forecast, decision: Decision) -> None:

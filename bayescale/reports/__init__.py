@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from bayescale.backtests import Backtest
 from bayescale.deciding import Decision
+from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
 from bayescale.reports.parts import Section
@@ -52,7 +53,18 @@ def report(fit: Fit, forecast: Forecast, *, backtest: Backtest | None = None, de
         How the same settings forecast the ladder's own runs; without it the report says that nobody has looked.
     decision
         What the forecast is worth, with its evidence; without it the report has no verdict.
+
+    Raises
+    ------
+    SettingError
+        For a decision on other targets than the forecast's, or a backtest of runs that the ladder lacks.
     """
+    labels, runs = {t.label for t in forecast.targets}, set(fit.ladder.runs.index)
+    decided, held = set() if decision is None else set(decision.options["target"]), set() if backtest is None else set(backtest.cases["run"])
+    for what, got, known in (("decision", decided, labels), ("backtest", held, runs)):
+        if not got <= known:
+            rule = f"must be about the {'targets of the forecast' if what == 'decision' else 'runs of the ladder'}"
+            raise SettingError(what, rule=rule, got=", ".join(sorted(got - known)[:3]), way_out="give the one that belongs to this fit")
     sections = tuple(all_sections(fit, forecast, backtest, decision))
     loader = PackageLoader("bayescale.reports", "")
     template = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined).get_template("template.html.jinja")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bayescale.checks import Check
+from bayescale.costing import money
 from bayescale.errors import SettingError
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -37,10 +38,10 @@ def print_checks(console: Console, checks: Sequence[Check]) -> None:
 
 
 def print_frame(console: Console, frame: pd.DataFrame) -> None:
-    """One row a row, numbers to three digits."""
+    """One row a row, numbers to three digits, those from 10,000 to 10^12 to four and written out."""
     table = Table(*map(str, frame.columns))
     for values in frame.itertuples(index=False):
-        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in values))
+        table.add_row(*((money(v) if 1e4 <= abs(v) < 1e12 else f"{v:.3g}") if isinstance(v, float) else str(v) for v in values))
     console.print(table)
 
 

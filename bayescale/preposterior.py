@@ -141,11 +141,12 @@ def combination(figures: Figures, x: np.ndarray, rng: np.random.Generator) -> np
 
 
 def most_telling(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The same from figures as they were drawn, y of shape (draws, figures)."""
+    """The same from figures as they were drawn, y of shape (draws, figures); it rises with x of the first target."""
     scale = y.std(0) + np.finfo(float).tiny
     u, v = (y - y.mean(0)) / scale, (x - x.mean(0)) / (x.std(0) + np.finfo(float).tiny)
     w = np.linalg.solve(u.T @ u / len(u) + RIDGE * np.eye(u.shape[1]), u.T @ v / len(u))
-    return (w @ np.linalg.svd(u @ w, full_matrices=False)[2][0]) / scale
+    found = w @ np.linalg.svd(u @ w, full_matrices=False)[2][0]
+    return found * np.sign(v[:, 0] @ u @ found) / scale
 
 
 def condensed(figures: Figures, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

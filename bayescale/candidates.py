@@ -208,7 +208,7 @@ class Question:
             spread.append(np.atleast_2d(np.cov(u.T)) / len(u))
             widths.append(np.diff(np.quantile(self.accuracy(drawn), tails, axis=0), axis=0)[0])
         lost = [str(m + 1) for m in np.flatnonzero(failed)]
-        note = f"a check failed in fits {', '.join(lost)} of {len(failed)}, lowest outcome first, which are left out" if lost else ""
+        note = f"{len(lost)} of {len(failed)} fits left out (no. {', '.join(lost)} from the lowest outcome): a check failed" if lost else ""
         if not utility:
             return _row(Information(*[float("nan")] * 3), float("nan"), float("nan"), "refitting", float("nan"), note)
         now = np.diff(np.quantile(self.accuracy(self.of_targets(self.made)), tails, axis=0), axis=0)[0]

@@ -43,15 +43,15 @@ class Decision:
     reach
         P(reaching each threshold): target, task, threshold, prob; empty for other values.
     sensitivity
-        One row a change (of cost, threshold, discrepancy): what, by, target (the one to fund then, or nearest to it), its net and prob_regret, verdict;
-        evidence left out. Empty where a check failed.
+        One row a change (of cost, threshold, discrepancy): what, by, target (the one to fund then, or nearest to it), its net,
+        certainty_equivalent and prob_regret, verdict; evidence left out. Empty where a check failed.
     flips
         One row a kind of change: what, at (the amount nearest to no change at which something is funded where nothing was, or nothing where something was; nan
         where the verdict stays), lowest and highest amount that was looked at. Empty where a check failed.
     status, note
         Of the forecast.
-    cost, value, evidence
-        As given.
+    cost, value, preference, evidence
+        As asked.
     """
 
     verdict: Verdict
@@ -66,6 +66,7 @@ class Decision:
     note: str
     cost: Price
     value: Value
+    preference: Preference
     evidence: Evidence | None = None
 
     def __repr__(self) -> str:
@@ -138,6 +139,7 @@ def decide(
         note=forecast.note,
         cost=cost,
         value=value,
+        preference=preference,
         evidence=evidence,
     )
 
@@ -181,6 +183,9 @@ def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence |
         gain = f"{evidence.best['candidate']} is worth {money(evidence.best['net'])} more than it costs (standard error {money(evidence.best['evsi_se'])})"
         return "gather evidence first", f"{gain}; as things stand, {label}: {figures}"
     if funded:
-        return "fund", f"{label} is worth more than it costs: {figures}"
+        likely = "; regret is likelier than not" if option["prob_regret"] > 0.5 else ""
+        return "fund", f"{label} is worth more than it costs: {figures}{likely}"
+    if option["certainty_equivalent"] != option["net"]:
+        figures += f", as good as {money(option['certainty_equivalent'])} for certain"
     why = "is worth less than it costs" if option["net"] <= 0 else "is too great a risk"
     return "do not fund", f"{label} {why}: {figures}"

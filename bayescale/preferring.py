@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from bayescale.costing import money
 from bayescale.errors import SettingError
 from bayescale.valuing import Linear, Threshold, Value
 
@@ -20,6 +21,10 @@ class Preference:
     risk_aversion: float
     most_regret: float
     stake: float
+
+    def __str__(self) -> str:
+        averse = f"risk aversion {self.risk_aversion:g} at a stake of {money(self.stake)}" if self.risk_aversion else "indifferent to risk"
+        return averse + (f", regret at most {self.most_regret:g}" if self.most_regret < 1 else "")
 
     def utility(self, net: np.ndarray) -> np.ndarray:
         """U of each net value: of the size of money near 0."""

@@ -57,11 +57,12 @@ def changes(forecast: Forecast, value: Value, worth: np.ndarray, spent: np.ndarr
 
 
 def table(changes: Sequence[Change], labels: Sequence[str], preference: Preference) -> pd.DataFrame:
-    """What becomes of the verdict: what, by, target (the one to fund, or nearest to it), its net and prob_regret, verdict; first the question as asked."""
+    """What becomes of the verdict: what, by, target (the one to fund, or nearest to it), its net and so on, verdict; first as asked."""
     rows = []
     for what, by, net in [("as asked", 1.0, changes[0].net(1.0)), *((c.what, by, c.net(by)) for c in changes for by in c.shown)]:
         best, funded = preference.choose(net)
-        about = {"what": what, "by": by, "target": labels[best], "net": float(net[:, best].mean()), "prob_regret": float((net[:, best] < 0).mean())}
+        about = {"what": what, "by": by, "target": labels[best], "net": float(net[:, best].mean())}
+        about |= {"certainty_equivalent": float(preference.certain(net[:, best])), "prob_regret": float((net[:, best] < 0).mean())}
         rows.append(about | {"verdict": "fund" if funded else "do not fund"})
     return pd.DataFrame(rows)
 

@@ -153,13 +153,19 @@ def value_draws(value: Value, draws: xr.Dataset) -> xr.DataArray:
     SettingError
         Where the value is not of these dimensions, or not finite.
     """
+    if not callable(value):
+        raise SettingError(
+            "value", rule="must be a Threshold, a Linear or a function of the draws", got=repr(value), way_out="Threshold(worth=3e6, accuracy=0.7)"
+        )
     found = value(draws)
     wanted = {"chain", "draw", "target"}
     if not isinstance(found, xr.DataArray) or set(found.dims) != wanted:
         got = f"dimensions {found.dims}" if isinstance(found, xr.DataArray) else type(found).__name__
-        raise SettingError("value", rule="must give a DataArray over chain, draw and target", got=got, way_out="reduce the dimension task, and no other")
+        raise SettingError("value", rule="must give a DataArray over chain, draw and target", got=got, way_out="such as draws['accuracy'].mean('task')")
     if not np.isfinite(found).all():
-        raise SettingError("value", rule="must be finite for every draw", got="nan or infinity", way_out="leave out tasks that have no accuracy")
+        raise SettingError(
+            "value", rule="must be finite for every draw", got="nan or infinity", way_out="leave out tasks that have no accuracy, or mend the function"
+        )
     return found.transpose("chain", "draw", "target")
 
 

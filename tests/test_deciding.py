@@ -276,6 +276,7 @@ class TestBadInput:
             ({"value": lambda d: d["accuracy"].mean("task") * np.nan}, "finite"),
             ({"value": lambda d: d["accuracy"]}, "chain, draw and target"),
             ({"value": lambda d: 3.0}, "float"),
+            ({"value": 3e6}, "must be a Threshold"),
             ({"value": Threshold(1.0, 0.5, tasks=["chess"])}, "chess"),
             ({"value": Threshold(1.0, {"chess": 0.5})}, "chess"),
             ({"value": Linear(1.0, weights={"a": -1.0})}, "weights"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ from rich.console import Console
 from bayescale import showing
 from bayescale.candidates import Candidate
 from bayescale.cli import options
-from bayescale.costing import PEAK, Cost
+from bayescale.costing import PEAK, Cost, cost_draws
 from bayescale.deciding import decide as make_decision
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence, value_of_information
@@ -21,10 +22,11 @@ from bayescale.fits import Fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.layouts import AUTO
-from bayescale.valuing import Linear, Threshold
+from bayescale.preferring import make_preference
+from bayescale.valuing import Linear, Threshold, Value
 
-Worth = Annotated[float | None, typer.Option(help="What reaching the threshold is worth, in money.")]
-ThresholdText = Annotated[str | None, typer.Option(help="Mean accuracy over tasks to reach, as a share; or each task its own: mmlu=0.5,piqa=0.8.")]
+Worth = Annotated[float | None, typer.Option(help="What reaching the threshold is worth, in money; 3e6 on ladder2024.")]
+ThresholdText = Annotated[str | None, typer.Option(help="Mean accuracy to reach, as a share (0.7 on ladder2024); or each task its own: mmlu=0.5,piqa=0.8.")]
 Money = Annotated[float | None, typer.Option(help="Of each target, in money; without it, that of the device hours.")]
 CandidatesText = Annotated[
     str | None,
@@ -32,8 +34,16 @@ CandidatesText = Annotated[
         help="Runs that could be bought first, with commas: params:tokens, or for a rerun a name from the table; behind it =money where --cost is given."
     ),
 ]
+PerPoint = Annotated[float | None, typer.Option(help="Instead of a threshold: what each point of mean accuracy is worth.")]
+Baseline = Annotated[float, typer.Option(help="With --per-point: the accuracy that is worth nothing, as a share.")]
+Device = Annotated[str, typer.Option(help=f"One of {', '.join(PEAK)}.")]
+Utilisation = Annotated[str, typer.Option(help="Share of the device's peak that training reaches; a range with a comma.")]
+Price = Annotated[str, typer.Option(help="Of an hour of one device, in money; a range with a comma.")]
+ServedTokens = Annotated[float, typer.Option(help="Tokens that the model is to serve in its life, whose cost counts too.")]
+RiskAversion = Annotated[float, typer.Option(help="0 is indifferent to risk; 1 is cautious.")]
+MostRegret = Annotated[float, typer.Option(help="Largest probability of regret at which a run is funded.")]
 EXAMPLE = "ladder2024"  # asks for no value: it has one of its own, to show what a decision looks like
-EXAMPLE_VALUE = (3e6, "0.7")
+EXAMPLE_WORTH, EXAMPLE_THRESHOLD = 3e6, "0.7"
 EXAMPLE_CANDIDATES = "1B-10xC, 6e8:5e11, 2.6e9:1.2e11"  # of like compute: none beyond the ladder's dearest run
 
 
@@ -48,16 +58,16 @@ def decide(
     targets: options.TargetNames = None,
     worth: Worth = None,
     threshold: ThresholdText = None,
-    per_point: Annotated[float | None, typer.Option(help="Instead of a threshold: what each point of mean accuracy is worth.")] = None,
-    baseline: Annotated[float, typer.Option(help="With --per-point: the accuracy that is worth nothing, as a share.")] = 0.0,
+    per_point: PerPoint = None,
+    baseline: Baseline = 0.0,
     cost: Money = None,
-    device: Annotated[str, typer.Option(help=f"One of {', '.join(PEAK)}.")] = "H100",
-    utilisation: Annotated[str, typer.Option(help="Share of the device's peak that training reaches; a range with a comma.")] = "0.3,0.45",
-    price: Annotated[str, typer.Option(help="Of an hour of one device, in money; a range with a comma.")] = "2,3",
-    served_tokens: Annotated[float, typer.Option(help="Tokens that the model is to serve in its life, whose cost counts too.")] = 0.0,
+    device: Device = "H100",
+    utilisation: Utilisation = "0.3,0.45",
+    price: Price = "2,3",
+    served_tokens: ServedTokens = 0.0,
     candidates: CandidatesText = None,
-    risk_aversion: Annotated[float, typer.Option(help="0 is indifferent to risk; 1 is cautious.")] = 0.0,
-    most_regret: Annotated[float, typer.Option(help="Largest probability of regret at which a run is funded.")] = 1.0,
+    risk_aversion: RiskAversion = 0.0,
+    most_regret: MostRegret = 1.0,
     law: options.LawName = None,
     link: options.LinkName = None,
     via: options.Via = AUTO,
@@ -69,16 +79,15 @@ def decide(
     as_json: options.AsJson = False,
 ) -> None:
     """Fund it or don't: a forecast of the targets, what they are worth and what they cost. Without arguments, a worked example."""
-    if runs is None and dataset == EXAMPLE and worth is None and threshold is None and per_point is None:
-        worth, threshold, candidates = *EXAMPLE_VALUE, candidates or EXAMPLE_CANDIDATES
-    value = asked_value(worth, threshold, per_point, baseline)
-    money = Cost(device, _range("--utilisation", utilisation), _range("--price", price), served_tokens=served_tokens) if cost is None else cost
+    worth, threshold, candidates = example(runs, dataset, worth, threshold, per_point, cost, candidates)
+    value, money = asked_value(worth, threshold, per_point, baseline), asked_cost(cost, device, utilisation, price, served_tokens)
     ladder = options.read(runs, tasks, dataset)
     wanted = options.choose_targets(ladder, targets, params, tokens, flops, corpus)
     to_buy = asked_candidates(candidates, ladder, corpus, money)
+    asked: dict[str, Any] = {"cost": money, "value": value, "risk_aversion": risk_aversion, "most_regret": most_regret, "seed": seed}
+    check(ladder, wanted, **asked)
     settings: dict[str, Any] = {"law": law, "link": link, "via": via, "pooling": pooling, "discrepancy": discrepancy}
     fitted = options.fit_shown(ladder, hidden=as_json, **settings, chains=chains, draws=draws, seed=seed)
-    asked: dict[str, Any] = {"cost": money, "value": value, "risk_aversion": risk_aversion, "most_regret": most_regret, "seed": seed}
     evidence = evidence_shown(fitted, wanted, to_buy, hidden=as_json, **asked)
     made = make_decision(forecast(fitted, wanted, seed=seed), evidence=evidence, **asked)
     if as_json:
@@ -86,6 +95,33 @@ def decide(
     else:
         showing.print_decision(Console(width=showing.width()), made, options.spent()["seconds"])
     raise typer.Exit(1 if made.status == "fail" else 0)
+
+
+def example(
+    runs: Path | None, dataset: str, worth: float | None, threshold: str | None, per_point: float | None, cost: float | None, candidates: str | None
+) -> tuple[float | None, str | None, str | None]:
+    """Worth, threshold and candidates as given, those of the worked example where they are not and the ladder is its; candidates priced by the hour alone."""
+    if runs is not None or dataset != EXAMPLE or per_point is not None:
+        return worth, threshold, candidates
+    untouched = worth is None and threshold is None and cost is None
+    chosen = EXAMPLE_WORTH if worth is None else worth, EXAMPLE_THRESHOLD if threshold is None else threshold
+    return *chosen, EXAMPLE_CANDIDATES if untouched and candidates is None else candidates
+
+
+def asked_cost(cost: float | None, device: str, utilisation: str, price: str, served_tokens: float) -> float | Cost:
+    """The sum given, or that of the device hours."""
+    if cost is not None:
+        return cost
+    return Cost(device, _range("--utilisation", utilisation), _range("--price", price), served_tokens=served_tokens)
+
+
+def check(ladder: Ladder, targets: Sequence[Target], *, cost: float | Cost, value: Value, risk_aversion: float, most_regret: float, seed: int) -> None:
+    """What would be refused after the fit is refused before it."""
+    make_preference(value, risk_aversion, most_regret, None)
+    cost_draws(cost, targets, 1, seed)
+    unknown = [t for t in getattr(value, "each", {}) if t and t not in ladder.tasks]
+    if unknown:
+        raise SettingError("--threshold", rule="must name tasks of the ladder", got=repr(unknown[0]), way_out=f"use some of {', '.join(ladder.tasks)}")
 
 
 def asked_value(worth: float | None, threshold: str | None, per_point: float | None = None, baseline: float = 0.0) -> Threshold | Linear:

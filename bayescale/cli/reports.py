@@ -10,7 +10,6 @@ import typer
 
 from bayescale.backtesting import backtest as make_backtest
 from bayescale.cli import decisions, options
-from bayescale.costing import Cost
 from bayescale.deciding import decide
 from bayescale.forecasting import forecast
 from bayescale.reports import report as make_report
@@ -27,8 +26,16 @@ def report(
     targets: options.TargetNames = None,
     worth: decisions.Worth = None,
     threshold: decisions.ThresholdText = None,
+    per_point: decisions.PerPoint = None,
+    baseline: decisions.Baseline = 0.0,
     cost: decisions.Money = None,
+    device: decisions.Device = "H100",
+    utilisation: decisions.Utilisation = "0.3,0.45",
+    price: decisions.Price = "2,3",
+    served_tokens: decisions.ServedTokens = 0.0,
     candidates: decisions.CandidatesText = None,
+    risk_aversion: decisions.RiskAversion = 0.0,
+    most_regret: decisions.MostRegret = 1.0,
     output: Annotated[Path, typer.Option(help="File to write, HTML.")] = Path("report.html"),
     backtest: Annotated[bool, typer.Option("--backtest", help="Backtest the ladder too, which takes minutes.")] = False,
     seed: options.Seed = 0,
@@ -38,15 +45,15 @@ def report(
 ) -> None:
     """One HTML file: the verdict, the forecast, what it rests on. Without arguments, a worked example."""
     options.check_outputs(None, output)
-    if runs is None and dataset == decisions.EXAMPLE and worth is None and threshold is None:
-        worth, threshold, candidates = *decisions.EXAMPLE_VALUE, candidates or decisions.EXAMPLE_CANDIDATES
-    value, money = decisions.asked_value(worth, threshold), Cost() if cost is None else cost
+    worth, threshold, candidates = decisions.example(runs, dataset, worth, threshold, per_point, cost, candidates)
+    value, money = decisions.asked_value(worth, threshold, per_point, baseline), decisions.asked_cost(cost, device, utilisation, price, served_tokens)
     ladder = options.read(runs, tasks, dataset)
     wanted = options.choose_targets(ladder, targets, params, tokens, flops, corpus)
     to_buy = decisions.asked_candidates(candidates, ladder, corpus, money)
+    asked: dict[str, Any] = {"cost": money, "value": value, "risk_aversion": risk_aversion, "most_regret": most_regret, "seed": seed}
+    decisions.check(ladder, wanted, **asked)
     fitted = options.fit_shown(ladder, hidden=as_json, chains=chains, draws=draws, seed=seed)
     made = forecast(fitted, wanted, seed=seed)
-    asked: dict[str, Any] = {"cost": money, "value": value, "seed": seed}
     decision = decide(made, evidence=decisions.evidence_shown(fitted, wanted, to_buy, hidden=as_json, **asked), **asked)
     held = make_backtest(ladder, chains=chains, draws=draws, seed=seed) if backtest else None
     written = make_report(fitted, made, backtest=held, decision=decision)

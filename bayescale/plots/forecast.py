@@ -64,6 +64,8 @@ def plot_forecast(
         For an unknown quantity, one that the forecast lacks, or a `prob` outside (0, 1).
     """
     choose("quantity", quantity, ("accuracy", "loss"))
+    if threshold is not None and not isinstance(threshold, Threshold):
+        raise SettingError("threshold", rule="must be a Threshold", got=repr(threshold), way_out="Threshold(worth=3e6, accuracy=0.7)")
     rows = _intervals(forecast, quantity, prob)
     if rows.empty:
         raise SettingError("quantity", rule="must be one that the forecast has", got=repr(quantity), way_out="quantity='loss' draws its losses")

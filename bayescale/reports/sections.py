@@ -42,9 +42,10 @@ def _verdict(forecast: Forecast, decision: Decision | None) -> Section:
         status += " Its intervals and probabilities cannot be relied on; what failed stands under the checks of the sampler."
     if decision is None:
         return Section("Verdict", texts=(status,), missing="No decision was asked for: this report forecasts, and does not advise.")
-    asked = f"Asked: is a run worth its cost, if its value is {_words(decision.value)}, and its cost {_words(decision.cost)}?"
+    asked = f"Asked: is a run worth its cost, if its value is {_words(decision.value)}, and its cost {_words(decision.cost)}? ({decision.preference})"
     texts = (f"{decision.reason[0].upper()}{decision.reason[1:]}.", asked, status)
-    options = decision.options[["target", "cost", "value", "net", "lower", "upper", "prob_regret", "prob_best"]]
+    averse = ["certainty_equivalent"] if decision.preference.risk_aversion else []
+    options = decision.options[["target", "cost", "value", "net", "lower", "upper", *averse, "prob_regret", "prob_best"]]
     return Section(
         "Verdict", headline=decision.verdict.upper(), texts=texts, tables=(table("Money, by run; lower and upper: 90 % interval of the net value", options),)
     )
@@ -151,6 +152,7 @@ def _backtest(backtest: Backtest | None) -> Section:
 
 def _checks(fit: Fit) -> Section:
     frame = to_frame(fit.checks)
+    frame["value"] = frame["value"].map("{:.4g}".format)  # R-hat is told from its limit in the fourth digit
     short = [f"{c.check} ({c.status}): {c.advice}" for c in fit.checks if c.status != "pass"]
     said = "Every check passed; none of the data or the design warns that the runs cannot tell parameters apart." if not short else "What did not pass:"
     texts = (f"Gravest status: {fit.status}.", said)

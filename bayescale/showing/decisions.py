@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bayescale.costing import money
 from bayescale.deciding import Decision
 from bayescale.fits import Fit
 from bayescale.showing.forecasts import diagnostics
@@ -17,7 +18,7 @@ def decision_json(fit: Fit, decision: Decision) -> dict[str, Any]:
     """The JSON of `decide --json`."""
     tables = {"options": decision.options, "reach": decision.reach, "sensitivity": decision.sensitivity, "flips": decision.flips}
     tables |= {} if decision.evidence is None else {"evidence": decision.evidence.table}
-    asked = {"value": str(decision.value), "cost": str(decision.cost)}
+    asked = {"value": str(decision.value), "cost": str(decision.cost), "preference": str(decision.preference)}
     about = {"verdict": decision.verdict, "target": decision.target, "reason": decision.reason, "perfect_information": decision.perfect_information}
     rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
     return about | {"asked": asked} | rows | {"status": decision.status, "note": decision.note, "diagnostics": diagnostics(fit)}
@@ -26,7 +27,8 @@ def decision_json(fit: Fit, decision: Decision) -> dict[str, Any]:
 def print_decision(console: Console, decision: Decision, seconds: float) -> None:
     """The verdict and its reason, then what it rests on."""
     console.print(f"{decision.verdict.upper()}: {decision.reason}", highlight=False)
-    console.print(f"asked: value {decision.value}; cost {decision.cost}\n", highlight=False)
+    cost = money(decision.cost) if isinstance(decision.cost, int | float) else decision.cost
+    console.print(f"asked: value {decision.value}; cost {cost}; {decision.preference}\n", highlight=False)
     console.print("what each run is worth, in money (net: value less cost, its 90 % interval lower to upper)", highlight=False)
     print_frame(console, decision.options)
     if len(decision.reach):

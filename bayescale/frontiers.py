@@ -48,8 +48,9 @@ def frontier(
     Returns
     -------
     pandas.DataFrame
-        One row a (budget, quantity): flops, quantity (``params``, ``tokens``, ``multiplier``: at the optimum; ``loss given up``: a share of the loss, at
-        `multiplier`), multiplier (nan at the optimum), median, lower, upper, edge (share of draws whose optimum is none: it lies outside D / N = 0.01 to 1e6).
+        One row a (budget, quantity): flops, extrapolation_factor (times the largest 6ND fitted on the corpus), quantity (``params``, ``tokens``,
+        ``multiplier``: at the optimum; ``loss given up``: a share of the loss, at `multiplier`), multiplier (nan at the optimum), median, lower, upper, edge
+        (share of draws whose optimum is none: it lies outside D / N = 0.01 to 1e6).
         ``frame.attrs`` holds the status of the fit.
 
     Raises
@@ -66,6 +67,8 @@ def frontier(
     if fit.law.name == "compute":
         raise SettingError("law 'compute'", rule="knows only compute, not how it is spent", got="a question about N and D", way_out="fit law skaling")
     tails, s = check_prob(prob), _series(fit, loss_name, corpus)
+    runs = fit.ladder.with_role("fit").where(corpus=fit.loss_data.factors.pairs[s][0]).runs
+    largest = float((6.0 * runs["params"] * runs["tokens"]).max())
     rows = []
     for budget in each:
         log_loss = _log_loss(fit, s, budget, GRID)
@@ -77,7 +80,8 @@ def frontier(
         found |= {("loss given up", float(m)): np.maximum(lost[:, i], 0.0) for i, m in enumerate(multipliers)}
         for (quantity, m), draws in found.items():
             lower, median, upper = np.quantile(draws, [tails[0], 0.5, tails[1]])
-            rows.append({"flops": budget, "quantity": quantity, "multiplier": m, "median": median, "lower": lower, "upper": upper, "edge": edge})
+            about = {"flops": budget, "extrapolation_factor": budget / largest, "quantity": quantity}
+            rows.append(about | {"multiplier": m, "median": median, "lower": lower, "upper": upper, "edge": edge})
     frame = pd.DataFrame(rows)
     frame.attrs = {"status": fit.status, "prob": prob, "series": fit.loss_data.factors.pairs[s]}
     return frame

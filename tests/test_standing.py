@@ -51,6 +51,7 @@ class TestFrontier:
         corpus, name = fitted.loss_data.factors.pairs[0]
         found = frontier(fitted, 1e22, loss_name=name, corpus=corpus).query("quantity == 'loss given up'")
         assert (found["lower"] >= 0).all()
+        np.testing.assert_allclose(found["extrapolation_factor"], 1e22 / (6 * 1.6e9 * 1e11))
 
     @pytest.mark.parametrize(
         ("asked", "error", "said"),

@@ -21,7 +21,7 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
 
     Of each target the mean accuracy over all tasks is looked at, or, without accuracies, the mean log loss. The priors scaled are those of populations, of
     spreads between series, and of what is not pooled (group ``log_prior`` of `Fit.losses` and `Fit.accuracies`). Those of the errors beyond the ladder are not
-    among them: `Forecast.scaled` asks for these.
+    among them: `Forecast.scaled` asks for these. The weights of a mixture are taken as they are.
 
     Returns
     -------

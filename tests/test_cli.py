@@ -461,6 +461,7 @@ class TestDecide:
             (["--worth", "1e6", "--threshold", "high"], "must be a share"),
             (["--per-point", "1", "--worth", "1"], "stands instead of"),
             (["--device", "abacus"], "H100"),
+            (["--baseline", "0.5"], "goes with --per-point"),
             (["--candidates", "chess"], "params:tokens or runs of the table"),
             (["--candidates", "1e9:1e11=-5"], "0 or more"),
             (["--candidates", "1e9:1e11", "--cost", "1e6"], "a price each"),

@@ -130,6 +130,8 @@ def asked_value(worth: float | None, threshold: str | None, per_point: float | N
         if worth is not None or threshold is not None:
             raise SettingError("--per-point", rule="stands instead of --worth and --threshold", got="both", way_out="give one or the other")
         return Linear(per_point, baseline)
+    if baseline:
+        raise SettingError("--baseline", rule="goes with --per-point", got="no --per-point", way_out="give it, or leave --baseline out")
     if worth is None or threshold is None:
         raise SettingError("the value", rule="needs --worth and --threshold, or --per-point", got="not all", way_out="such as --worth 5e6 --threshold 0.7")
     return Threshold(worth, _threshold(threshold))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.costing import Cost, Price, cost_draws
+from bayescale.costing import AnyCost, Cost, cost_draws
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.folds import SAME_COST
@@ -94,7 +94,7 @@ class Question:
     fit: Fit
     targets: Sequence[Target]
     candidates: Sequence[Candidate]
-    cost: Price
+    cost: AnyCost
     value: Value
     preference: Preference
     seed: int

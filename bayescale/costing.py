@@ -11,7 +11,7 @@ from bayescale.errors import SettingError
 from bayescale.ladder import Target
 
 type Range = float | tuple[float, float]
-type Price = float | Cost | Mapping[str, float]
+type AnyCost = float | Cost | Mapping[str, float]
 PEAK = {  # dense bfloat16 FLOP/s of one device
     "A100": 312e12,  # NVIDIA, A100 Tensor Core GPU data sheet
     "H100": 989e12,  # NVIDIA, H100 Tensor Core GPU data sheet, SXM: 1,979e12 with sparsity, half of it dense
@@ -84,7 +84,7 @@ class Cost:
         return price * (1 + overhead) * (training / utilisation + inference / serving) / PEAK[self.device] / 3600
 
 
-def cost_draws(cost: Price, targets: Sequence[Target], draws: int, seed: int) -> np.ndarray:
+def cost_draws(cost: AnyCost, targets: Sequence[Target], draws: int, seed: int) -> np.ndarray:
     """Money of every target, shape (draws, targets): a sum for each, one sum a target by name, or a `Cost`."""
     if isinstance(cost, Cost):
         return cost.draw(targets, draws, seed)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks import Status
-from bayescale.costing import Price, cost_draws, money
+from bayescale.costing import AnyCost, cost_draws, money
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
 from bayescale.forecasting import Forecast
@@ -64,7 +64,7 @@ class Decision:
     flips: pd.DataFrame
     status: Status
     note: str
-    cost: Price
+    cost: AnyCost
     value: Value
     preference: Preference
     evidence: Evidence | None = None
@@ -80,7 +80,7 @@ class Decision:
 def decide(
     forecast: Forecast,
     *,
-    cost: Price,
+    cost: AnyCost,
     value: Value,
     evidence: Evidence | None = None,
     risk_aversion: float = 0.0,
@@ -125,7 +125,7 @@ def decide(
     options = _options(forecast, worth, spent, preference, value)
     best, funded = preference.choose(net)
     changed = changes(forecast, value, worth, spent)
-    verdict, reason = _verdict(forecast.status, labels[best], options.iloc[best], evidence, funded=funded)
+    verdict, reason = _verdict(forecast.status, labels[best], options.iloc[best], evidence, preference, funded=funded)
     return Decision(
         verdict=verdict,
         target=labels[best],
@@ -144,7 +144,7 @@ def decide(
     )
 
 
-def _same_question(evidence: Evidence, forecast: Forecast, cost: Price, value: Value, preference: Preference) -> None:
+def _same_question(evidence: Evidence, forecast: Forecast, cost: AnyCost, value: Value, preference: Preference) -> None:
     """A SettingError for evidence about other tasks or targets, or another cost, value or preference."""
     pairs = {
         "tasks": (set(evidence.tasks), set(map(str, forecast.draws.task.values))),
@@ -173,7 +173,7 @@ def _options(forecast: Forecast, worth: np.ndarray, spent: np.ndarray, preferenc
     return pd.DataFrame(columns | {"break_even_cost": worth.mean(0), "break_even_shift": shift})
 
 
-def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence | None, *, funded: bool) -> tuple[Verdict, str]:
+def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence | None, preference: Preference, *, funded: bool) -> tuple[Verdict, str]:
     figures = f"expected net value {money(option['net'])}, probability of regret {option['prob_regret']:.2f}"
     if status in ("fail", "not run"):
         return "undecided", f"a check of the fit behind this forecast failed, so its probabilities cannot be relied on ({label}: {figures})"
@@ -185,7 +185,7 @@ def _verdict(status: Status, label: str, option: pd.Series, evidence: Evidence |
     if funded:
         likely = "; regret is likelier than not" if option["prob_regret"] > 0.5 else ""
         return "fund", f"{label} is worth more than it costs: {figures}{likely}"
-    if option["certainty_equivalent"] != option["net"]:
+    if preference.risk_aversion:
         figures += f", as good as {money(option['certainty_equivalent'])} for certain"
     why = "is worth less than it costs" if option["net"] <= 0 else "is too great a risk"
     return "do not fund", f"{label} {why}: {figures}"

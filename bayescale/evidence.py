@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale.candidates import UNRELIABLE, Candidate, Question
 from bayescale.checks import Status
-from bayescale.costing import Price
+from bayescale.costing import AnyCost
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter
@@ -49,7 +49,7 @@ class Evidence:
     table: pd.DataFrame
     targets: tuple[Target, ...]
     tasks: tuple[str, ...]
-    cost: Price
+    cost: AnyCost
     value: Value
     preference: Preference
     status: Status
@@ -80,7 +80,7 @@ def value_of_information(
     target: Target | Sequence[Target],
     candidates: Sequence[Candidate | Target],
     *,
-    cost: Price,
+    cost: AnyCost,
     value: Value,
     risk_aversion: float = 0.0,
     most_regret: float = 1.0,

@@ -17,7 +17,7 @@ FLOOR = 0.9  # quantile of the shuffles
 
 
 def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
-    """Distance between the forecast under prior^a and as it is, an e-fold of a to base 2, at a near 1 (Kallioinen et al. 2024, Stat Comput 34).
+    """Distance between the forecast under prior^a and as it is, for each doubling of a, at a near 1 (Kallioinen et al. 2024, Stat Comput 34).
 
     Of each target the mean accuracy over all tasks is looked at, or, without accuracies, the mean log loss. The priors scaled are those of populations, of
     spreads between series, and of what is not pooled (group ``log_prior`` of `Fit.losses` and `Fit.accuracies`). Those of the errors beyond the ladder are not
@@ -27,7 +27,7 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a (target, prior), and one for all priors together: target, prior, sensitivity, floor (what draws in a random order give: below it the
-        sensitivity cannot be told from none), leans (sensitivity above 0.05 and above the floor).
+        sensitivity cannot be told from none), leans (sensitivity above 0.05 and above the floor). ``frame.attrs`` holds the status of the fit.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
         for target, value, noise in zip(found.target.values, found["forecast"].values, floor, strict=True):
             about = {"target": str(target), "prior": name, "sensitivity": float(value), "floor": float(noise)}
             rows.append(about | {"leans": bool(value > max(LEANS, noise))})
-    return pd.DataFrame(rows).sort_values("sensitivity", ascending=False, ignore_index=True)
+    return _sorted(rows, "sensitivity", fit)
 
 
 def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a number: step, parameter, series, prior, likelihood, and reading: where the prior's is above 0.05, either the data's is too (both tell, and
-        may be in conflict), or not (the data say little). Of a mixture its heaviest member.
+        may be in conflict), or not (the data say little). Of a mixture its heaviest member. ``frame.attrs`` holds the status of the fit.
 
     Raises
     ------
@@ -88,7 +88,14 @@ def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
             of_prior, of_data = float(prior[f"{name} {where}"]), float(likelihood[f"{name} {where}"])
             reading = "" if of_prior <= LEANS else "prior and data both tell, and may be in conflict" if of_data > LEANS else "the data say little"
             rows.append({"step": step, "parameter": name, "series": where, "prior": of_prior, "likelihood": of_data, "reading": reading})
-    return pd.DataFrame(rows).sort_values("prior", ascending=False, ignore_index=True)
+    return _sorted(rows, "prior", fit)
+
+
+def _sorted(rows: list[dict[str, object]], by: str, fit: Fit) -> pd.DataFrame:
+    """The largest first, with the status of the fit."""
+    frame = pd.DataFrame(rows).sort_values(by, ascending=False, ignore_index=True)
+    frame.attrs = {"status": fit.status}
+    return frame
 
 
 def _of_interest(forecast: Forecast) -> xr.DataArray:

@@ -186,9 +186,7 @@ def tasks_of(value: Value, accuracy: xr.DataArray) -> list[str]:
     """The tasks that a value looks at; all that have accuracies for a function of the user's."""
     if isinstance(value, Threshold) and isinstance(value.accuracy, Mapping):
         return list(value.accuracy)
-    if isinstance(value, Threshold | Linear):
-        return scored(accuracy, value.tasks) if value.weights is None or value.tasks is not None else list(value.weights)
-    return scored(accuracy, None)
+    return scored(accuracy, _weighed(value.tasks, value.weights) if isinstance(value, Threshold | Linear) else None)
 
 
 def doubts(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
@@ -200,11 +198,16 @@ def doubts(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
 
 def weighted_mean(accuracy: xr.DataArray, tasks: Sequence[str] | None, weights: Mapping[str, float] | None) -> xr.DataArray:
     """sum_t w_t accuracy_t / sum_t w_t, without the dimension task."""
-    chosen = scored(accuracy, list(weights) if tasks is None and weights is not None else tasks)
+    chosen = scored(accuracy, _weighed(tasks, weights))
     w = xr.DataArray([1.0 if weights is None else float(weights.get(t, 0.0)) for t in chosen], dims="task", coords={"task": chosen})
     if (w < 0).any() or not w.sum() > 0:
         raise SettingError("weights", rule="must be 0 or more, not all nil", got=repr(dict(weights or {})), way_out="leave a task out instead")
     return (accuracy.sel(task=chosen) * w).sum("task", skipna=False) / w.sum()
+
+
+def _weighed(tasks: Sequence[str] | None, weights: Mapping[str, float] | None) -> Sequence[str] | None:
+    """The tasks of a mean: those that have weights, where no others are asked for."""
+    return list(weights) if tasks is None and weights is not None else tasks
 
 
 def scored(accuracy: xr.DataArray, tasks: Sequence[str] | None) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 import pytest
 from numpyro.infer.util import log_density
 
@@ -67,6 +68,7 @@ def test_weighing_by_a_density_gives_the_fit_under_that_prior(narrow: Fit, again
 def test_the_forecast_leans_on_the_prior_that_the_runs_do_not_drown(narrow: Fit) -> None:
     found = prior_sensitivity(narrow, forecast(narrow, LARGE)).set_index("prior")
     assert set(found["target"]) == {"large"}
+    assert found.attrs["status"] == narrow.status
     assert found.loc["law chinchilla: alpha", "leans"]
     assert found["sensitivity"].drop(index="all together").idxmax() == "law chinchilla: alpha"
     of_parameters = parameter_sensitivity(narrow).query("parameter == 'alpha'")
@@ -85,7 +87,8 @@ def test_what_depends_on_no_prior_is_below_the_floor(default_fit: Fit) -> None:
 def test_priors_of_every_member_count_once(narrow: Fit, again: Fit, default_fit: Fit) -> None:
     names = set(prior_sensitivity(default_fit, forecast(default_fit, LARGE))["prior"])
     assert {name.split(":")[0] for name in names} == {"all together", "law skaling", "link via own loss", "link via c4"}
-    names = set(prior_sensitivity(replace(narrow, members=(narrow, again)), forecast(narrow, LARGE))["prior"])
+    both = replace(narrow, members=(narrow, again), weights=pd.DataFrame({"task": "", "member": [0, 1], "weight": 0.5}))
+    names = set(prior_sensitivity(both, forecast(narrow, LARGE))["prior"])
     assert {name.split(":")[0] for name in names} == {"all together", "law chinchilla", "law chinchilla, member 2"}
 
 

@@ -14,7 +14,6 @@ from bayescale.ladder import Target
 from bayescale.requiring import required
 from bayescale.simulating import simulate
 
-Fit_verdicts = Fit.verdicts
 SIZES = [1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9]
 TOKENS = [2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11]
 
@@ -104,7 +103,8 @@ class TestRequired:
         assert "no D / N is near its own" in nowhere.answer
 
     def test_what_the_ladder_does_not_speak_for_is_named(self, fitted: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Fit, "verdicts", lambda self: Fit_verdicts(self).assign(verdict="no trend"))
+        judged = fitted.verdicts().assign(verdict="no trend")
+        monkeypatch.setattr(Fit, "verdicts", lambda _: judged)
         assert "the ladder does not speak for" in required(fitted, fitted.ladder.tasks[0], 0.5, 0.5).answer
 
     @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from bayescale.forecasting import Forecast
 from bayescale.ladder import Ladder
 from bayescale.layouts import measured
 from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, new_axes, percent, unit_of, with_status
-from bayescale.valuing import Threshold, weighted_mean
+from bayescale.valuing import Threshold, tasks_of, weighted_mean
 
 MARKERS = ("o", "s", "^", "v")  # with the colours: 28 targets that look different
 STEP = 0.8  # height that the targets of one task share
@@ -106,7 +106,7 @@ def _of_mean(forecast: Forecast, threshold: Threshold, rows: pd.DataFrame, prob:
     tails = {"lower": (1 - prob) / 2, "inner_lower": 0.25, "median": 0.5, "inner_upper": 0.75, "upper": (1 + prob) / 2}
     figures = pd.DataFrame({name: mean.quantile(q, ("chain", "draw")).values for name, q in tails.items()}, index=mean.target.values)
     known = rows.set_index(["target", "task"])["actual"].to_xarray()
-    weighed = list(threshold.tasks or threshold.weights or known.task.values)
+    weighed = tasks_of(threshold, forecast.draws["accuracy"])
     actual = weighted_mean(known.fillna(0.0), threshold.tasks, threshold.weights).where((known.sel(task=weighed) >= 0).all("task"))
     found = figures.assign(actual=actual.to_series(), task=MEAN, loss_name="").rename_axis("target")
     return found.reindex(dict.fromkeys(rows["target"])).reset_index()

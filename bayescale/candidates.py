@@ -21,11 +21,10 @@ from bayescale.parts import log_factors
 from bayescale.placing import corpus_of
 from bayescale.preferring import Preference
 from bayescale.preposterior import (
-    FLOOR,
-    SHUFFLES,
     Figures,
     Information,
     Prospect,
+    alike,
     bootstrap_error,
     combination,
     condensed,
@@ -213,18 +212,9 @@ class Question:
             return _row(Information(*[float("nan")] * 3), float("nan"), float("nan"), "refitting", float("nan"), note)
         now = np.diff(np.quantile(self.accuracy(self.of_targets(self.made)), tails, axis=0), axis=0)[0]
         found = information(Prospect(np.array(utility), np.array(regret), float(np.mean(perfect))), self.preference)
-        floor = self._noise(np.mean(utility, 0), np.mean(regret, 0), np.array(spread))
+        floor = alike(np.mean(utility, 0), np.mean(regret, 0), spread, self.preference, np.random.default_rng(self.seed))
         row = _row(found, floor, float(np.mean(np.mean(widths, 0) / now)), "refitting", float("nan"), note)
         return row | {"reliable": sum(failed) <= MOST_FAILED * len(failed) and not failed[0] and not failed[-1]}
-
-    def _noise(self, utility: np.ndarray, regret: np.ndarray, spread: np.ndarray) -> float:
-        """EVSI that Monte Carlo error alone comes to: of refits whose means differ by no more than it; its 90 % quantile."""
-        rng, found = np.random.default_rng(self.seed), []
-        for _ in range(SHUFFLES):
-            noisy = np.array([rng.multivariate_normal(utility, of, method="eigh") for of in spread])
-            nothing = Prospect(noisy, np.broadcast_to(regret, noisy.shape), float("nan"))
-            found.append(information(nothing, self.preference).sample)
-        return float(np.quantile(found, FLOOR))
 
     def _flops(self, run: Target) -> float | None:
         """What the run would be measured at, where the ladder is: 6ND times the median ratio of its runs."""

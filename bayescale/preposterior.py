@@ -109,6 +109,15 @@ def shuffled(weights: np.ndarray, net: np.ndarray, preference: Preference, rng: 
     return float(np.quantile([information(prospect(weights, rng.permutation(net), preference), preference).sample for _ in range(SHUFFLES)], FLOOR))
 
 
+def alike(utility: np.ndarray, regret: np.ndarray, covariances: Sequence[np.ndarray], preference: Preference, rng: np.random.Generator) -> float:
+    """The same of refits whose expected utilities, (targets,), differ by no more than their Monte Carlo error, of these covariances."""
+    found = []
+    for _ in range(SHUFFLES):
+        noisy = np.array([rng.multivariate_normal(utility, of, method="eigh") for of in covariances])
+        found.append(information(Prospect(noisy, np.broadcast_to(regret, noisy.shape), float("nan")), preference).sample)
+    return float(np.quantile(found, FLOOR))
+
+
 def weights_given(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """w_jm ~ p(y_m | theta_j), Pareto-smoothed (Vehtari et al. 2024, JMLR 25), columns of sum 1; and the k of each column.
 

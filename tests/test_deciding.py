@@ -16,7 +16,20 @@ from bayescale.errors import SettingError
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.preferring import Preference
-from bayescale.preposterior import Figures, bootstrap_error, combination, condensed, information, log_likelihood, prospect, shuffled, weights_given, width_given
+from bayescale.preposterior import (
+    Figures,
+    Prospect,
+    alike,
+    bootstrap_error,
+    combination,
+    condensed,
+    information,
+    log_likelihood,
+    prospect,
+    shuffled,
+    weights_given,
+    width_given,
+)
 from bayescale.sensitivity import Change, changes, flips
 from bayescale.simulating import simulate
 from bayescale.valuing import Linear, Threshold, reach, value_draws
@@ -149,6 +162,15 @@ class TestMonteCarloError:
         assert 0.75 < np.mean(np.array(chance) < floor) < 0.99
         real = information(prospect(*self.drawn(rng, 0.8)[::-1], INDIFFERENT), INDIFFERENT).sample
         assert real > 5 * floor
+
+    def test_the_floor_of_refits_is_that_of_means_as_noisy_as_they_are(self) -> None:
+        """E max(0, z) - max(0, E z) over eight means around nil: their spread, nothing else."""
+        rng = np.random.default_rng(2)
+        covariances = [np.eye(1) * 4.0] * 8
+        floor = alike(np.zeros(1), np.zeros(1), covariances, INDIFFERENT, rng)
+        chance = [information(Prospect(2.0 * rng.standard_normal((8, 1)), np.zeros((8, 1)), 0.0), INDIFFERENT).sample for _ in range(500)]
+        assert 0.75 < np.mean(np.array(chance) < floor) < 0.99
+        assert alike(np.full(1, 100.0), np.zeros(1), covariances, INDIFFERENT, rng) == 0
 
     def test_the_bootstrap_is_the_spread_over_fresh_draws(self) -> None:
         rng = np.random.default_rng(1)

@@ -11,6 +11,7 @@ import pandas as pd
 from bayescale import checks
 from bayescale.checks import Check, Status
 from bayescale.errors import SettingError
+from bayescale.names import paragraph
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 BINS = (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -94,7 +95,7 @@ class Backtest:
     def _repr_html_(self) -> str:
         failed = self.folds.loc[self.folds["failed"] != "", ["model", "cut", "runs", "failed"]]
         said = f"<p>checks that failed:</p>{failed.to_html(index=False)}" if len(failed) else ""
-        return f"<p>{self!r}</p>{said}" + self.scores().to_html(index=False, float_format=lambda v: f"{v:.3g}")
+        return paragraph(repr(self)) + said + self.scores().to_html(index=False, float_format=lambda v: f"{v:.3g}")
 
 
 def factor_bin(factor: pd.Series) -> pd.Categorical:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Literal
 
 import numpy as np
@@ -74,7 +75,8 @@ class Decision:
 
     def _repr_html_(self) -> str:
         tables = [self.options, self.reach, self.flips, self.sensitivity, *([] if self.evidence is None else [self.evidence.table])]
-        return f"<p><b>{self.verdict}</b>: {self.reason}</p>" + "".join(t.to_html(index=False, float_format=lambda v: f"{v:.4g}") for t in tables if len(t))
+        shown = [t.to_html(index=False, float_format=lambda v: f"{v:.4g}") for t in tables if len(t)]
+        return f"<p><b>{self.verdict}</b>: {escape(self.reason)}</p>" + "".join(shown)
 
 
 def decide(

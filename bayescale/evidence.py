@@ -18,6 +18,7 @@ from bayescale.fitting import Fitter
 from bayescale.ladder import Target
 from bayescale.layouts import AUTO
 from bayescale.links import get_link
+from bayescale.names import paragraph
 from bayescale.preferring import Preference, make_preference
 from bayescale.preparing import Settings
 from bayescale.valuing import Value
@@ -72,7 +73,7 @@ class Evidence:
         return f"Evidence({len(self.table)} candidates; {best}; checks of the fit: {self.status})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}")
+        return paragraph(repr(self)) + self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}")
 
 
 def value_of_information(

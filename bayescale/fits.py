@@ -23,6 +23,7 @@ from bayescale.laws import Law
 from bayescale.layouts import AUTO, AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.links import Link
 from bayescale.models import WIDENING, Noise
+from bayescale.names import paragraph
 from bayescale.posteriors import by_cell
 from bayescale.preparing import Settings
 from bayescale.priors import PoolingKind
@@ -181,7 +182,7 @@ class Fit:
         return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, {rest})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.diagnostics().to_html(index=False)
+        return paragraph(repr(self)) + self.diagnostics().to_html(index=False)
 
 
 def make_fit(

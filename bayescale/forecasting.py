@@ -13,6 +13,7 @@ from bayescale.checks import Status
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
 from bayescale.ladder import Target
+from bayescale.names import paragraph
 from bayescale.parts import MixedParts, Parts, make_parts, shared_variance
 from bayescale.placing import corpus_of, extrapolation, same_conventions
 from bayescale.predicting import LOSS_PARTS, PARTS
@@ -169,7 +170,7 @@ class Forecast:
         return f"Forecast({len(self.targets)} targets: {names}; {self.draws.sizes['task']} tasks; checks of the fit: {self.status})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}") + f"<p>{self.note}</p>"
+        return paragraph(repr(self)) + self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}") + paragraph(self.note)
 
 
 def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> Forecast:

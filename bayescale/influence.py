@@ -36,7 +36,9 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
     """
     import arviz_stats as stats
 
-    densities = _log_priors(fit)
+    found = _log_priors(fit)
+    densities = xr.Dataset({_number(i): v for i, v in enumerate(found.values())})
+    prior = dict(zip(densities, found, strict=True))
     looked_at = _of_interest(forecast)
     if dict(densities.sizes) != {k: looked_at.sizes[k] for k in ("chain", "draw")}:
         got = f"{dict(looked_at.sizes)} draws for {dict(densities.sizes)}"
@@ -48,10 +50,10 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
     draws = {"forecast": looked_at.transpose(*dims)} | {f"shuffled {i}": (dims, v) for i, v in enumerate(shuffled)}
     tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(draws), "/log_prior": densities})
     rows = []
-    for name, those in {"all together": list(densities), **{str(one): [one] for one in densities}}.items():
-        found = stats.psense(tree, group="prior", group_var_names=those)
-        floor = np.quantile([found[f"shuffled {i}"] for i in range(SHUFFLES)], FLOOR, axis=0)
-        for target, value, noise in zip(found.target.values, found["forecast"].values, floor, strict=True):
+    for name, those in [("all together", list(densities)), *((name, [number]) for number, name in prior.items())]:
+        distance = stats.psense(tree, group="prior", group_var_names=those)
+        floor = np.quantile([distance[f"shuffled {i}"] for i in range(SHUFFLES)], FLOOR, axis=0)
+        for target, value, noise in zip(distance.target.values, distance["forecast"].values, floor, strict=True):
             about = {"target": str(target), "prior": name, "sensitivity": float(value), "floor": float(noise)}
             rows.append(about | {"leans": bool(value > max(LEANS, noise))})
     return _sorted(rows, "sensitivity", fit)
@@ -78,14 +80,14 @@ def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
         if tree is None:
             continue
         _with_densities(tree)
-        cells = dict(by_cell(tree["posterior"].to_dataset()[list(tree["log_prior"].data_vars)]))
-        posterior = xr.Dataset({f"{name} {where}": v for (name, where), v in cells.items()})
+        cells = list(by_cell(tree["posterior"].to_dataset()[list(tree["log_prior"].data_vars)]))
+        posterior = xr.Dataset({_number(i): v for i, (_, v) in enumerate(cells)})
         scaled = xr.DataTree.from_dict(
             {"/posterior": posterior, "/log_prior": tree["log_prior"].to_dataset(), "/log_likelihood": tree["log_likelihood"].to_dataset()}
         )
         prior, likelihood = (stats.psense(scaled, group=group) for group in ("prior", "likelihood"))
-        for name, where in cells:
-            of_prior, of_data = float(prior[f"{name} {where}"]), float(likelihood[f"{name} {where}"])
+        for i, ((name, where), _) in enumerate(cells):
+            of_prior, of_data = float(prior[_number(i)]), float(likelihood[_number(i)])
             reading = "" if of_prior <= LEANS else "prior and data both tell, and may be in conflict" if of_data > LEANS else "the data say little"
             rows.append({"step": step, "parameter": name, "series": where, "prior": of_prior, "likelihood": of_data, "reading": reading})
     return _sorted(rows, "prior", fit)
@@ -103,7 +105,12 @@ def _of_interest(forecast: Forecast) -> xr.DataArray:
     return (np.log(forecast.draws["loss"]) if bool(accuracy.isnull().all()) else accuracy).mean("task")  # noqa: PD003 (xarray's name)
 
 
-def _log_priors(fit: Fit) -> xr.Dataset:
+def _number(i: int) -> str:
+    """The i-th variable of a data set: a tree takes no name with a slash, and a user's name may have one."""
+    return f"number {i}"
+
+
+def _log_priors(fit: Fit) -> dict[str, xr.DataArray]:
     """Ln p of every prior by law, link and route, those of posteriors that several members share once."""
     found: list[tuple[str, xr.Dataset]] = []
     several = len(fit.members) > 1
@@ -115,7 +122,7 @@ def _log_priors(fit: Fit) -> xr.Dataset:
             if not any(densities.equals(other) for _, other in found):
                 taken = several and any(name == what for name, _ in found)
                 found.append((f"{what}, member {m + 1}" if taken else what, densities))
-    return xr.Dataset({f"{what}: {name}": v for what, densities in found for name, v in densities.items()})
+    return {f"{what}: {name}": v for what, densities in found for name, v in densities.items()}
 
 
 def _with_densities(tree: xr.DataTree) -> xr.DataTree:

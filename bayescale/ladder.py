@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from bayescale import schema
+from bayescale import names, schema
 from bayescale.checks import Check
 from bayescale.errors import DataError, SettingError
 
@@ -284,7 +284,7 @@ class Ladder:
         return f"Ladder({self.name!r}: {len(self.runs)} runs ({counts}), {len(self.corpora)} corpora, {len(self.loss_names)} losses, {len(self.tasks)} tasks)"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self._rows.head(12).to_html(index=False)
+        return names.paragraph(repr(self)) + self._rows.head(12).to_html(index=False)
 
 
 BELOW_CHANCE_Z = -5.0  # in standard errors of guessing; several public small models sit 1 to 3 below, through answer bias

@@ -28,6 +28,7 @@ from bayescale.sampling import Sampler
 
 FORMAT = "bayescale-fit-4"
 ENGINE = "h5netcdf"
+OTHER_NAMES = ("name", "law", "link", "via")  # columns of the tables of the past and of the weights
 
 
 def save_fit(fit: Fit, path: str | Path) -> None:
@@ -40,10 +41,10 @@ def _write(fit: Fit, file: Path | io.BytesIO, of: Fit | None) -> None:
     """One archive; the members of a mixture are archives in it, without the losses that they share with the fit `of` which they belong to."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("settings.json", json.dumps(_settings(fit), indent=1, default=np.ndarray.tolist))
-        archive.writestr("runs.csv", fit.ladder.frame.to_csv(index=False, float_format="%.17g"))
-        archive.writestr("tasks.csv", fit.ladder.task_table.to_csv(float_format="%.17g"))
-        archive.writestr("past.csv", fit.past.to_csv(index=False, float_format="%.17g"))
-        archive.writestr("weights.csv", fit.weights.to_csv(index=False, float_format="%.17g"))
+        archive.writestr("runs.csv", _csv(fit.ladder.frame))
+        archive.writestr("tasks.csv", _csv(fit.ladder.task_table.reset_index()))
+        archive.writestr("past.csv", _csv(fit.past))
+        archive.writestr("weights.csv", _csv(fit.weights))
         if of is None or fit.losses is not of.losses:
             archive.writestr("losses.nc", bytes(fit.losses.to_netcdf(engine=ENGINE)))
         if fit.accuracies is not None:
@@ -196,11 +197,16 @@ def _discrepancy(saved: dict[str, Any]) -> Discrepancy:
     return Discrepancy(saved["kind"], tuple(map(slopes, saved["slopes"])), tuple(Check(**c) for c in saved["checks"]))
 
 
+def _csv(table: pd.DataFrame) -> str:
+    """The table as `_table` reads it: as rows end in CR LF, a name that holds either of them is quoted."""
+    return table.to_csv(index=False, float_format="%.17g", lineterminator="\r\n")
+
+
 def _table(text: bytes) -> pd.DataFrame:
     """A table as it was, names as text whatever they look like."""
     if not text.strip():
         return pd.DataFrame()
-    table = pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
+    table = pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys((*NAMES, *OTHER_NAMES), str), keep_default_na=False, na_values=[""])
     return table.assign(task=table["task"].fillna("")) if "weight" in table else table
 
 

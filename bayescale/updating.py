@@ -13,6 +13,7 @@ from bayescale.fitting import fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.layouts import AUTO
+from bayescale.names import paragraph
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +37,7 @@ class Update:
         return f"Update({self.fit!r}; median width of the intervals {narrower:.2f} of what it was)"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.moved.to_html(index=False, float_format=lambda v: f"{v:.4g}")
+        return paragraph(repr(self)) + self.moved.to_html(index=False, float_format=lambda v: f"{v:.4g}")
 
 
 def update(

@@ -13,6 +13,7 @@ ROOT = Path(bayescale.__file__).parent
 ORDER = [
     "errors",
     "checks",
+    "names",
     "schema",
     "ladder",
     "replicates",

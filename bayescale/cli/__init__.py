@@ -10,6 +10,7 @@ import typer
 import bayescale
 from bayescale.cli import backtests, data, decisions, forecasts, reports, reproductions
 from bayescale.errors import BayescaleError
+from bayescale.names import visible
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."
@@ -24,10 +25,10 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except BayescaleError as error:
-        print(f"bayescale: {error}", file=sys.stderr)
+        print(f"bayescale: {visible(error)}", file=sys.stderr)
         sys.exit(2)
     except typer.TyperException as error:
-        print(f"bayescale: {error.format_message()}", file=sys.stderr)
+        print(f"bayescale: {visible(error.format_message())}", file=sys.stderr)
         sys.exit(2)
     if status == INTERRUPTED:
         print("bayescale: interrupted; nothing was written", file=sys.stderr)

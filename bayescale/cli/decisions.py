@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bayescale import showing
 from bayescale.candidates import Candidate
@@ -22,6 +23,7 @@ from bayescale.fits import Fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Ladder, Target
 from bayescale.layouts import AUTO
+from bayescale.names import visible
 from bayescale.preferring import make_preference
 from bayescale.valuing import Linear, Threshold, Value
 
@@ -166,7 +168,11 @@ def evidence_shown(fit: Fit, targets: Sequence[Target], candidates: Sequence[Can
         return None
     with options.bar(hidden=hidden) as bar:
         task = bar.add_task("candidates", total=1.0)
-        return value_of_information(fit, targets, candidates, progress=lambda what, share: bar.update(task, description=what, completed=share), **asked)
+
+        def progress(what: str, share: float) -> None:
+            bar.update(task, description=escape(visible(what)), completed=share)
+
+        return value_of_information(fit, targets, candidates, progress=progress, **asked)
 
 
 def _threshold(text: str) -> float | dict[str, float]:

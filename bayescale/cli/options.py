@@ -22,6 +22,7 @@ from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
 from bayescale.layouts import AUTO
 from bayescale.links import LINKS
+from bayescale.names import visible
 from bayescale.readers import read_csv
 from bayescale.sampling import setup
 from bayescale.saving import check_folder
@@ -86,7 +87,7 @@ def read_table(runs: Path, tasks: Path | None) -> Ladder:
             return read_csv(runs, tasks=tasks)
         finally:
             for warning in caught:
-                print(f"bayescale: {warning.message}", file=sys.stderr)
+                print(f"bayescale: {visible(warning.message)}", file=sys.stderr)
 
 
 def check_outputs(plot: Path | None, *others: Path | None) -> None:

@@ -12,6 +12,7 @@ from bayescale.backtesting import backtest as make_backtest
 from bayescale.cli import decisions, options
 from bayescale.deciding import decide
 from bayescale.forecasting import forecast
+from bayescale.names import visible
 from bayescale.reports import report as make_report
 
 
@@ -62,5 +63,5 @@ def report(
         about = {"output": str(output), "bytes": len(written.html.encode()), "verdict": decision.verdict, "status": decision.status}
         print(json.dumps(about | {"missing": {s.title: s.missing for s in written.sections if s.missing}} | options.spent()))
     else:
-        print(f"{output}: {decision.verdict}; {decision.reason}")
+        print(visible(f"{output}: {decision.verdict}; {decision.reason}"))
     raise typer.Exit(1 if made.status == "fail" else 0)

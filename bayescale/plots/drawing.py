@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from bayescale.backtests import OURS, Backtest
 from bayescale.errors import SettingError
+from bayescale.names import visible
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito (2008), told apart by colour-blind readers
 GREY = "0.45"
@@ -33,6 +35,21 @@ def new_axes(ax: Axes | None, *, width: float = 7.5, height: float = 4.8) -> Axe
     mine = plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
     mine.spines[["top", "right"]].set_visible(False)
     return mine
+
+
+def literal(text: str, width: int | None = None) -> str:
+    """The text as Matplotlib has to get it to draw each letter: ``$`` starts no formula, a control character is visible.
+
+    Parameters
+    ----------
+    text
+        What a reader is to see.
+    width
+        Letters of a line, for a text that is to be broken into lines.
+    """
+    shown = visible(text)
+    lines = [shown] if width is None else textwrap.wrap(shown, width)
+    return "\n".join(lines).replace("$", r"\$")  # after the lines are broken, or a break could part the two
 
 
 def choose(what: str, wanted: str | None, choices: Sequence[str]) -> str:
@@ -89,7 +106,7 @@ def percent(value: float, _: object = None) -> str:
 def add_corpus(title: str, corpus: str, corpora: Sequence[str], status: str) -> str:
     """The title with the corpus where there are several, and with a failed check of the fit."""
     title += f", trained on {corpus}" if len(corpora) > 1 else ""
-    return f"{title}\nCHECKS OF THE FIT: FAIL" if status == "fail" else title
+    return with_status(title, status)
 
 
 def backtest_cases(backtest: Backtest, quantity: str | None) -> tuple[str, pd.DataFrame]:
@@ -100,5 +117,5 @@ def backtest_cases(backtest: Backtest, quantity: str | None) -> tuple[str, pd.Da
 
 
 def with_status(title: str, status: str) -> str:
-    """The title, and under it a failed check of the fit."""
-    return f"{title}\nCHECKS OF THE FIT: FAIL" if status == "fail" else title
+    """The title letter by letter, and under it a failed check of the fit."""
+    return literal(title) + ("\nCHECKS OF THE FIT: FAIL" if status == "fail" else "")

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayescale.evidence import Evidence
-from bayescale.plots.drawing import GREY, PALETTE, new_axes, with_status
+from bayescale.plots.drawing import GREY, PALETTE, literal, new_axes, with_status
 
 
 def plot_evidence(evidence: Evidence, *, ax: Axes | None = None) -> Axes:
@@ -28,7 +28,7 @@ def plot_evidence(evidence: Evidence, *, ax: Axes | None = None) -> Axes:
         ax.errorbar(row.evsi, at, xerr=2 * row.evsi_se, fmt="o", color=PALETTE[0], mfc=face, ms=6, capsize=3)
         ax.plot([row.cost, row.cost], [at - 0.3, at + 0.3], color=PALETTE[1], linewidth=2.5)
     ax.axvline(table["evpi"].max(), color=GREY, linewidth=1, linestyle=":")
-    ax.set_yticks(y, table["candidate"])
+    ax.set_yticks(y, [literal(name) for name in table["candidate"]])
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
     ax.set_xlabel("money")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from bayescale.errors import SettingError
 from bayescale.forecasting import Forecast
 from bayescale.ladder import Ladder
 from bayescale.layouts import measured
-from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, new_axes, percent, unit_of, with_status
+from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, literal, new_axes, percent, unit_of, with_status
 from bayescale.valuing import Threshold, tasks_of, weighted_mean
 
 MARKERS = ("o", "s", "^", "v")  # with the colours: 28 targets that look different
@@ -23,7 +22,7 @@ STEP = 0.8  # height that the targets of one task share
 ROW = 0.24  # inches a bar
 THICK = 6.0  # points
 FIGURES = 0.45  # width of the column of figures, in widths of the bars'
-NOTE_WIDTH = 80  # letters a line
+NOTE_WIDTH, NAME_WIDTH = 80, 24  # letters a line
 MEAN = "mean"
 
 
@@ -85,8 +84,7 @@ def plot_forecast(
     _label(ax, tasks, [unit_of(units, n) for n in rows.drop_duplicates("task")["loss_name"]], quantity)
     ax.set_title(with_status(f"Forecast of {quantity}", forecast.status))
     _legend(ax, targets, prob, known=bool(rows["actual"].notna().any()), threshold=bool(wanted))
-    note = textwrap.fill(forecast.note, NOTE_WIDTH)
-    ax.annotate(note, (1, 0), (0, -40), "axes fraction", "offset points", ha="right", va="top", fontsize=8, color=GREY)
+    ax.annotate(literal(forecast.note, NOTE_WIDTH), (1, 0), (0, -40), "axes fraction", "offset points", ha="right", va="top", fontsize=8, color=GREY)
     return ax
 
 
@@ -155,7 +153,7 @@ def _write_figures(ax: Axes, rows: pd.DataFrame, targets: Sequence[str], tasks: 
 
 def _label(ax: Axes, tasks: Sequence[str], units: Sequence[str], quantity: str) -> None:
     several = quantity == "loss" and len(set(units)) > 1
-    ax.set_yticks(range(len(tasks)), [f"{t} ({u})" for t, u in zip(tasks, units, strict=True)] if several else tasks)
+    ax.set_yticks(range(len(tasks)), [literal(f"{t} ({u})" if several else t) for t, u in zip(tasks, units, strict=True)])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(tasks) - 0.5, -0.5)
     ax.grid(axis="x", color="0.85", linewidth=0.8, zorder=0)
@@ -164,7 +162,7 @@ def _label(ax: Axes, tasks: Sequence[str], units: Sequence[str], quantity: str) 
         ax.set_xlabel("accuracy (%)")
         ax.xaxis.set_major_formatter(percent)
     else:
-        ax.set_xlabel("loss (unit beside each name)" if several else f"loss ({units[0]})")
+        ax.set_xlabel("loss (unit beside each name)" if several else literal(f"loss ({units[0]})"))
 
 
 def _legend(ax: Axes, targets: Sequence[str], prob: float, *, known: bool, threshold: bool) -> None:
@@ -172,7 +170,7 @@ def _legend(ax: Axes, targets: Sequence[str], prob: float, *, known: bool, thres
     for i, name in enumerate(targets):
         colour, marker = _style(i)
         handles.append(
-            Line2D([], [], color=colour, marker=marker, mfc="white", mew=1.4, ms=6, linewidth=THICK, solid_capstyle="butt", label=textwrap.fill(name, 24))
+            Line2D([], [], color=colour, marker=marker, mfc="white", mew=1.4, ms=6, linewidth=THICK, solid_capstyle="butt", label=literal(name, NAME_WIDTH))
         )
     handles.append(Line2D([], [], color=GREY, linestyle="", marker="o", mfc="white", mew=1.4, ms=6, label="median"))
     handles += [Line2D([], [], color=GREY, linewidth=w, solid_capstyle="butt", label=f"{p:.3g} % interval") for p, w in ((50, THICK), (100 * prob, 1.3))]

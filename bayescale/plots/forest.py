@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
-from bayescale.plots.drawing import GREY, PALETTE, new_axes
+from bayescale.plots.drawing import GREY, PALETTE, literal, new_axes, with_status
 
 WIDTHS = ((0.9, 1.5), (0.5, 4.0))  # probability and thickness in points
 SHARE = 0.7  # of a row's height that its corpora take
@@ -55,12 +55,12 @@ def plot_forest(fit: Fit, parameter: str, *, ax: Axes | None = None) -> Axes:
         _interval(ax, population.to_numpy().ravel(), len(rows), "black")
         rows.append("population")
     ax.axvspan(*np.nanquantile(prior, [0.05, 0.95]), color=GREY, alpha=0.15, linewidth=0, zorder=0)
-    ax.set_yticks(range(len(rows)), rows)
+    ax.set_yticks(range(len(rows)), [literal(row) for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xlabel(parameter)
-    handles = [Line2D([], [], color=PALETTE[i % len(PALETTE)], marker="o", linewidth=2, label=corpus) for i, corpus in enumerate(corpora)]
+    ax.set_xlabel(literal(parameter))
+    handles = [Line2D([], [], color=PALETTE[i % len(PALETTE)], marker="o", linewidth=2, label=literal(corpus)) for i, corpus in enumerate(corpora)]
     ax.legend(handles=[*handles, Patch(color=GREY, alpha=0.15, label="prior, 90 %")], frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    ax.set_title(f"{parameter}: median, 50 % (thick) and 90 % intervals" + ("\nCHECKS OF THE FIT: FAIL" if fit.status == "fail" else ""))
+    ax.set_title(with_status(f"{parameter}: median, 50 % (thick) and 90 % intervals", fit.status))
     return ax
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +30,7 @@ from bayescale.plots.drawing import (
     choose,
     draw_bands,
     draw_points,
+    literal,
     new_axes,
     points_handle,
     series_draws,
@@ -191,7 +191,7 @@ def _draw_targets(ax: Axes, fit: Fit, series: _Series, runs: pd.DataFrame) -> li
         known = t.label in losses
         if known:
             draw_points(ax, compute, losses[t.label], marker, ACTUAL, filled=False)
-        text = textwrap.fill(f"{t.label}{', actual' if known else ''}, D/N\u00a0=\u00a0{t.tokens / t.params:.3g}", LEGEND_WIDTH)
+        text = literal(f"{t.label}{', actual' if known else ''}, D/N\u00a0=\u00a0{t.tokens / t.params:.3g}", LEGEND_WIDTH)
         handles.append(points_handle(marker if known else "|", ACTUAL if known else LAW, text, filled=False))
     return handles
 
@@ -206,7 +206,7 @@ def _draw_runs(ax: Axes, runs: pd.DataFrame, colour: ScalarMappable) -> list[Lin
 def _label(ax: Axes, fit: Fit, series: _Series) -> None:
     ax.set_xscale("log")
     ax.set_xlabel("training compute, " + ("measured" if series.data.compute_is_measured else "6ND") + " (FLOPs)")
-    ax.set_ylabel(f"{series.loss_name} loss ({unit_of(fit.ladder.conventions.loss_units, series.loss_name)})")
+    ax.set_ylabel(literal(f"{series.loss_name} loss ({unit_of(fit.ladder.conventions.loss_units, series.loss_name)})"))
     ax.set_title(add_corpus(f"{fit.ladder.name}: {series.loss_name} loss, law {fit.law.name}", series.corpus, series.data.factors.corpora, fit.status))
 
 

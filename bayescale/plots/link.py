@@ -21,6 +21,7 @@ from bayescale.plots.drawing import (
     choose,
     draw_bands,
     draw_points,
+    literal,
     new_axes,
     percent,
     points_handle,
@@ -121,6 +122,6 @@ def _label(ax: Axes, fit: Fit, data: AccuracyData, s: int) -> None:
     ax.margins(x=0)
     ax.invert_xaxis()
     unit = unit_of(fit.ladder.conventions.loss_units, data.via[s])
-    ax.set_xlabel(f"{data.via[s]} loss ({unit}), axis reversed: better models to the right")
+    ax.set_xlabel(literal(f"{data.via[s]} loss ({unit}), axis reversed: better models to the right"))
     ax.set_ylabel("accuracy (%)")
     ax.yaxis.set_major_formatter(percent)

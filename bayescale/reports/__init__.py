@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bayescale.backtests import Backtest
 from bayescale.deciding import Decision
@@ -67,5 +67,5 @@ def report(fit: Fit, forecast: Forecast, *, backtest: Backtest | None = None, de
             raise SettingError(what, rule=rule, got=", ".join(sorted(got - known)[:3]), way_out="give the one that belongs to this fit")
     sections = tuple(all_sections(fit, forecast, backtest, decision))
     loader = PackageLoader("bayescale.reports", "")
-    template = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined).get_template("template.html.jinja")
+    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("template.html.jinja")
     return Report(template.render(title=f"{fit.ladder.name}: {', '.join(t.label for t in forecast.targets)}", sections=sections), sections)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bayescale.backtests import Backtest
 from bayescale.saving import atomic
-from bayescale.showing.tables import print_frame
+from bayescale.showing.tables import print_frame, say
 
 
 def backtest_json(made: Backtest) -> dict[str, Any]:
@@ -21,16 +21,16 @@ def backtest_json(made: Backtest) -> dict[str, Any]:
 
 def print_backtest(console: Console, made: Backtest, seconds: float) -> None:
     """Scores, coverage of the model asked for, and the fits whose checks failed."""
-    console.print(f"{made!r}", highlight=False)
-    console.print("scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9", highlight=False)
+    say(console, f"{made!r}")
+    say(console, "scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9")
     print_frame(console, made.scores())
-    console.print("coverage by extrapolation factor, with the 90 % interval of a bootstrap over the cuts, whose number is in column clusters", highlight=False)
+    say(console, "coverage by extrapolation factor, with the 90 % interval of a bootstrap over the cuts, whose number is in column clusters")
     print_frame(console, made.coverage())
     failed = made.folds[made.folds["failed"] != ""]
     if len(failed):
-        console.print("fits with a check that failed", highlight=False)
+        say(console, "fits with a check that failed")
         print_frame(console, failed)
-    console.print(f"{seconds:.1f} s in all", highlight=False)
+    say(console, f"{seconds:.1f} s in all")
 
 
 def draw_backtest(made: Backtest, path: Path) -> None:

@@ -11,7 +11,7 @@ from bayescale.costing import money
 from bayescale.deciding import Decision
 from bayescale.fits import Fit
 from bayescale.showing.forecasts import diagnostics
-from bayescale.showing.tables import print_frame
+from bayescale.showing.tables import print_frame, say
 
 
 def decision_json(fit: Fit, decision: Decision) -> dict[str, Any]:
@@ -26,23 +26,24 @@ def decision_json(fit: Fit, decision: Decision) -> dict[str, Any]:
 
 def print_decision(console: Console, decision: Decision, seconds: float) -> None:
     """The verdict and its reason, then what it rests on."""
-    console.print(f"{decision.verdict.upper()}: {decision.reason}", highlight=False)
+    say(console, f"{decision.verdict.upper()}: {decision.reason}")
     cost = money(decision.cost) if isinstance(decision.cost, int | float) else decision.cost
-    console.print(f"asked: value {decision.value}; cost {cost}; {decision.preference}\n", highlight=False)
-    console.print("what each run is worth, in money (net: value less cost, its 90 % interval lower to upper)", highlight=False)
+    say(console, f"asked: value {decision.value}; cost {cost}; {decision.preference}")
+    console.print()
+    say(console, "what each run is worth, in money (net: value less cost, its 90 % interval lower to upper)")
     print_frame(console, decision.options)
     if len(decision.reach):
-        console.print("probability of reaching each threshold", highlight=False)
+        say(console, "probability of reaching each threshold")
         print_frame(console, decision.reach)
     if len(decision.flips):
-        console.print("what would change it (target: the one to fund then, or nearest to it)", highlight=False)
+        say(console, "what would change it (target: the one to fund then, or nearest to it)")
         print_frame(console, decision.sensitivity)
-        console.print("where funding something and nothing change places, nearest (nan: nowhere from lowest to highest)", highlight=False)
+        say(console, "where funding something and nothing change places, nearest (nan: nowhere from lowest to highest)")
         print_frame(console, decision.flips)
     if decision.evidence is not None:
-        console.print("what could be bought first: expected value of its information (evsi) and what is left after its cost (net), best first", highlight=False)
+        say(console, "what could be bought first: expected value of its information (evsi) and what is left after its cost (net), best first")
         print_frame(console, decision.evidence.table.drop(columns=["evpi", "narrowing_per_cost"]))
     known = f"{decision.perfect_information:.3g}"
-    console.print(f"knowing beforehand what each is worth and costs would be worth {known}: no evidence is worth more", highlight=False)
-    console.print(f"checks: {decision.status}; {seconds:.1f} s in all", highlight=False)
-    console.print(decision.note, highlight=False)
+    say(console, f"knowing beforehand what each is worth and costs would be worth {known}: no evidence is worth more")
+    say(console, f"checks: {decision.status}; {seconds:.1f} s in all")
+    say(console, decision.note)

@@ -8,14 +8,13 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
 from bayescale.layouts import AccuracyData, LossData, measured
 from bayescale.posteriors import provenance
 from bayescale.saving import atomic
-from bayescale.showing.tables import number, print_checks
+from bayescale.showing.tables import number, print_checks, print_table, say
 
 
 def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
@@ -74,10 +73,11 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
         note = f"; {t['note']}" if t["note"] else ""
         size = f"{t['params']:.4g} parameters, {t['tokens']:.4g} tokens, {t['corpus']}"
         title = f"{t['name']}: {size}; {t['extrapolation_factor']:.3g} x the largest fitted compute{note}"
-        table = Table("task", f"loss ({level})", "actual", f"accuracy, % ({level})", "actual", "via", "verdict", title=title, title_justify="left")
+        columns = ("task", f"loss ({level})", "actual", f"accuracy, % ({level})", "actual", "via", "verdict")
+        rows = []
         for cell in [*t["tasks"], *t["losses"]]:
             known = cell["actual"] or {}
-            table.add_row(
+            row = (
                 cell["task"],
                 _interval(cell["loss"], 1.0, 4),
                 _figure(known.get("loss"), 1.0, 4) + ("*" if cell.get("loss_fitted") else ""),
@@ -86,15 +86,16 @@ def print_forecast(console: Console, fit: Fit, forecast: Forecast, prob: float, 
                 routes(fit.weights, cell["task"]) or str(cell.get("via") or ""),
                 str(cell.get("verdict") or ""),
             )
-        console.print(table)
+            rows.append(row)
+        print_table(console, columns, rows, title)
     if any(c.get("loss_fitted") or c.get("accuracy_fitted") for t in result["targets"] for c in [*t["tasks"], *t["losses"]]):
-        console.print("* fitted: the law or the link has seen this figure, so it is no test of the forecast.", highlight=False)
+        say(console, "* fitted: the law or the link has seen this figure, so it is no test of the forecast.")
     if len(fit.weights):
-        console.print(mixture(fit.weights), highlight=False)
+        say(console, mixture(fit.weights))
     print_checks(console, fit.checks)
     mean_steps, spent = result["sampler"]["leapfrog_steps"], result["sampler"]["seconds"]
-    console.print(f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all", highlight=False)
-    console.print(forecast.note, highlight=False)
+    say(console, f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all")
+    say(console, forecast.note)
 
 
 def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from bayescale.reproducing import Reproduction
-from bayescale.showing.tables import as_text
+from bayescale.showing.tables import as_text, print_table, say
 
 ROWS = 24  # of a table, where a whole paper is printed
 
@@ -30,14 +29,13 @@ def print_reproduction(console: Console, made: Reproduction) -> None:
         short = len(made.analyses) > 1
         rows = pd.concat([a.differing, a.frame.drop(a.differing.index)])
         shown = rows.head(ROWS) if short else rows
-        table = Table(*shown.columns)
-        for values in shown.itertuples(index=False):
-            table.add_row(*map(as_text, values))
-        console.print(f"\n{a.name}: {a.about}", highlight=False)
-        console.print(table)
+        console.print()
+        say(console, f"{a.name}: {a.about}")
+        print_table(console, shown.columns, (map(as_text, values) for values in shown.itertuples(index=False)))
         if len(shown) < len(rows):
-            console.print(f"and {len(rows) - len(shown)} more rows: --analysis {a.name} prints all", highlight=False)
+            say(console, f"and {len(rows) - len(shown)} more rows: --analysis {a.name} prints all")
         if "agrees" in a.frame:
-            console.print(f"{a.name}: {a.frame['agrees'].notna().sum()} figures compared, {len(a.differing)} differ by more than the bound", highlight=False)
+            say(console, f"{a.name}: {a.frame['agrees'].notna().sum()} figures compared, {len(a.differing)} differ by more than the bound")
     for why in dict.fromkeys(made.left_out.values()):
-        console.print(f"\nleft out: {', '.join(name for name, given in made.left_out.items() if given == why)}: {why}", highlight=False)
+        console.print()
+        say(console, f"left out: {', '.join(name for name, given in made.left_out.items() if given == why)}: {why}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bayescale.checks import Check
 from bayescale.costing import money
 from bayescale.errors import SettingError
+from bayescale.names import visible
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -26,23 +28,39 @@ def width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 150
 
 
+def plain(text: object, style: str = "") -> Text:
+    """The text letter by letter: no bracket is markup, no colon starts an emoji, each control character is visible."""
+    return Text(visible(text), style=style)
+
+
+def say(console: Console, text: object) -> None:
+    """Print one line of text, letter by letter."""
+    console.print(plain(text))
+
+
+def print_table(console: Console, columns: Iterable[object], rows: Iterable[Iterable[object]], title: str | None = None) -> None:
+    """Print a table of texts, letter by letter; a `Text` stands as it is."""
+    table = Table(title=None if title is None else plain(title, "table.title"), title_justify="left")
+    for column in columns:
+        table.add_column(plain(column))
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else plain(cell) for cell in row))
+    console.print(table)
+
+
 def print_checks(console: Console, checks: Sequence[Check]) -> None:
     """One row a check."""
     if not checks:
         return
-    table = Table("check", "status", "value", "limit", "advice")
     colour = {"pass": "green", "warn": "yellow", "fail": "red", "not run": "red"}
-    for c in checks:
-        table.add_row(c.check, f"[{colour[c.status]}]{c.status}[/]", f"{c.value:.4g}", f"{c.limit:g}", c.advice)
-    console.print(table)
+    rows = [(c.check, Text.styled(c.status, colour[c.status]), f"{c.value:.4g}", f"{c.limit:g}", c.advice) for c in checks]
+    print_table(console, ("check", "status", "value", "limit", "advice"), rows)
 
 
 def print_frame(console: Console, frame: pd.DataFrame) -> None:
     """One row a row, numbers to three digits, those from 10,000 to 10^12 to four and written out."""
-    table = Table(*map(str, frame.columns))
-    for values in frame.itertuples(index=False):
-        table.add_row(*((money(v) if 1e4 <= abs(v) < 1e12 else f"{v:.3g}") if isinstance(v, float) else str(v) for v in values))
-    console.print(table)
+    rows = ([(money(v) if 1e4 <= abs(v) < 1e12 else f"{v:.3g}") if isinstance(v, float) else v for v in values] for values in frame.itertuples(index=False))
+    print_table(console, frame.columns, rows)
 
 
 def number(value: float | np.floating[Any]) -> float | None:

@@ -29,7 +29,7 @@ from bayescale.replicates import with_reruns
 from bayescale.reports import Report, report
 from bayescale.reproducing import Analysis, Reproduction, reproduce
 from bayescale.requiring import Required, required
-from bayescale.sampling import setup
+from bayescale.runtime import setup
 from bayescale.saving import load_fit
 from bayescale.simulating import Simulation, simulate
 from bayescale.updating import Update, update

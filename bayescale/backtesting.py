@@ -26,7 +26,8 @@ from bayescale.layouts import AUTO, accuracy_data, measured
 from bayescale.links import Link
 from bayescale.models import Noise
 from bayescale.priors import PoolingKind
-from bayescale.sampling import Sampler, require_64bit
+from bayescale.runtime import require_64bit
+from bayescale.sampling import Sampler
 from bayescale.scoring import score
 
 CASES = ("fit", "held_out", "target")  # runs that are finished: what only a link may see is none

@@ -39,8 +39,8 @@ from bayescale.preposterior import (
     weights_given,
     width_given,
 )
-from bayescale.scoring import check_prob
 from bayescale.updating import with_rows
+from bayescale.validation import check_prob
 from bayescale.valuing import Linear, Threshold, Value, value_draws, weighted_mean
 
 UNRELIABLE = 0.7  # of a Pareto k

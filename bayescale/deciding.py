@@ -15,8 +15,8 @@ from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
 from bayescale.forecasting import Forecast
 from bayescale.preferring import Preference, make_preference
-from bayescale.scoring import check_prob
 from bayescale.sensitivity import changes, flips, table
+from bayescale.validation import check_prob
 from bayescale.valuing import Linear, Threshold, Value, doubts, reach, tasks_of, value_draws
 
 Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]

@@ -22,7 +22,8 @@ from bayescale.posteriors import Step, full_tree, short_tree
 from bayescale.preparing import Settings
 from bayescale.priors import PoolingKind
 from bayescale.rolling import Fold, past_ladders
-from bayescale.sampling import Program, Sample, Sampler, require_64bit
+from bayescale.runtime import require_64bit
+from bayescale.sampling import Program, Sample, Sampler
 from bayescale.stacking import densities
 
 STACKED = ("chinchilla", "gadre", "skaling", "compute")  # what law="auto" weighs

@@ -17,8 +17,8 @@ from bayescale.names import paragraph
 from bayescale.parts import MixedParts, Parts, make_parts, shared_variance
 from bayescale.placing import corpus_of, extrapolation, same_conventions
 from bayescale.predicting import LOSS_PARTS, PARTS
-from bayescale.sampling import STREAMS, check_seed
-from bayescale.scoring import check_prob
+from bayescale.runtime import STREAMS, check_seed
+from bayescale.validation import check_prob
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,7 +13,7 @@ from bayescale.layouts import point
 from bayescale.models import loss_model
 from bayescale.posteriors import real_draws
 from bayescale.predicting import expected
-from bayescale.scoring import check_prob
+from bayescale.validation import check_prob
 
 MULTIPLIERS = (20.0, 100.0, 640.0)
 GRID = np.linspace(np.log(1e-2), np.log(1e6), 400)  # ln(D / N), where the optimum is looked for

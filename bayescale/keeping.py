@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from bayescale.files import atomic, cache_folder
 from bayescale.ladder import Ladder
 from bayescale.laws import LAWS
 from bayescale.links import LINKS
 from bayescale.preparing import Settings
-from bayescale.sampling import Sampler, cache_folder
-from bayescale.saving import atomic
+from bayescale.sampling import Sampler
 
 
 class Keep:

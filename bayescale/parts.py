@@ -18,7 +18,7 @@ from bayescale.models import accuracy_model, loss_model
 from bayescale.placing import compute_of, factor
 from bayescale.posteriors import real_draws
 from bayescale.predicting import PARTS, AccuracyParts, LossParts, expected, series_through, standard_noise
-from bayescale.sampling import STREAMS, random_key
+from bayescale.runtime import STREAMS, random_key
 
 REDRAWN = 8  # times that the other parts are drawn anew for a share of the variance
 

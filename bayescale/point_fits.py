@@ -15,7 +15,7 @@ import pandas as pd
 import scipy.optimize as opt
 
 from bayescale.errors import FitError
-from bayescale.sampling import require_64bit
+from bayescale.runtime import require_64bit
 
 type Curve = Callable[[jax.Array, Any], jax.Array]
 HUBER = 1e-3  # residual of ln(loss) beyond which Bhagia et al. (and Hoffmann et al. before them) count it by its size and no more by its square

@@ -21,7 +21,8 @@ from bayescale.layouts import AccuracyData, LossData
 from bayescale.links import Link
 from bayescale.models import Layout, SeriesModel
 from bayescale.priors import Factors
-from bayescale.sampling import NUMPYRO, Sample, Sampler, random_key
+from bayescale.runtime import NUMPYRO, random_key
+from bayescale.sampling import Sample, Sampler
 
 type Arrays = Mapping[str, np.ndarray]
 

@@ -14,7 +14,7 @@ from bayescale.fits import Fit
 from bayescale.forecasting import forecast
 from bayescale.ladder import Target
 from bayescale.placing import corpus_of
-from bayescale.scoring import check_prob
+from bayescale.validation import check_prob
 from bayescale.valuing import doubts, scored, weighted_mean
 
 MULTIPLIER = 20.0  # tokens a parameter, near the compute-optimal

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,15 +20,13 @@ from bayescale.errors import SettingError
 from bayescale.geometry import coordinates
 from bayescale.models import Layout, SeriesModel
 from bayescale.modes import Quadratic, quadratic
+from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
 
 BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
 TARGET_ACCEPT = (0.95, 0.99)  # mean acceptance that the step size is adapted to (at 0.9, one fit in forty has a divergence), and where draws still diverge
 STAND_IN_ENERGY = 1e6  # so high that the first iteration of warm-up moves to a point whose energy is known; sparing its computation halves the set-up
-Stream = Literal["loss", "accuracy", "loss predictive", "accuracy predictive", "forecast", "simulate", "discrepancy", "routes", "variance"]
-STREAMS: tuple[Stream, ...] = get_args(Stream)
 STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", "lp")
-NUMPYRO = threading.Lock()  # NumPyro keeps its handlers and its validation in globals of the process: one thread at a time may trace a model
 JITTER = 0.5  # sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start apart, yet not in a tail
 
 
@@ -78,54 +71,6 @@ class Sample:
     def leapfrog_steps(self) -> float:
         """Mean leapfrog steps a draw, after warm-up."""
         return float(self.statistics["n_steps"].mean())
-
-
-def setup(chains: int = 4) -> None:
-    """64-bit, as many JAX host devices as chains, and JAX's compilation cache in the user's cache folder.
-
-    Call it once, before anything else touches JAX: the number of devices cannot change afterwards, and 64-bit must not.
-
-    Parameters
-    ----------
-    chains
-        Chains that are to run in parallel on a CPU.
-    """
-    jax.config.update("jax_enable_x64", True)
-    with contextlib.suppress(RuntimeError):  # JAX's word for "the devices are already there": chains then share them
-        jax.config.update("jax_num_cpu_devices", chains)
-    if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for compiled programs."""
-    home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "bayescale" / "jax"
-
-
-def require_64bit() -> None:
-    """A SettingError where JAX would compute in 32-bit."""
-    if not jax.config.jax_enable_x64:
-        raise SettingError(
-            "64-bit",
-            rule="must be on: scaling laws lose their digits in 32-bit",
-            got="JAX in 32-bit",
-            way_out="call bayescale.setup() first, in a fresh process",
-        )
-
-
-def check_seed(seed: int) -> None:
-    """A SettingError for anything but a whole number, 0 or more."""
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise SettingError("seed", rule="must be a whole number, 0 or more", got=repr(seed), way_out="such as seed=0")
-
-
-def random_key(seed: int, stream: Stream) -> jax.Array:
-    """The key of one use of a seed. No two uses share random numbers: the draws of the two steps are paired, and must be independent."""
-    check_seed(seed)
-    return jax.random.fold_in(jax.random.key(seed), STREAMS.index(stream))
 
 
 def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic], jax.Array]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import secrets
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -19,6 +17,7 @@ import xarray as xr
 from bayescale.checks import Check
 from bayescale.discrepancy import Discrepancy, Slopes
 from bayescale.errors import BayescaleError, FileError, SettingError
+from bayescale.files import atomic
 from bayescale.fits import Fit
 from bayescale.ladder import Conventions, Ladder
 from bayescale.laws import LAWS, Law
@@ -97,37 +96,6 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
             got=f"a damaged or foreign one ({error})",
             way_out="fit again and save again",
         ) from error
-
-
-class atomic:  # noqa: N801 (a context manager, used as a word)
-    """A temporary file beside `path` that takes its place when the block ends well, and is removed when it does not."""
-
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-
-    def __enter__(self) -> Path:
-        check_folder(self._path)
-        self._temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        self._temporary.touch(exist_ok=False)
-        return self._temporary
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            os.replace(self._temporary, self._path)
-        else:
-            self._temporary.unlink(missing_ok=True)
-
-
-def check_folder(path: str | Path) -> None:
-    """A FileError where `path` could not be written: its folder is missing or closed to us, or it is a folder itself."""
-    target = Path(path)
-    if not target.parent.is_dir() or target.is_dir() or not os.access(target.parent, os.W_OK):
-        raise FileError(
-            f"file {str(path)!r}",
-            rule="must lie in a folder that exists and can be written to",
-            got=f"folder {str(target.parent)!r}",
-            way_out="make the folder, or mend the path",
-        )
 
 
 def _settings(fit: Fit) -> dict[str, object]:

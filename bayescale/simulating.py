@@ -22,7 +22,7 @@ from bayescale.models import Layout, Noise, SeriesModel, every_prior_used, loss_
 from bayescale.predicting import asymptotes, bent_accuracy
 from bayescale.preparing import Settings
 from bayescale.priors import PoolingKind
-from bayescale.sampling import STREAMS, random_key, require_64bit
+from bayescale.runtime import STREAMS, random_key, require_64bit
 
 type Bend = Callable[[jax.Array, Mapping[str, jax.Array]], jax.Array]  # of the expectation of y, given the real values that it came from
 Simulated = Literal["prior", "none"]

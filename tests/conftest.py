@@ -11,7 +11,7 @@ from bayescale.fitting import Fit, fit
 
 CHAINS, DRAWS = 2, 300
 
-bayescale.sampling.setup(chains=CHAINS)
+bayescale.runtime.setup(chains=CHAINS)
 
 
 @pytest.fixture(scope="session")

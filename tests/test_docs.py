@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from test_architecture import ORDER, ROOT
 
 import bayescale
 from bayescale import plots
@@ -30,11 +29,6 @@ def test_api_page_has_every_public_name_and_no_other() -> None:
     assert sorted(documented) == sorted(bayescale.__all__)
     figures = re.findall(r"^\.\. autofunction:: bayescale\.plots\.(\w+)$", text("api"), re.MULTILINE)
     assert sorted(figures) == sorted(plots.__all__)
-
-
-def test_architecture_page_lists_the_modules_in_order() -> None:
-    there = [module for module in ORDER if (ROOT / f"{module}.py").exists() or (ROOT / module).is_dir()]
-    assert re.findall(r"^\| `(\w+)` \|", text("architecture"), re.MULTILINE) == there
 
 
 def test_every_page_is_in_the_toctree() -> None:

@@ -15,9 +15,9 @@ from bayescale import showing
 from bayescale.backtesting import backtest as make_backtest
 from bayescale.cli import options
 from bayescale.errors import SettingError
+from bayescale.files import atomic
 from bayescale.layouts import AUTO
-from bayescale.sampling import setup
-from bayescale.saving import atomic
+from bayescale.runtime import setup
 
 
 def backtest(

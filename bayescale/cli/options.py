@@ -16,6 +16,7 @@ from rich.progress import Progress
 from bayescale import showing
 from bayescale.datasets import load_dataset
 from bayescale.errors import DataError, SettingError
+from bayescale.files import check_folder
 from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.ladder import Ladder, Target
@@ -24,8 +25,7 @@ from bayescale.layouts import AUTO
 from bayescale.links import LINKS
 from bayescale.names import visible
 from bayescale.readers import read_csv
-from bayescale.sampling import setup
-from bayescale.saving import check_folder
+from bayescale.runtime import setup
 from bayescale.schema import ROLES
 
 OWN = "own"

@@ -15,7 +15,7 @@ from bayescale import showing
 from bayescale.cli import options
 from bayescale.reproducing import PAPERS
 from bayescale.reproducing import reproduce as make_reproduction
-from bayescale.sampling import setup
+from bayescale.runtime import setup
 
 
 def reproduce(

@@ -10,11 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bayescale.backtests import Backtest
 from bayescale.deciding import Decision
 from bayescale.errors import SettingError
+from bayescale.files import atomic, check_folder
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
 from bayescale.reports.parts import Section
 from bayescale.reports.sections import all_sections
-from bayescale.saving import atomic, check_folder
 
 
 @dataclass(frozen=True, repr=False)

@@ -29,7 +29,8 @@ from bayescale.readers.wide import ACCURACY
 from bayescale.replicates import configurations, with_reruns
 from bayescale.reproducing.bhagia_points import Ladder2024
 from bayescale.reproducing.comparing import Analysis, table
-from bayescale.sampling import Program, Sampler, random_key
+from bayescale.runtime import random_key
+from bayescale.sampling import Program, Sampler
 from bayescale.scoring import score
 
 PROB = 0.9

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from bayescale.backtests import Backtest
-from bayescale.saving import atomic
+from bayescale.files import atomic
 from bayescale.showing.tables import print_frame, say
 
 

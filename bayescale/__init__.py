@@ -10,7 +10,11 @@ from bayescale.backtesting import backtest
 from bayescale.backtests import Backtest
 from bayescale.candidates import Candidate
 from bayescale.costing import Cost
-from bayescale.datasets import DATASETS, load_dataset
+from bayescale.data.datasets import DATASETS, load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers import read_checkpoints, read_csv, read_gadre
+from bayescale.data.replicates import with_reruns
+from bayescale.data.target import Conventions, Target
 from bayescale.deciding import Decision, decide
 from bayescale.discrepancy import Discrepancy
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
@@ -20,12 +24,9 @@ from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.frontiers import frontier
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
-from bayescale.ladder import Conventions, Ladder, Target
 from bayescale.laws import LAWS, Law
 from bayescale.links import LINKS, Link
 from bayescale.parameters import Parameter
-from bayescale.readers import read_checkpoints, read_csv, read_gadre
-from bayescale.replicates import with_reruns
 from bayescale.reports import Report, report
 from bayescale.reproducing import Analysis, Reproduction, reproduce
 from bayescale.requiring import Required, required

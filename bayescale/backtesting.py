@@ -12,6 +12,9 @@ from numpyro.distributions import Distribution
 
 from bayescale.backtests import LARGEST_RUN, LEVELS, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest
 from bayescale.baseline_forecasts import largest_run, point_fits
+from bayescale.data.ladder import Ladder
+from bayescale.data.outcomes import measured
+from bayescale.data.target import Target
 from bayescale.discrepancy import Discrepancy, DiscrepancyKind
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
@@ -20,9 +23,8 @@ from bayescale.folds import SAME_COST, enough_runs, one_measure
 from bayescale.folds import cuts as cuts_of
 from bayescale.forecasting import forecast
 from bayescale.keeping import Keep
-from bayescale.ladder import Ladder, Target
 from bayescale.laws import Law
-from bayescale.layouts import AUTO, accuracy_data, measured
+from bayescale.layouts import AUTO, accuracy_data
 from bayescale.links import Link
 from bayescale.models import Noise
 from bayescale.priors import PoolingKind

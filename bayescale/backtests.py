@@ -10,8 +10,8 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.checks import Check, Status
+from bayescale.data.names import paragraph
 from bayescale.errors import SettingError
-from bayescale.names import paragraph
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 BINS = (1.0, 3.0, 10.0, 30.0, 100.0)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.baselines import gadre_error, gadre_loss, ladder_compute, ladder_link, ladder_loss
+from bayescale.data.target import Target
 from bayescale.errors import FitError
-from bayescale.ladder import Target
 from bayescale.layouts import AccuracyData, LossData
 from bayescale.placing import compute_of
 from bayescale.point_fits import Problem, bootstrap, solve

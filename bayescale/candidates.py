@@ -12,11 +12,12 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.costing import AnyCost, Cost, cost_draws
+from bayescale.data.ladder import Ladder
+from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.folds import SAME_COST
 from bayescale.forecasting import Forecast, forecast
-from bayescale.ladder import Ladder, Target
 from bayescale.parts import log_factors
 from bayescale.placing import corpus_of
 from bayescale.preferring import Preference

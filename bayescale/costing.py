@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.data.target import Target
 from bayescale.errors import SettingError
-from bayescale.ladder import Target
 
 type Range = float | tuple[float, float]
 type AnyCost = float | Cost | Mapping[str, float]

@@ -12,13 +12,13 @@ import pandas as pd
 from bayescale.candidates import UNRELIABLE, Candidate, Question
 from bayescale.checks import Status
 from bayescale.costing import AnyCost
+from bayescale.data.names import paragraph
+from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter
-from bayescale.ladder import Target
 from bayescale.layouts import AUTO
 from bayescale.links import get_link
-from bayescale.names import paragraph
 from bayescale.preferring import Preference, make_preference
 from bayescale.preparing import Settings
 from bayescale.valuing import Value

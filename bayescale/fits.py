@@ -15,15 +15,16 @@ from numpyro.distributions import Distribution
 
 from bayescale import checks
 from bayescale.checks import Check, Status
+from bayescale.data.ladder import Ladder
+from bayescale.data.names import paragraph
+from bayescale.data.target import Target
 from bayescale.diagnosing import design_checks, sampler_checks
 from bayescale.discrepancy import Discrepancy
 from bayescale.errors import SettingError
-from bayescale.ladder import Ladder, Target
 from bayescale.laws import Law
 from bayescale.layouts import AUTO, AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.links import Link
 from bayescale.models import WIDENING, Noise
-from bayescale.names import paragraph
 from bayescale.posteriors import by_cell
 from bayescale.preparing import Settings
 from bayescale.priors import PoolingKind

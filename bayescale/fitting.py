@@ -9,11 +9,11 @@ from functools import cached_property
 import xarray as xr
 from numpyro.distributions import Distribution
 
+from bayescale.data.ladder import Ladder
 from bayescale.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit, make_fit, mix_routes, stack
 from bayescale.folds import Job, alike, sample_jobs
-from bayescale.ladder import Ladder
 from bayescale.laws import LAWS, Law, get_law
 from bayescale.layouts import AUTO, AccuracyData, LossData, routes
 from bayescale.links import Link, get_link

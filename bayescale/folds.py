@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bayescale.ladder import Ladder
+from bayescale.data.ladder import Ladder
 from bayescale.models import SeriesModel
 from bayescale.posteriors import Step
 from bayescale.sampling import Program, Sample, Sampler

@@ -10,10 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.checks import Status
+from bayescale.data.names import paragraph
+from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
-from bayescale.ladder import Target
-from bayescale.names import paragraph
 from bayescale.parts import MixedParts, Parts, make_parts, shared_variance
 from bayescale.placing import corpus_of, extrapolation, same_conventions
 from bayescale.predicting import LOSS_PARTS, PARTS

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from bayescale.data.ladder import Ladder
 from bayescale.files import atomic, cache_folder
-from bayescale.ladder import Ladder
 from bayescale.laws import LAWS
 from bayescale.links import LINKS
 from bayescale.preparing import Settings

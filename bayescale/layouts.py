@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpyro.distributions import Distribution
 
+from bayescale.data.ladder import Ladder
+from bayescale.data.outcomes import last_rows, paired
+from bayescale.data.replicates import block_means, configurations
 from bayescale.errors import DataError, SettingError
-from bayescale.ladder import Ladder
 from bayescale.laws import Point, Reference
 from bayescale.links import Link, lo_prior
 from bayescale.models import Blocks, Layout, SeriesModel, accuracy_model
 from bayescale.priors import Factors, PoolingKind
-from bayescale.replicates import block_means, configurations
 
 NEAR_FRONTIER = 5.0  # the reference is the geometric mean of the fitted runs that cost at least Cmax / 5: where forecasts start from
 FEWEST_RUNS = 3
@@ -194,39 +195,10 @@ def routes(ladder: Ladder) -> list[str | None]:
     return found[:MOST_ROUTES]
 
 
-def paired(rows: pd.DataFrame, via: str | None, *, every: bool = False) -> pd.DataFrame:
-    """The last accuracy (or every one) of each (run, task) beside the loss that it is linked through: columns `via` (its name) and `through`.
-
-    That is the loss at the accuracy's own step, or the run's last one where there is none; runs without such a loss are left out.
-    """
-    losses = last_rows(rows, "loss_name").set_index(["run", "loss_name"])["loss"]
-    scored = rows[rows["accuracy"].notna()]
-    scored = scored.copy() if every else last_rows(scored, "task")
-    scored["via"] = scored["loss_name"] if via is None else via
-    by_step = rows.rename(columns={"loss_name": "via", "loss": "through"})[["run", "via", "step", "through"]].drop_duplicates(["run", "via", "step"])
-    scored = scored.merge(by_step, on=["run", "via", "step"], how="left")
-    last = losses.reindex(pd.MultiIndex.from_frame(scored[["run", "via"]])).to_numpy()
-    scored["through"] = scored["through"].fillna(pd.Series(last, scored.index))
-    return scored[scored["through"].notna()]
-
-
 def link_model(link: Link, data: AccuracyData, pooling: PoolingKind, priors: Mapping[str, Distribution]) -> SeriesModel:
     """The link's model, the prior of lo at each task's chance unless the user gave one."""
     own: dict[str, Any] = {"lo": lo_prior(data.chance)} if any(p.name == "lo" for p in link.parameters) else {}
     return accuracy_model(link, data.factors, pooling=pooling, priors={**own, **priors}, grouped=data.layout.first is not None)
-
-
-def last_rows(rows: pd.DataFrame, by: str) -> pd.DataFrame:
-    """One row a (run, `by`): its last checkpoint, the first row of the table among those of one step."""
-    first = rows.iloc[::-1].sort_values("step", kind="stable", na_position="first")
-    return first.drop_duplicates(["run", by], keep="last").sort_index()
-
-
-def measured(ladder: Ladder) -> pd.DataFrame:
-    """The last loss and the last accuracy of each (run, task), nan where there is none; indexed by run and task."""
-    rows = ladder.frame
-    accuracy = last_rows(rows[rows["accuracy"].notna()], "task").set_index(["run", "task"])["accuracy"]
-    return last_rows(rows, "task").set_index(["run", "task"])[["loss"]].join(accuracy)
 
 
 def _series(rows: pd.DataFrame, name: str, kind: Callable[[str], str]) -> tuple[Factors, list[pd.DataFrame]]:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from bayescale.data.target import Target
 from bayescale.errors import DataError
 from bayescale.fits import Fit
-from bayescale.ladder import Target
 from bayescale.laws import Point
 from bayescale.layouts import AccuracyData, LossData, point
 from bayescale.models import accuracy_model, loss_model

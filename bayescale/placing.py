@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bayescale.data.ladder import Ladder
+from bayescale.data.target import Conventions, Target
 from bayescale.errors import DataError
-from bayescale.ladder import Conventions, Ladder, Target
 from bayescale.layouts import LossData
 
 

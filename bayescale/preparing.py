@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from numpyro.distributions import Distribution
 
+from bayescale.data.ladder import Ladder
 from bayescale.discrepancy import Discrepancy, DiscrepancyKind, link_slopes, loss_slopes, small_ladder
 from bayescale.errors import DataError, SettingError
-from bayescale.ladder import Ladder
 from bayescale.laws import Law
 from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
 from bayescale.links import Link

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks import Status
+from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Target
 from bayescale.placing import corpus_of
 from bayescale.validation import check_prob
 from bayescale.valuing import doubts, scored, weighted_mean

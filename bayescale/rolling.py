@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayescale.checks import Check
+from bayescale.data.ladder import Ladder
 from bayescale.discrepancy import FEWEST_CUTS, FEWEST_DECADES, FEWEST_RUNS, FOLD_DIVERGENT, FOLD_RHAT, Slopes, past_slope, small_ladder
 from bayescale.folds import SAME_COST, below, cuts, enough_runs, one_measure
-from bayescale.ladder import Ladder
 from bayescale.layouts import AccuracyData, LossData, dearest, point
 from bayescale.models import COMMON, SeriesModel, score_sd
 from bayescale.posteriors import Step

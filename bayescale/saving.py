@@ -15,19 +15,20 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.checks import Check
+from bayescale.data.ladder import Ladder
+from bayescale.data.schema import TEXT_COLUMNS
+from bayescale.data.target import Conventions
 from bayescale.discrepancy import Discrepancy, Slopes
 from bayescale.errors import BayescaleError, FileError, SettingError
 from bayescale.files import atomic
 from bayescale.fits import Fit
-from bayescale.ladder import Conventions, Ladder
 from bayescale.laws import LAWS, Law
 from bayescale.links import LINKS, Link
-from bayescale.readers.tidy_csv import NAMES
 from bayescale.sampling import Sampler
 
 FORMAT = "bayescale-fit-4"
 ENGINE = "h5netcdf"
-OTHER_NAMES = ("name", "law", "link", "via")  # columns of the tables of the past and of the weights
+OTHER_TEXT_COLUMNS = ("name", "law", "link", "via")  # columns of the tables of the past and of the weights
 
 
 def save_fit(fit: Fit, path: str | Path) -> None:
@@ -174,7 +175,7 @@ def _table(text: bytes) -> pd.DataFrame:
     """A table as it was, names as text whatever they look like."""
     if not text.strip():
         return pd.DataFrame()
-    table = pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys((*NAMES, *OTHER_NAMES), str), keep_default_na=False, na_values=[""])
+    table = pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys((*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS), str), keep_default_na=False, na_values=[""])
     return table.assign(task=table["task"].fillna("")) if "weight" in table else table
 
 

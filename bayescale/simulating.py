@@ -13,8 +13,8 @@ import pandas as pd
 from numpyro import handlers
 from numpyro.distributions import Distribution
 
+from bayescale.data.ladder import Ladder
 from bayescale.errors import SettingError
-from bayescale.ladder import Ladder
 from bayescale.laws import Law, get_law
 from bayescale.layouts import accuracy_data, link_model, loss_data, point
 from bayescale.links import Link, get_link

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
+from bayescale.data.ladder import Ladder
+from bayescale.data.outcomes import measured
 from bayescale.discrepancy import Discrepancy, link_slopes, loss_slopes
 from bayescale.folds import SAME_COST, one_measure
-from bayescale.ladder import Ladder
 from bayescale.laws import Law
-from bayescale.layouts import AccuracyData, LossData, dearest, measured, point
+from bayescale.layouts import AccuracyData, LossData, dearest, point
 from bayescale.links import Link
 from bayescale.models import accuracy_model
 from bayescale.predicting import AccuracyParts, LossParts, expected, series_through, standard_noise

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bayescale.data.ladder import Ladder
 from bayescale.forecasting import Forecast
-from bayescale.ladder import Ladder
 
 
 def statements(ladder: Ladder, forecast: Forecast) -> list[str]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bayescale.data.ladder import Ladder
+from bayescale.data.names import paragraph
+from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder, Target
 from bayescale.layouts import AUTO
-from bayescale.names import paragraph
 
 
 @dataclass(frozen=True, repr=False)

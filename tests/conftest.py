@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import bayescale.sampling
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
 from bayescale.fitting import Fit, fit
 
 CHAINS, DRAWS = 2, 300

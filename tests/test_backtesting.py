@@ -10,12 +10,12 @@ from bayescale import backtesting, plots
 from bayescale.backtesting import backtest, default_cuts
 from bayescale.backtests import LARGEST_RUN, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest, factor_bin
 from bayescale.baselines import ladder_loss
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
 from bayescale.fitting import Fitter, fit, make_settings
 from bayescale.folds import below
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder
 from bayescale.point_fits import bootstrap, solve
 from bayescale.sampling import Sampler
 

@@ -13,7 +13,7 @@ import pytest
 
 from bayescale import baselines
 from bayescale.baselines import gadre_constants
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
 from bayescale.errors import FitError
 from bayescale.point_fits import Problem, optima, solve
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.datasets import DATASETS, load_dataset
-from bayescale.datasets.rebuild import READERS, main, rebuild, tables
-from bayescale.datasets.released import load_released, released_tables
+from bayescale.data.datasets import DATASETS, load_dataset
+from bayescale.data.datasets.rebuild import READERS, main, rebuild, tables
+from bayescale.data.datasets.released import load_released, released_tables
 from bayescale.errors import SettingError
 
 # published.md: accuracy in points of 7B-4T and 13B-5T.
@@ -94,18 +94,18 @@ def test_unknown_names_are_answered_with_the_known_ones(name: str, tasks: list[s
 
 
 def test_tables_are_small_and_carry_source_and_licence() -> None:
-    embedded = [file for file in files("bayescale.datasets").iterdir() if file.name.endswith((".csv", ".md"))]
+    embedded = [file for file in files("bayescale.data.datasets").iterdir() if file.name.endswith((".csv", ".md"))]
     assert len(embedded) == 8
     assert sum(len(file.read_bytes()) for file in embedded) < 250_000
     for name, licence in (("ladder2024", "Apache-2.0"), ("gadre2024", "MIT")):
-        assert f"Licence: {licence}" in files("bayescale.datasets").joinpath(f"{name}.md").read_text("utf-8")
+        assert f"Licence: {licence}" in files("bayescale.data.datasets").joinpath(f"{name}.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_readers_still_make_the_embedded_tables(name: str, shared_data: Path) -> None:
     made = tables(READERS[name](shared_data / name / "raw"))
     for end, text in made.items():
-        embedded = files("bayescale.datasets").joinpath(f"{name}_{end}").read_text("utf-8")
+        embedded = files("bayescale.data.datasets").joinpath(f"{name}_{end}").read_text("utf-8")
         # Not byte for byte: another version of pandas may sum in another order, which the tenth digit can show.
         pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text)), pd.read_csv(io.StringIO(embedded)), rtol=1e-9)
 
@@ -119,10 +119,10 @@ def test_released_figures_are_those_of_the_files(name: str, shared_data: Path) -
 def test_rebuild_writes_whole_tables_or_nothing(tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = rebuild(shared_data, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
-    embedded = {path: files("bayescale.datasets").joinpath(path.name).read_bytes() for path in written}
+    embedded = {path: files("bayescale.data.datasets").joinpath(path.name).read_bytes() for path in written}
     assert main([str(tmp_path)]) == 2
     assert main([]) == 2
     said = capsys.readouterr().err.splitlines()
     assert "must be a folder; got nothing there" in said[0]
     assert said[1].startswith("usage:")
-    assert embedded == {path: files("bayescale.datasets").joinpath(path.name).read_bytes() for path in written}
+    assert embedded == {path: files("bayescale.data.datasets").joinpath(path.name).read_bytes() for path in written}

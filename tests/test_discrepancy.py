@@ -8,19 +8,20 @@ import pandas as pd
 import pytest
 
 from bayescale import rolling
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.replicates import with_reruns
+from bayescale.data.target import Target
 from bayescale.discrepancy import FEWEST_RUNS, SCALE_SD, SMALL_LADDER, Slopes, link_slopes, loss_slopes, past_slope
 from bayescale.errors import SettingError
 from bayescale.fitting import Fit, fit, make_settings
 from bayescale.folds import Job, below, cuts, sample_jobs
 from bayescale.forecasting import Forecast, forecast
-from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
 from bayescale.layouts import loss_data
 from bayescale.models import loss_model
 from bayescale.parts import MixedParts, Parts, shared_variance
 from bayescale.predicting import LOSS_PARTS, PARTS, LossParts
-from bayescale.replicates import with_reruns
 from bayescale.rolling import Fold, past_ladders, past_noise
 from bayescale.sampling import Sampler
 from bayescale.saving import load_fit

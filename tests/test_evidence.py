@@ -8,14 +8,15 @@ import pytest
 
 from bayescale.candidates import Candidate, Question
 from bayescale.costing import Cost
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.target import Target
 from bayescale.deciding import decide
 from bayescale.errors import SettingError
 from bayescale.evidence import value_of_information
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter, fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder, Target
 from bayescale.links import get_link
 from bayescale.preferring import Preference
 from bayescale.preparing import Settings

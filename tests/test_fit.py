@@ -9,14 +9,16 @@ import pytest
 import xarray as xr
 
 from bayescale.checks import worst
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.outcomes import measured
+from bayescale.data.target import Conventions, Target
 from bayescale.diagnosing import design_checks, sampler_checks
 from bayescale.errors import BayescaleError, DataError, SettingError
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import Forecast, forecast
-from bayescale.ladder import Conventions, Ladder, Target
 from bayescale.laws import get_law
-from bayescale.layouts import accuracy_data, loss_data, measured
+from bayescale.layouts import accuracy_data, loss_data
 from bayescale.links import get_link
 
 GROUPS = {"posterior", "prior", "posterior_predictive", "prior_predictive", "log_likelihood", "log_prior", "sample_stats", "observed_data"}

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from numpyro.infer.util import log_density
 
+from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
-from bayescale.ladder import Target
 from bayescale.models import loss_model
 from bayescale.posteriors import real_draws
 from bayescale.simulating import simulate

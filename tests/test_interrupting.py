@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
 from bayescale.fitting import fit
 
 STARTS, STOPS = 300.0, 30.0  # seconds: the first where the programs are not in the compilation cache yet, the second whatever happens

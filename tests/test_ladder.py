@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from bayescale.checks import worst
+from bayescale.data.ladder import Ladder
+from bayescale.data.target import Conventions, Target
 from bayescale.errors import BayescaleError, DataError, SettingError
-from bayescale.ladder import Conventions, Ladder, Target
 
 TASKS = pd.DataFrame({"task": ["mmlu", "piqa"], "chance": [0.25, 0.5], "items": [14042, 1838]})
 

@@ -26,13 +26,14 @@ from bayescale import cli, plots, showing
 from bayescale.backtests import Backtest
 from bayescale.candidates import Candidate
 from bayescale.checks import Check
+from bayescale.data.ladder import Ladder
+from bayescale.data.names import paragraph, visible
+from bayescale.data.target import Target
 from bayescale.deciding import Decision, decide
 from bayescale.evidence import Evidence, value_of_information
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
-from bayescale.ladder import Ladder, Target
-from bayescale.names import paragraph, visible
 from bayescale.plots.drawing import literal
 from bayescale.reports import Report, report
 from bayescale.saving import load_fit

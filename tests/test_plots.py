@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
 from bayescale.fitting import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.frontiers import frontier
-from bayescale.ladder import Target
 from bayescale.preferring import Preference
 from bayescale.valuing import Threshold
 

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers import read_checkpoints, read_csv, read_gadre
+from bayescale.data.readers.gadre2024 import TASKS_17
+from bayescale.data.readers.wide import tidy, widen
+from bayescale.data.target import Conventions
 from bayescale.errors import BayescaleError, DataError, FileError
-from bayescale.ladder import Conventions, Ladder
-from bayescale.readers import read_checkpoints, read_csv, read_gadre
-from bayescale.readers.gadre_json import TASKS_17
-from bayescale.readers.wide import tidy, widen
 
 RUNS = "run,params,tokens,task,loss,accuracy\n{}"
 ROW = "a,1e8,2e9,mmlu,1.2,0.3\n"
@@ -220,7 +221,7 @@ def test_wide_form_gives_the_tidy_rows_back(gadre: Ladder, checkpoints: Ladder) 
 
 
 def test_importing_the_readers_is_light() -> None:
-    code = "import sys, bayescale.readers, bayescale.datasets; print([m for m in ('matplotlib', 'arviz', 'arviz_stats') if m in sys.modules])"
+    code = "import sys, bayescale.data.readers, bayescale.data.datasets; print([m for m in ('matplotlib', 'arviz', 'arviz_stats') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.target import Target
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder, Target
 from bayescale.layouts import loss_data
 from bayescale.plots import plot_law
 

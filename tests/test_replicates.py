@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.replicates import configurations, with_reruns
 from bayescale.errors import DataError, SettingError
 from bayescale.fitting import fit
-from bayescale.ladder import Ladder
 from bayescale.layouts import accuracy_data, loss_data
 from bayescale.links import LINKS
 from bayescale.models import accuracy_model, from_earlier
-from bayescale.replicates import configurations, with_reruns
 
 
 def checkpoints(shared: float, own: float, runs: int = 8, steps: int = 40, seed: int = 0) -> Ladder:

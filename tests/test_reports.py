@@ -15,13 +15,13 @@ import pytest
 from bayescale.backtesting import backtest
 from bayescale.backtests import Backtest
 from bayescale.candidates import Candidate
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
 from bayescale.deciding import Decision, decide
 from bayescale.errors import SettingError
 from bayescale.evidence import value_of_information
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast, forecast
-from bayescale.ladder import Ladder
 from bayescale.reports import Report, report
 from bayescale.reports.parts import table
 from bayescale.reports.sections import all_sections

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bayescale.cli import app
-from bayescale.datasets.released import load_released
+from bayescale.data.datasets.released import load_released
 from bayescale.errors import FileError, SettingError
 from bayescale.reproducing import PAPERS, Analysis, Reproduction, reproduce
 from bayescale.reproducing.comparing import digits, row, table

@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from bayescale.data.ladder import Ladder
+from bayescale.data.target import Target
 from bayescale.errors import FileError, SettingError
 from bayescale.fitting import Fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
 from bayescale.links import LINKS
 from bayescale.saving import FORMAT, load_fit

@@ -7,8 +7,8 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 
+from bayescale.data.ladder import Ladder
 from bayescale.errors import BayescaleError
-from bayescale.ladder import Ladder
 from bayescale.links import Link
 from bayescale.simulating import Simulation, simulate
 

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit, stack
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder, Target
 from bayescale.layouts import AUTO, routes
 from bayescale.saving import load_fit
 from bayescale.stacking import weigh

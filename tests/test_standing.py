@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
 from bayescale.frontiers import frontier
-from bayescale.ladder import Target
 from bayescale.requiring import required
 from bayescale.simulating import simulate
 

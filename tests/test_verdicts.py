@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bayescale.data.ladder import Ladder
 from bayescale.fitting import Fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder
 from bayescale.layouts import accuracy_data
 from bayescale.verdicts import VERDICTS, verdicts
 

@@ -9,8 +9,8 @@ import typer
 
 import bayescale
 from bayescale.cli import backtests, data, decisions, forecasts, reports, reproductions
+from bayescale.data.names import visible
 from bayescale.errors import BayescaleError
-from bayescale.names import visible
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."

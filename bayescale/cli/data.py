@@ -12,7 +12,7 @@ from rich.console import Console
 import bayescale
 from bayescale import showing
 from bayescale.cli import options
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
 
 
 def datasets(as_json: options.AsJson = False) -> None:

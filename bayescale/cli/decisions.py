@@ -16,14 +16,15 @@ from bayescale import showing
 from bayescale.candidates import Candidate
 from bayescale.cli import options
 from bayescale.costing import PEAK, Cost, cost_draws
+from bayescale.data.ladder import Ladder
+from bayescale.data.names import visible
+from bayescale.data.target import Target
 from bayescale.deciding import decide as make_decision
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence, value_of_information
 from bayescale.fits import Fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder, Target
 from bayescale.layouts import AUTO
-from bayescale.names import visible
 from bayescale.preferring import make_preference
 from bayescale.valuing import Linear, Threshold, Value
 

@@ -11,12 +11,12 @@ from rich.console import Console
 
 from bayescale import showing
 from bayescale.cli import options
+from bayescale.data.replicates import with_reruns
 from bayescale.files import atomic
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
 from bayescale.forecasting import forecast as make_forecast
 from bayescale.layouts import AUTO
-from bayescale.replicates import with_reruns
 from bayescale.validation import check_prob
 
 

@@ -14,19 +14,20 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bayescale import showing
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.names import visible
+from bayescale.data.readers import read_csv
+from bayescale.data.schema import ROLES
+from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.files import check_folder
 from bayescale.fits import Fit
 from bayescale.fitting import fit
-from bayescale.ladder import Ladder, Target
 from bayescale.laws import LAWS
 from bayescale.layouts import AUTO
 from bayescale.links import LINKS
-from bayescale.names import visible
-from bayescale.readers import read_csv
 from bayescale.runtime import setup
-from bayescale.schema import ROLES
 
 OWN = "own"
 _STARTED = time.perf_counter() - time.process_time()  # seconds before this file was loaded are the processor's: a shell may have had the process before

@@ -10,9 +10,9 @@ import typer
 
 from bayescale.backtesting import backtest as make_backtest
 from bayescale.cli import decisions, options
+from bayescale.data.names import visible
 from bayescale.deciding import decide
 from bayescale.forecasting import forecast
-from bayescale.names import visible
 from bayescale.reports import report as make_report
 
 

@@ -10,10 +10,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from bayescale.data.outcomes import measured
+from bayescale.data.target import Target
 from bayescale.fits import Fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Target
-from bayescale.layouts import measured
 from bayescale.plots.drawing import ACTUAL, BANDS, add_corpus, choose, draw_points, new_axes, percent, points_handle
 
 POINTS = 12  # along each curve

@@ -19,8 +19,8 @@ from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
 
 from bayescale.backtests import OURS, Backtest
+from bayescale.data.names import visible
 from bayescale.errors import SettingError
-from bayescale.names import visible
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito (2008), told apart by colour-blind readers
 GREY = "0.45"

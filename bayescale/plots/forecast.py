@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from bayescale.data.ladder import Ladder
+from bayescale.data.outcomes import measured
 from bayescale.errors import SettingError
 from bayescale.forecasting import Forecast
-from bayescale.ladder import Ladder
-from bayescale.layouts import measured
 from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, literal, new_axes, percent, unit_of, with_status
 from bayescale.valuing import Threshold, tasks_of, weighted_mean
 

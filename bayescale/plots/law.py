@@ -17,9 +17,11 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
+from bayescale.data.ladder import Ladder
+from bayescale.data.outcomes import last_rows
+from bayescale.data.target import Target
 from bayescale.fits import Fit
-from bayescale.ladder import Ladder, Target
-from bayescale.layouts import LossData, last_rows, point
+from bayescale.layouts import LossData, point
 from bayescale.plots.drawing import (
     ACTUAL,
     GREY,

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from bayescale.data.outcomes import paired
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
-from bayescale.layouts import AccuracyData, paired
+from bayescale.layouts import AccuracyData
 from bayescale.plots.drawing import (
     ACTUAL,
     GREY,

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from bayescale.baselines import ladder_compute, ladder_link, ladder_log_link, ladder_loss, ladder_single_step
-from bayescale.datasets import load_dataset
-from bayescale.datasets.released import load_released
+from bayescale.data.datasets import load_dataset
+from bayescale.data.datasets.released import load_released
+from bayescale.data.readers import read_checkpoints
+from bayescale.data.readers.ladder2024 import CROSS_ENTROPY, LAST, OWN_TASKS, TARGETS
+from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import FileError, FitError
 from bayescale.point_fits import PointFit, Problem, solve
-from bayescale.readers import read_checkpoints
-from bayescale.readers.ladder_checkpoints import CROSS_ENTROPY, LAST, OWN_TASKS, TARGETS
-from bayescale.readers.wide import ACCURACY, LOSS, widen
 from bayescale.reproducing.comparing import Analysis, row, table
 
 CORPUS = "olmo-mix"

@@ -13,20 +13,20 @@ import numpyro.distributions as dist
 import pandas as pd
 
 from bayescale.checks import Status, worst
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers import read_checkpoints
+from bayescale.data.readers.wide import ACCURACY
+from bayescale.data.replicates import configurations, with_reruns
 from bayescale.diagnosing import sampler_checks
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
-from bayescale.ladder import Ladder
 from bayescale.laws import ALPHA, BETA, PSI, Point, Values, same_slope
 from bayescale.layouts import accuracy_data, link_model, loss_data, point
 from bayescale.links import HI, LO, MIDDLE, Link
 from bayescale.models import Layout
 from bayescale.parameters import Parameter
 from bayescale.posteriors import accuracy_step, full_tree
-from bayescale.readers import read_checkpoints
-from bayescale.readers.wide import ACCURACY
-from bayescale.replicates import configurations, with_reruns
 from bayescale.reproducing.bhagia_points import Ladder2024
 from bayescale.reproducing.comparing import Analysis, table
 from bayescale.runtime import random_key

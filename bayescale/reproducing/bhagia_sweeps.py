@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale.baselines import CHINCHILLA, ladder_accuracy
+from bayescale.data.readers.ladder2024 import OWN_TASKS
+from bayescale.data.readers.wide import ACCURACY, LOSS
 from bayescale.errors import FitError
 from bayescale.point_fits import solve
-from bayescale.readers.ladder_checkpoints import OWN_TASKS
-from bayescale.readers.wide import ACCURACY, LOSS
 from bayescale.reproducing.bhagia_points import Ladder2024, link_of, loss_problem, single_step_problem
 from bayescale.reproducing.comparing import Analysis, spread_of_optima, table
 

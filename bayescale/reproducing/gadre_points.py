@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 
 from bayescale.baselines import gadre_constants, gadre_error, gadre_loss
-from bayescale.datasets import load_dataset
-from bayescale.datasets.released import load_released
+from bayescale.data.datasets import load_dataset
+from bayescale.data.datasets.released import load_released
+from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES
+from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import FitError
 from bayescale.point_fits import Problem, solve
-from bayescale.readers.gadre_json import AVERAGES, LOSSES
-from bayescale.readers.wide import ACCURACY, LOSS, widen
 from bayescale.reproducing.comparing import Analysis, digits, row, spread_of_optima, table
 
 HEADLINE = ("redpajama-1.4B-M640", "redpajama-6.9B-M20")  # the two targets that the paper's abstract speaks of
@@ -125,7 +125,7 @@ def starts(count: int, seed: int) -> Analysis:
 
 
 def _by_corpus() -> list[tuple[str, pd.DataFrame]]:
-    """One wide table a corpus (see `bayescale.readers.wide`), indexed by run, with the token multiplier."""
+    """One wide table a corpus (see `bayescale.data.readers.wide`), indexed by run, with the token multiplier."""
     ladder = load_dataset("gadre2024", tasks="all")
     wide = widen(ladder)[0].set_index("run").assign(multiplier=lambda r: (r["tokens"] / r["params"]).round())
     return [(corpus, wide[wide["corpus"] == corpus]) for corpus in ladder.corpora]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.datasets import load_dataset
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES, TASKS_17
 from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
-from bayescale.ladder import Ladder
 from bayescale.models import Noise
-from bayescale.readers.gadre_json import AVERAGES, LOSSES, TASKS_17
 from bayescale.reproducing.comparing import Analysis, table
 from bayescale.scoring import score
 

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from bayescale.checks import Check
 from bayescale.costing import money
+from bayescale.data.names import visible
 from bayescale.errors import SettingError
-from bayescale.names import visible
 
 PICTURES = (".png", ".svg", ".pdf")
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayescale.ladder import Conventions, Ladder
-from bayescale.readers.opening import read_table, require_folder
-from bayescale.readers.wide import ACCURACY, LOSS, tidy
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers.parse import read_table, require_folder
+from bayescale.data.readers.wide import ACCURACY, LOSS, tidy
+from bayescale.data.target import Conventions
 
 # Parameters (output head counted, input embedding not) and training FLOPs per token: MODEL_PARAMS and MODEL_GFLOPS in the authors' ladder.py.
 SIZES = {

@@ -1,16 +1,20 @@
-"""What the released code of both papers prints, as it stands: the figures that `bayescale.reproducing` is compared with.
-
-Columns: corpus, series (loss, task or average), run (empty for coefficients), quantity, value.
-"""
+"""The CSV files that are part of the package."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 
-from bayescale.datasets.reading import read_embedded
-from bayescale.readers.gadre_json import CORPORA, SIZES
+from bayescale.data.readers.gadre2024 import CORPORA, SIZES
+
+
+def read_embedded(file: str) -> pd.DataFrame:
+    """One embedded table."""
+    with files("bayescale.data.datasets").joinpath(file).open(encoding="utf-8") as stream:
+        return pd.read_csv(stream, keep_default_na=False, na_values=[""])
+
 
 COLUMNS = ["corpus", "series", "run", "quantity", "value"]
 _AVERAGES = {"avg": "average46", "avg_subset": "average17"}

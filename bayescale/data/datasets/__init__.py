@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bayescale.datasets.reading import read_embedded
+from bayescale.data.datasets.released import read_embedded
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers.gadre2024 import AVERAGES, gadre_ladder
+from bayescale.data.readers.ladder2024 import OWN_TASKS, checkpoint_ladder
 from bayescale.errors import SettingError
-from bayescale.ladder import Ladder
-from bayescale.readers.gadre_json import AVERAGES, gadre_ladder
-from bayescale.readers.ladder_checkpoints import OWN_TASKS, checkpoint_ladder
 
 
 @dataclass(frozen=True)

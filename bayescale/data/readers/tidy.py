@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bayescale.ladder import Conventions, Ladder
-from bayescale.readers.opening import read_table
-
-NAMES = ("run", "task", "corpus", "loss_name", "role")
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers.parse import read_table
+from bayescale.data.schema import TEXT_COLUMNS
+from bayescale.data.target import Conventions
 
 
 def read_csv(
@@ -40,8 +40,8 @@ def read_csv(
     DataError
         For a table that breaks a rule of `Ladder.from_frame`.
     """
-    runs = read_table(path, text=NAMES)
-    table = None if tasks is None else read_table(tasks, text=NAMES)
+    runs = read_table(path, text=TEXT_COLUMNS)
+    table = None if tasks is None else read_table(tasks, text=TEXT_COLUMNS)
     return Ladder.from_frame(
         runs,
         tasks=table,

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
-from bayescale.ladder import Ladder
 
 SAME_TOKENS = 0.01  # runs of one corpus and one N whose D differ by less than this share are one configuration
 LATER_HALF = 0.5  # share of a run's checkpoints that blocks leave out: early on, loss and accuracy change within a block

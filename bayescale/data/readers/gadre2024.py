@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from bayescale.ladder import Conventions, Ladder
-from bayescale.readers.opening import list_files, pick, read_json, read_table, require_folder
-from bayescale.readers.wide import ACCURACY, LOSS, tidy
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers.parse import list_files, pick, read_json, read_table, require_folder
+from bayescale.data.readers.wide import ACCURACY, LOSS, tidy
+from bayescale.data.target import Conventions
 
 CORPORA = {"c4_original": "c4", "rpj": "redpajama", "rw_original": "refinedweb"}
 

@@ -15,6 +15,7 @@ ROLES = ("fit", "link", "target", "held_out")
 REQUIRED = ("run", "params", "tokens", "task", "loss")
 OPTIONAL = ("corpus", "loss_name", "accuracy", "flops", "unique_tokens", "seed", "step", "role")
 COLUMNS = REQUIRED + OPTIONAL
+TEXT_COLUMNS = ("run", "task", "corpus", "loss_name", "role")
 NUMBERS = ("params", "tokens", "loss", "accuracy", "flops", "unique_tokens", "seed", "step")
 
 

@@ -1,7 +1,7 @@
-"""Makes the embedded tables again from the released files: ``python -m bayescale.datasets.rebuild FOLDER``.
+"""Makes the embedded tables again from the released files: ``python -m bayescale.data.datasets.rebuild FOLDER``.
 
 FOLDER holds ``ladder2024/raw`` and ``gadre2024/raw``, each laid out as its reader says, and ``published``, the output of the papers' released code (see
-`bayescale.datasets.released`). For developers, in a source checkout.
+`bayescale.data.datasets.released`). For developers, in a source checkout.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.datasets.released import released_tables
+from bayescale.data.datasets.released import released_tables
+from bayescale.data.ladder import Ladder
+from bayescale.data.readers import read_checkpoints, read_gadre
+from bayescale.data.readers.parse import require_folder
+from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import BayescaleError
-from bayescale.ladder import Ladder
-from bayescale.readers import read_checkpoints, read_gadre
-from bayescale.readers.opening import require_folder
-from bayescale.readers.wide import ACCURACY, LOSS, widen
 
 DIGITS = 10  # significant digits of losses and accuracies; the sources carry 7 (float32), means of them a little more
 
@@ -61,10 +61,10 @@ def rebuild(folder: str | Path, into: str | Path) -> list[Path]:
 def main(arguments: list[str]) -> int:
     """Exit status: 0 where the tables were written, 2 with one line on stderr where they could not be."""
     if len(arguments) != 1:
-        print("usage: python -m bayescale.datasets.rebuild FOLDER", file=sys.stderr)
+        print("usage: python -m bayescale.data.datasets.rebuild FOLDER", file=sys.stderr)
         return 2
     try:
-        written = rebuild(arguments[0], str(files("bayescale.datasets")))
+        written = rebuild(arguments[0], str(files("bayescale.data.datasets")))
     except BayescaleError as error:
         print(error, file=sys.stderr)
         return 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bayescale.ladder import Ladder
+from bayescale.data.ladder import Ladder
 
 LOSS, ACCURACY = "loss:", "accuracy:"
 

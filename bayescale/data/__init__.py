@@ -1,0 +1,1 @@
+"""What was trained: tables of runs -> Ladder and Target."""

@@ -24,9 +24,9 @@ from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.frontiers import frontier
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
-from bayescale.laws import LAWS, Law
-from bayescale.links import LINKS, Link
-from bayescale.parameters import Parameter
+from bayescale.models.laws import LAWS, Law
+from bayescale.models.links import LINKS, Link
+from bayescale.models.parameters import Parameter
 from bayescale.reports import Report, report
 from bayescale.reproducing import Analysis, Reproduction, reproduce
 from bayescale.requiring import Required, required

@@ -23,11 +23,11 @@ from bayescale.folds import SAME_COST, enough_runs, one_measure
 from bayescale.folds import cuts as cuts_of
 from bayescale.forecasting import forecast
 from bayescale.keeping import Keep
-from bayescale.laws import Law
-from bayescale.layouts import AUTO, accuracy_data
-from bayescale.links import Link
-from bayescale.models import Noise
-from bayescale.priors import PoolingKind
+from bayescale.models.inputs import AUTO, accuracy_data
+from bayescale.models.laws import Law
+from bayescale.models.links import Link
+from bayescale.models.noise import Noise
+from bayescale.models.pooling import PoolingKind
 from bayescale.runtime import require_64bit
 from bayescale.sampling import Sampler
 from bayescale.scoring import score

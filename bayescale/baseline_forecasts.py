@@ -10,7 +10,7 @@ import pandas as pd
 from bayescale.baselines import gadre_error, gadre_loss, ladder_compute, ladder_link, ladder_loss
 from bayescale.data.target import Target
 from bayescale.errors import FitError
-from bayescale.layouts import AccuracyData, LossData
+from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.placing import compute_of
 from bayescale.point_fits import Problem, bootstrap, solve
 

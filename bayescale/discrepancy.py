@@ -20,8 +20,8 @@ import pandas as pd
 from scipy.stats import multivariate_normal
 
 from bayescale.checks import Check
-from bayescale.parameters import NORMAL_95
-from bayescale.priors import Factors
+from bayescale.models.parameters import NORMAL_95
+from bayescale.models.pooling import Factors
 
 DiscrepancyKind = Literal["calibrated", "prior", "none"]
 DISCREPANCIES: tuple[DiscrepancyKind, ...] = get_args(DiscrepancyKind)

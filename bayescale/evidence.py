@@ -17,8 +17,8 @@ from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter
-from bayescale.layouts import AUTO
-from bayescale.links import get_link
+from bayescale.models.inputs import AUTO
+from bayescale.models.links import get_link
 from bayescale.preferring import Preference, make_preference
 from bayescale.preparing import Settings
 from bayescale.valuing import Value

@@ -21,13 +21,13 @@ from bayescale.data.target import Target
 from bayescale.diagnosing import design_checks, sampler_checks
 from bayescale.discrepancy import Discrepancy
 from bayescale.errors import SettingError
-from bayescale.laws import Law
-from bayescale.layouts import AUTO, AccuracyData, LossData, accuracy_data, loss_data
-from bayescale.links import Link
-from bayescale.models import WIDENING, Noise
+from bayescale.models.inputs import AUTO, AccuracyData, LossData, accuracy_data, loss_data
+from bayescale.models.laws import Law
+from bayescale.models.links import Link
+from bayescale.models.noise import WIDENING, Noise
+from bayescale.models.pooling import PoolingKind
 from bayescale.posteriors import by_cell
 from bayescale.preparing import Settings
-from bayescale.priors import PoolingKind
 from bayescale.rolling import Fold
 from bayescale.sampling import Sampler
 from bayescale.stacking import weigh

@@ -14,13 +14,14 @@ from bayescale.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit, make_fit, mix_routes, stack
 from bayescale.folds import Job, alike, sample_jobs
-from bayescale.laws import LAWS, Law, get_law
-from bayescale.layouts import AUTO, AccuracyData, LossData, routes
-from bayescale.links import Link, get_link
-from bayescale.models import Noise, SeriesModel
+from bayescale.models.inputs import AUTO, AccuracyData, LossData, routes
+from bayescale.models.laws import LAWS, Law, get_law
+from bayescale.models.links import Link, get_link
+from bayescale.models.noise import Noise
+from bayescale.models.pooling import PoolingKind
+from bayescale.models.series import SeriesModel
 from bayescale.posteriors import Step, full_tree, short_tree
 from bayescale.preparing import Settings
-from bayescale.priors import PoolingKind
 from bayescale.rolling import Fold, past_ladders
 from bayescale.runtime import require_64bit
 from bayescale.sampling import Program, Sample, Sampler

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.data.ladder import Ladder
-from bayescale.models import SeriesModel
+from bayescale.models.series import SeriesModel
 from bayescale.posteriors import Step
 from bayescale.sampling import Program, Sample, Sampler
 

@@ -16,10 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayescale.models import COMMON, SeriesModel
+from bayescale.models.noise import COMMON
+from bayescale.models.parameters import Parameter, to_natural
+from bayescale.models.pooling import Pooling
+from bayescale.models.series import SeriesModel
 from bayescale.modes import PROVISIONAL_COMMON, Quadratic, curvature, noise_parameters, parameter_order, prior_moments
-from bayescale.parameters import Parameter, to_natural
-from bayescale.priors import Pooling
 
 WEAK = 1e-3  # data's information, in units of the prior's, below which it is summed up rather than had by difference
 SMALL = 8  # up to this size a matrix is one of a batch of small ones

@@ -13,8 +13,8 @@ import pandas as pd
 
 from bayescale.data.ladder import Ladder
 from bayescale.files import atomic, cache_folder
-from bayescale.laws import LAWS
-from bayescale.links import LINKS
+from bayescale.models.laws import LAWS
+from bayescale.models.links import LINKS
 from bayescale.preparing import Settings
 from bayescale.sampling import Sampler
 

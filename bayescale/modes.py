@@ -15,9 +15,11 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
-from bayescale.laws import Point
-from bayescale.models import WIDENING, Layout, SeriesModel, from_earlier, widened
-from bayescale.parameters import Parameter
+from bayescale.models.laws import Point
+from bayescale.models.layout import Layout
+from bayescale.models.noise import WIDENING, from_earlier, widened
+from bayescale.models.parameters import Parameter
+from bayescale.models.series import SeriesModel
 
 NEWTON_STEPS = 40
 ROUNDS = 5  # the first by each series itself, the others around the common mean of the one before

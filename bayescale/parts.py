@@ -12,12 +12,13 @@ import numpy as np
 from bayescale.data.target import Target
 from bayescale.errors import DataError
 from bayescale.fits import Fit
-from bayescale.laws import Point
-from bayescale.layouts import AccuracyData, LossData, point
-from bayescale.models import accuracy_model, loss_model
+from bayescale.models.inputs import AccuracyData, LossData, point
+from bayescale.models.laws import Point
+from bayescale.models.prediction import expected, standard_noise
+from bayescale.models.series import accuracy_model, loss_model
 from bayescale.placing import compute_of, factor
 from bayescale.posteriors import real_draws
-from bayescale.predicting import PARTS, AccuracyParts, LossParts, expected, series_through, standard_noise
+from bayescale.predicting import PARTS, AccuracyParts, LossParts, series_through
 from bayescale.runtime import STREAMS, random_key
 
 REDRAWN = 8  # times that the other parts are drawn anew for a share of the variance

@@ -9,7 +9,7 @@ import pandas as pd
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Conventions, Target
 from bayescale.errors import DataError
-from bayescale.layouts import LossData
+from bayescale.models.inputs import LossData
 
 
 def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> pd.DataFrame:

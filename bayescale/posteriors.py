@@ -16,11 +16,12 @@ import pandas as pd
 import xarray as xr
 from numpyro import handlers
 
-from bayescale.laws import Law
-from bayescale.layouts import AccuracyData, LossData
-from bayescale.links import Link
-from bayescale.models import Layout, SeriesModel
-from bayescale.priors import Factors
+from bayescale.models.inputs import AccuracyData, LossData
+from bayescale.models.laws import Law
+from bayescale.models.layout import Layout
+from bayescale.models.links import Link
+from bayescale.models.pooling import Factors
+from bayescale.models.series import SeriesModel
 from bayescale.runtime import NUMPYRO, random_key
 from bayescale.sampling import Sample, Sampler
 

@@ -10,12 +10,13 @@ from numpyro.distributions import Distribution
 from bayescale.data.ladder import Ladder
 from bayescale.discrepancy import Discrepancy, DiscrepancyKind, link_slopes, loss_slopes, small_ladder
 from bayescale.errors import DataError, SettingError
-from bayescale.laws import Law
-from bayescale.layouts import AccuracyData, LossData, accuracy_data, link_model, loss_data
-from bayescale.links import Link
-from bayescale.models import Noise, every_prior_used, loss_model
+from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, link_model, loss_data
+from bayescale.models.laws import Law
+from bayescale.models.links import Link
+from bayescale.models.noise import Noise
+from bayescale.models.pooling import PoolingKind
+from bayescale.models.series import every_prior_used, loss_model
 from bayescale.posteriors import Step, accuracy_step, loss_step
-from bayescale.priors import PoolingKind
 from bayescale.rolling import Fold, fold_checks, learned, too_small
 
 

@@ -18,7 +18,8 @@ from numpyro.infer.util import ParamInfo, log_density
 
 from bayescale.errors import SettingError
 from bayescale.geometry import coordinates
-from bayescale.models import Layout, SeriesModel
+from bayescale.models.layout import Layout
+from bayescale.models.series import SeriesModel
 from bayescale.modes import Quadratic, quadratic
 from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
 

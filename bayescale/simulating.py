@@ -15,13 +15,15 @@ from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
 from bayescale.errors import SettingError
-from bayescale.laws import Law, get_law
-from bayescale.layouts import accuracy_data, link_model, loss_data, point
-from bayescale.links import Link, get_link
-from bayescale.models import Layout, Noise, SeriesModel, every_prior_used, loss_model
-from bayescale.predicting import asymptotes, bent_accuracy
+from bayescale.models.inputs import accuracy_data, link_model, loss_data, point
+from bayescale.models.laws import Law, get_law
+from bayescale.models.layout import Layout
+from bayescale.models.links import Link, get_link
+from bayescale.models.noise import Noise
+from bayescale.models.pooling import PoolingKind
+from bayescale.models.prediction import asymptotes, bent_accuracy
+from bayescale.models.series import SeriesModel, every_prior_used, loss_model
 from bayescale.preparing import Settings
-from bayescale.priors import PoolingKind
 from bayescale.runtime import STREAMS, random_key, require_64bit
 
 type Bend = Callable[[jax.Array, Mapping[str, jax.Array]], jax.Array]  # of the expectation of y, given the real values that it came from

@@ -16,12 +16,13 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import measured
 from bayescale.discrepancy import Discrepancy, link_slopes, loss_slopes
 from bayescale.folds import SAME_COST, one_measure
-from bayescale.laws import Law
-from bayescale.layouts import AccuracyData, LossData, dearest, point
-from bayescale.links import Link
-from bayescale.models import accuracy_model
-from bayescale.predicting import AccuracyParts, LossParts, expected, series_through, standard_noise
-from bayescale.priors import Factors
+from bayescale.models.inputs import AccuracyData, LossData, dearest, point
+from bayescale.models.laws import Law
+from bayescale.models.links import Link
+from bayescale.models.pooling import Factors
+from bayescale.models.prediction import expected, standard_noise
+from bayescale.models.series import accuracy_model
+from bayescale.predicting import AccuracyParts, LossParts, series_through
 from bayescale.rolling import Fold
 
 BOOTSTRAPS = 1000

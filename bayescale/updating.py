@@ -14,7 +14,7 @@ from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
-from bayescale.layouts import AUTO
+from bayescale.models.inputs import AUTO
 
 
 @dataclass(frozen=True, repr=False)

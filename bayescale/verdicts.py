@@ -11,8 +11,8 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from bayescale.layouts import AccuracyData
-from bayescale.parameters import NORMAL_95
+from bayescale.models.inputs import AccuracyData
+from bayescale.models.parameters import NORMAL_95
 
 Verdict = Literal["predictable", "weak", "no trend", "inverse", "not through this loss"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

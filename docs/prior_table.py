@@ -5,10 +5,10 @@ import numpy as np
 import numpyro.distributions as dist
 from sphinx.util.docutils import SphinxDirective
 
-from bayescale.laws import LAWS, LEVEL
-from bayescale.links import CHANCE_SD, LINKS
-from bayescale.models import NOISE_RATIO, SIGMA, TAIL, WIDENING
-from bayescale.parameters import on_real_line
+from bayescale.models.laws import LAWS, LEVEL
+from bayescale.models.links import CHANCE_SD, LINKS
+from bayescale.models.noise import NOISE_RATIO, SIGMA, TAIL, WIDENING
+from bayescale.models.parameters import on_real_line
 
 HEAD = "| parameter | of | prior | median (90 %) | spread | source |\n|---|---|---|---|---|---|"
 REAL = {"real": "x", "positive": "ln x", "unit": "logit x", "irreducible": "y"}

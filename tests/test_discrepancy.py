@@ -17,9 +17,9 @@ from bayescale.errors import SettingError
 from bayescale.fitting import Fit, fit, make_settings
 from bayescale.folds import Job, below, cuts, sample_jobs
 from bayescale.forecasting import Forecast, forecast
-from bayescale.laws import LAWS
-from bayescale.layouts import loss_data
-from bayescale.models import loss_model
+from bayescale.models.inputs import loss_data
+from bayescale.models.laws import LAWS
+from bayescale.models.series import loss_model
 from bayescale.parts import MixedParts, Parts, shared_variance
 from bayescale.predicting import LOSS_PARTS, PARTS, LossParts
 from bayescale.rolling import Fold, past_ladders, past_noise

@@ -17,7 +17,7 @@ from bayescale.evidence import value_of_information
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter, fit
 from bayescale.forecasting import forecast
-from bayescale.links import get_link
+from bayescale.models.links import get_link
 from bayescale.preferring import Preference
 from bayescale.preparing import Settings
 from bayescale.preposterior import figures_of_items, figures_of_runs, joined

@@ -17,9 +17,9 @@ from bayescale.diagnosing import design_checks, sampler_checks
 from bayescale.errors import BayescaleError, DataError, SettingError
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import Forecast, forecast
-from bayescale.laws import get_law
-from bayescale.layouts import accuracy_data, loss_data
-from bayescale.links import get_link
+from bayescale.models.inputs import accuracy_data, loss_data
+from bayescale.models.laws import get_law
+from bayescale.models.links import get_link
 
 GROUPS = {"posterior", "prior", "posterior_predictive", "prior_predictive", "log_likelihood", "log_prior", "sample_stats", "observed_data"}
 SEVEN = Target(6.9e9, 4e12, name="7B", flops=1.9e23)

@@ -18,12 +18,13 @@ from numpyro.infer.util import log_density
 from scipy import optimize, stats
 
 from bayescale.geometry import coordinates, inverse_cholesky
-from bayescale.laws import LAWS, Point
-from bayescale.links import LINKS, lo_prior
-from bayescale.models import Layout, SeriesModel, accuracy_model, loss_model
+from bayescale.models.laws import LAWS, Point
+from bayescale.models.layout import Layout
+from bayescale.models.links import LINKS, lo_prior
+from bayescale.models.parameters import Parameter
+from bayescale.models.pooling import Factors
+from bayescale.models.series import SeriesModel, accuracy_model, loss_model
 from bayescale.modes import Quadratic, noise_parameters, parameter_order, prior_moments, quadratic, tangent
-from bayescale.parameters import Parameter
-from bayescale.priors import Factors
 from bayescale.sampling import Program, Sampler
 
 type Array = NDArray[np.float64]

@@ -15,7 +15,7 @@ from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
-from bayescale.models import loss_model
+from bayescale.models.series import loss_model
 from bayescale.posteriors import real_draws
 from bayescale.simulating import simulate
 

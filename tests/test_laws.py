@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bayescale.errors import SettingError
-from bayescale.laws import LAWS, LEVEL, Law, Point, Reference, get_law
-from bayescale.layouts import point
+from bayescale.models.inputs import point
+from bayescale.models.laws import LAWS, LEVEL, Law, Point, Reference, get_law
 
 AT = Reference(2.1e9, 1.3e11, 1.7e21)
 type Numbers = dict[str, float]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bayescale.errors import SettingError
-from bayescale.links import LINKS, UNSEEN, Link, get_link, lo_prior
+from bayescale.models.links import LINKS, UNSEEN, Link, get_link, lo_prior
 
 CENTRE, SCALE = 1.13, 0.21  # of the losses that a link is fitted on
 type Numbers = dict[str, float]

@@ -11,7 +11,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import forecast
-from bayescale.layouts import loss_data
+from bayescale.models.inputs import loss_data
 from bayescale.plots import plot_law
 
 TOLERANCE = 0.01  # of the loss; seeds of one configuration scatter by 0.1 to 0.5 %

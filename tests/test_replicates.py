@@ -14,9 +14,10 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.replicates import configurations, with_reruns
 from bayescale.errors import DataError, SettingError
 from bayescale.fitting import fit
-from bayescale.layouts import accuracy_data, loss_data
-from bayescale.links import LINKS
-from bayescale.models import accuracy_model, from_earlier
+from bayescale.models.inputs import accuracy_data, loss_data
+from bayescale.models.links import LINKS
+from bayescale.models.noise import from_earlier
+from bayescale.models.series import accuracy_model
 
 
 def checkpoints(shared: float, own: float, runs: int = 8, steps: int = 40, seed: int = 0) -> Ladder:

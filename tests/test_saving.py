@@ -18,8 +18,8 @@ from bayescale.data.target import Target
 from bayescale.errors import FileError, SettingError
 from bayescale.fitting import Fit
 from bayescale.forecasting import forecast
-from bayescale.laws import LAWS
-from bayescale.links import LINKS
+from bayescale.models.laws import LAWS
+from bayescale.models.links import LINKS
 from bayescale.saving import FORMAT, load_fit
 
 FAR = Target(7e9, 4e12, corpus="c4", name="far")

@@ -9,7 +9,7 @@ import pytest
 
 from bayescale.data.ladder import Ladder
 from bayescale.errors import BayescaleError
-from bayescale.links import Link
+from bayescale.models.links import Link
 from bayescale.simulating import Simulation, simulate
 
 type Values = dict[str, np.ndarray]

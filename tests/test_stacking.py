@@ -13,7 +13,7 @@ from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit, stack
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
-from bayescale.layouts import AUTO, routes
+from bayescale.models.inputs import AUTO, routes
 from bayescale.saving import load_fit
 from bayescale.stacking import weigh
 from bayescale.updating import update

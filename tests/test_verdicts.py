@@ -12,7 +12,7 @@ from scipy import stats
 from bayescale.data.ladder import Ladder
 from bayescale.fitting import Fit
 from bayescale.forecasting import forecast
-from bayescale.layouts import accuracy_data
+from bayescale.models.inputs import accuracy_data
 from bayescale.verdicts import VERDICTS, verdicts
 
 RUNS = 16

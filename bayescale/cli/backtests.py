@@ -16,7 +16,7 @@ from bayescale.backtesting import backtest as make_backtest
 from bayescale.cli import options
 from bayescale.errors import SettingError
 from bayescale.files import atomic
-from bayescale.layouts import AUTO
+from bayescale.models.inputs import AUTO
 from bayescale.runtime import setup
 
 

@@ -24,7 +24,7 @@ from bayescale.errors import SettingError
 from bayescale.evidence import Evidence, value_of_information
 from bayescale.fits import Fit
 from bayescale.forecasting import forecast
-from bayescale.layouts import AUTO
+from bayescale.models.inputs import AUTO
 from bayescale.preferring import make_preference
 from bayescale.valuing import Linear, Threshold, Value
 

@@ -16,7 +16,7 @@ from bayescale.files import atomic
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
 from bayescale.forecasting import forecast as make_forecast
-from bayescale.layouts import AUTO
+from bayescale.models.inputs import AUTO
 from bayescale.validation import check_prob
 
 

@@ -24,9 +24,9 @@ from bayescale.errors import DataError, SettingError
 from bayescale.files import check_folder
 from bayescale.fits import Fit
 from bayescale.fitting import fit
-from bayescale.laws import LAWS
-from bayescale.layouts import AUTO
-from bayescale.links import LINKS
+from bayescale.models.inputs import AUTO
+from bayescale.models.laws import LAWS
+from bayescale.models.links import LINKS
 from bayescale.runtime import setup
 
 OWN = "own"

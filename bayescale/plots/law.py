@@ -21,7 +21,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import last_rows
 from bayescale.data.target import Target
 from bayescale.fits import Fit
-from bayescale.layouts import LossData, point
+from bayescale.models.inputs import LossData, point
 from bayescale.plots.drawing import (
     ACTUAL,
     GREY,

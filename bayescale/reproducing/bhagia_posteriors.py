@@ -21,11 +21,11 @@ from bayescale.data.replicates import configurations, with_reruns
 from bayescale.diagnosing import sampler_checks
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
-from bayescale.laws import ALPHA, BETA, PSI, Point, Values, same_slope
-from bayescale.layouts import accuracy_data, link_model, loss_data, point
-from bayescale.links import HI, LO, MIDDLE, Link
-from bayescale.models import Layout
-from bayescale.parameters import Parameter
+from bayescale.models.inputs import accuracy_data, link_model, loss_data, point
+from bayescale.models.laws import ALPHA, BETA, PSI, Point, Values, same_slope
+from bayescale.models.layout import Layout
+from bayescale.models.links import HI, LO, MIDDLE, Link
+from bayescale.models.parameters import Parameter
 from bayescale.posteriors import accuracy_step, full_tree
 from bayescale.reproducing.bhagia_points import Ladder2024
 from bayescale.reproducing.comparing import Analysis, table

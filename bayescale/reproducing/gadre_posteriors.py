@@ -14,7 +14,7 @@ from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES, TASKS_17
 from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast
-from bayescale.models import Noise
+from bayescale.models.noise import Noise
 from bayescale.reproducing.comparing import Analysis, table
 from bayescale.scoring import score
 

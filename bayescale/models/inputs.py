@@ -14,10 +14,11 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import last_rows, paired
 from bayescale.data.replicates import block_means, configurations
 from bayescale.errors import DataError, SettingError
-from bayescale.laws import Point, Reference
-from bayescale.links import Link, lo_prior
-from bayescale.models import Blocks, Layout, SeriesModel, accuracy_model
-from bayescale.priors import Factors, PoolingKind
+from bayescale.models.laws import Point, Reference
+from bayescale.models.layout import Blocks, Layout
+from bayescale.models.links import Link, lo_prior
+from bayescale.models.pooling import Factors, PoolingKind
+from bayescale.models.series import SeriesModel, accuracy_model
 
 NEAR_FRONTIER = 5.0  # the reference is the geometric mean of the fitted runs that cost at least Cmax / 5: where forecasts start from
 FEWEST_RUNS = 3

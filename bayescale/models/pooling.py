@@ -14,7 +14,7 @@ import numpyro.distributions as dist
 from numpyro.distributions import Distribution, constraints
 
 from bayescale.errors import SettingError
-from bayescale.parameters import Parameter, on_real_line, to_natural
+from bayescale.models.parameters import Parameter, on_real_line, to_natural
 
 PoolingKind = Literal["partial", "none", "complete"]
 POOLINGS: tuple[PoolingKind, ...] = ("partial", "none", "complete")

@@ -1,49 +1,25 @@
-"""NumPyro models of one step: many series of runs around a law, or around a link. They know nothing of sampling."""
+"""The NumPyro model of one stage: many series of runs around a law, or around a link. It knows nothing of sampling."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from jax.scipy.special import log_ndtr
-from numpyro.distributions import Distribution, constraints
-from numpyro.distributions.util import promote_shapes, validate_sample
+from numpyro.distributions import Distribution
 
 from bayescale.errors import SettingError
-from bayescale.laws import LEVEL, Law, Ridge
-from bayescale.links import Link
-from bayescale.parameters import Parameter, logit_normal, on_real_line
-from bayescale.priors import Factors, Pooling, PoolingKind, make_pooling
+from bayescale.models.laws import LEVEL, Law, Ridge
+from bayescale.models.layout import Layout
+from bayescale.models.links import Link
+from bayescale.models.noise import COMMON, NOISE_RATIO, NOISES, SIGMA, TAIL, WIDENING, Noise, OneSided, from_earlier, score_sd, widened
+from bayescale.models.parameters import Parameter, on_real_line
+from bayescale.models.pooling import Factors, Pooling, PoolingKind, make_pooling
 
-Noise = Literal["normal", "student_t", "one_sided"]
-NOISES: tuple[Noise, ...] = ("normal", "student_t", "one_sided")
-SIGMA = Parameter(
-    "sigma", "positive", dist.LogNormal(math.log(0.01), 1.0), 0.5, "residuals of published ladders 0.2-0.9 % of the loss, up to 5 % for task losses"
-)
-NOISE_RATIO = Parameter(
-    "noise_ratio", "positive", dist.LogNormal(math.log(0.5), 0.7), 0.5, "seeds scatter half of sqrt(p(1-p)/items) on the same questions (ladder reruns)"
-)
-COMMON = Parameter(
-    "common",
-    "unit",
-    logit_normal(0.0, 1.0),
-    0.5,
-    "about a half: seeds of a run scatter by 1/2 of the binomial noise of an accuracy, its checkpoints by 1/3 (ladder reruns)",
-)
-WIDENING = Parameter(
-    "widening",
-    "positive",
-    dist.LogNormal(math.log(0.3), 0.7),
-    None,
-    "small runs lose weight as far as the data ask: at 5 e-folds of compute below the dearest run noise is 1.1 to 4.9 times what it is there (90 %)",
-)
 WITHIN = Parameter(
     "within",
     "real",
@@ -51,57 +27,6 @@ WITHIN = Parameter(
     None,
     "accuracy per sd of loss by which a run's own path departs from the link, which is of finished runs: a few points either way",
 )
-TAIL = Parameter("tail", "positive", dist.Gamma(2.0, 0.1), None, "degrees of freedom of the Student-t (Juarez and Steel 2010)")
-
-
-class Blocks(NamedTuple):
-    """x of a link that sees blocks of a run's checkpoints: the standardised loss, and its deviation from that of the run's last block."""
-
-    z: jax.Array
-    deviation: jax.Array
-
-
-class Layout(NamedTuple):
-    """The data of one step, a rectangle of series by runs.
-
-    Parameters
-    ----------
-    y
-        ln loss, or accuracy: shape (series, runs).
-    seen
-        False where a series has no such run; y is then not used.
-    x
-        Whatever the curve takes for one point: a pytree of arrays of shape (series, runs).
-    items
-        Number of questions, shape (series, runs); ones for losses.
-    first
-        Index of the first cell of the group that each cell belongs to, shape (series, runs), cells of a group side by side; None where all
-        stand alone. Cells of a group have part of their noise in common: reruns of a configuration, blocks of a run's checkpoints.
-    lag
-        ln(Cmax / C) of each cell, shape (series, runs), where noise grows with it; None where it does not.
-    """
-
-    y: jax.Array
-    seen: jax.Array
-    x: Any
-    items: jax.Array
-    first: jax.Array | None = None
-    lag: jax.Array | None = None
-
-    @property
-    def groups(self) -> np.ndarray:
-        """`first`, or each cell's own index where all stand alone: shape (series, runs)."""
-        return np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape) if self.first is None else np.asarray(self.first)
-
-    def wider(self, width: int) -> Layout:
-        """The same cells and as many unseen ones as make `width` of them."""
-        more = ((0, 0), (0, width - self.seen.shape[1]))
-        if not more[1][1]:
-            return self
-        y, x, items, lag = jax.tree.map(lambda v: np.pad(np.asarray(v), more, mode="edge"), (self.y, self.x, self.items, self.lag))
-        alone = np.broadcast_to(np.arange(width), (len(y), width))
-        first = None if self.first is None else np.concatenate([np.asarray(self.first), alone[:, self.seen.shape[1] :]], 1)
-        return Layout(y, np.pad(np.asarray(self.seen), more), x, items, first, lag)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,51 +105,6 @@ class SeriesModel:
         return OneSided(mean, sd) if self.noise == "one_sided" else dist.Normal(mean, sd)
 
 
-def widened[T: (jax.Array, np.ndarray)](widening: T, lag: T) -> T:
-    """sqrt(1 + (widening lag)^2): how much larger the noise is `lag` e-folds of compute below the dearest run."""
-    return (1 + (widening * lag) ** 2) ** 0.5
-
-
-def from_earlier(residual: jax.Array, first: jax.Array, common: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean and sd of r_k given r_1 .. r_(k-1) of its group, each of variance 1, each two of covariance c.
-
-    c S / (1 + (k - 2) c) and (1 - (k - 1) c^2 / (1 + (k - 2) c))^(1/2), S the sum of the earlier ones; along the last axis.
-    """
-    before = jnp.cumsum(residual, -1) - residual
-    total = before - jnp.take_along_axis(before, first, -1)
-    earlier = jnp.arange(residual.shape[-1]) - first
-    weight = common / jnp.where(earlier > 0, 1 + (earlier - 1) * common, 1.0)
-    return weight * total, jnp.sqrt(1 - earlier * common * weight)
-
-
-class OneSided(Distribution):
-    """y = loc + w + e, w ~ Exponential(mean scale), e ~ Normal(0, scale / 5).
-
-    An under-tuned run sits above the law, never below; e is the little measurement noise without which the posterior would have an edge.
-    """
-
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 (NumPyro's own form)
-    support = constraints.real
-    reparametrized_params = ["loc", "scale"]  # noqa: RUF012
-    EDGE = 0.2
-
-    def __init__(self, loc: jax.Array, scale: jax.Array, *, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = promote_shapes(loc, scale)
-        super().__init__(jnp.broadcast_shapes(jnp.shape(loc), jnp.shape(scale)), validate_args=validate_args)
-
-    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
-        """Draws of shape sample_shape + batch shape."""
-        one, two = jax.random.split(key)
-        shape = sample_shape + self.batch_shape
-        return self.loc + self.scale * (jax.random.exponential(one, shape) + self.EDGE * jax.random.normal(two, shape))
-
-    @validate_sample
-    def log_prob(self, value: jax.Array) -> jax.Array:
-        """Log density of the exponentially modified normal."""
-        z = (value - self.loc) / self.scale
-        return -jnp.log(self.scale) + self.EDGE**2 / 2 - z + log_ndtr(z / self.EDGE - self.EDGE)
-
-
 def loss_model(
     law: Law,
     factors: Factors,
@@ -261,12 +141,6 @@ def accuracy_model(
     if grouped:
         return SeriesModel(shared, lambda v, x: link.accuracy(v, x.z) + v[WITHIN.name] * x.deviation, score_sd, ridge=link.ridge)
     return SeriesModel(shared, link.accuracy, score_sd, ridge=link.ridge)
-
-
-def score_sd(p: jax.Array, items: jax.Array) -> jax.Array:
-    """sqrt(p (1 - p) / items), with half a question added on either side so that a score of 0 or 1 keeps some noise."""
-    p = (jnp.clip(p, 0.0, 1.0) * items + 0.5) / (items + 1.0)
-    return jnp.sqrt(p * (1.0 - p) / items)
 
 
 def every_prior_used(priors: Mapping[str, Distribution], models: Sequence[SeriesModel]) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
-from bayescale.laws import Ridge, Values
-from bayescale.parameters import NORMAL_95, Parameter, logit_normal
+from bayescale.models.laws import Ridge, Values
+from bayescale.models.parameters import NORMAL_95, Parameter, logit_normal
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Link:
     constants
         ``(values, centre, scale) -> {name: value}``: the constants under the paper's own names, in units of the loss.
     ridge
-        As a law's (`bayescale.laws.Law`): the values at which the accuracies one sd of loss to either side of the mean are what they are at a mode.
+        As a law's (`bayescale.models.laws.Law`): the values at which the accuracies one sd of loss to either side of the mean are what they are at a mode.
     """
 
     name: str

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
-from bayescale.parameters import Parameter, irreducible_normal, logit_normal
+from bayescale.models.parameters import Parameter, irreducible_normal, logit_normal
 
 type Values = Mapping[str, jax.Array]
 type Ridge = Callable[[Values, Values, Any], dict[str, jax.Array]]

@@ -1,0 +1,1 @@
+"""The mathematics: laws, links, pooling and noise -> a NumPyro model on arrays."""

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayescale.baselines import gadre_error, gadre_loss, ladder_compute, ladder_link, ladder_loss
 from bayescale.data.target import Target
 from bayescale.errors import FitError
 from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.placing import compute_of
-from bayescale.point_fits import Problem, bootstrap, solve
+from bayescale.point_fits.bhagia2024 import ladder_compute, ladder_link, ladder_loss
+from bayescale.point_fits.gadre2024 import gadre_error, gadre_loss
+from bayescale.point_fits.solver import Problem, bootstrap, solve
 
 RESAMPLED = 100
 type Draws = dict[tuple[str, str, str], np.ndarray]

@@ -9,14 +9,14 @@ import pytest
 from bayescale import backtesting, plots
 from bayescale.backtesting import backtest, default_cuts
 from bayescale.backtests import LARGEST_RUN, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest, factor_bin
-from bayescale.baselines import ladder_loss
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
 from bayescale.fitting import Fitter, fit, make_settings
 from bayescale.folds import below
 from bayescale.forecasting import forecast
-from bayescale.point_fits import bootstrap, solve
+from bayescale.point_fits.bhagia2024 import ladder_loss
+from bayescale.point_fits.solver import bootstrap, solve
 from bayescale.sampling import Sampler
 
 TASKS = ["hellaswag", "arc_easy"]

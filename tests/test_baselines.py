@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import baselines
-from bayescale.baselines import gadre_constants
 from bayescale.data.datasets import load_dataset
 from bayescale.errors import FitError
-from bayescale.point_fits import Problem, optima, solve
+from bayescale.point_fits import bhagia2024 as baselines
+from bayescale.point_fits.gadre2024 import gadre_constants
+from bayescale.point_fits.solver import Problem, optima, solve
 
 N = np.repeat([2e8, 4e8, 8e8, 1.6e9], 4)
 M = np.tile([20.0, 40.0, 100.0, 200.0], 4)

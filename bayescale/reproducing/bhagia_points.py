@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.baselines import ladder_compute, ladder_link, ladder_log_link, ladder_loss, ladder_single_step
 from bayescale.data.datasets import load_dataset
 from bayescale.data.datasets.released import load_released
 from bayescale.data.readers import read_checkpoints
 from bayescale.data.readers.ladder2024 import CROSS_ENTROPY, LAST, OWN_TASKS, TARGETS
 from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import FileError, FitError
-from bayescale.point_fits import PointFit, Problem, solve
+from bayescale.point_fits.bhagia2024 import ladder_compute, ladder_link, ladder_log_link, ladder_loss, ladder_single_step
+from bayescale.point_fits.solver import PointFit, Problem, solve
 from bayescale.reproducing.comparing import Analysis, row, table
 
 CORPUS = "olmo-mix"

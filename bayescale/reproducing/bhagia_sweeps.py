@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.baselines import CHINCHILLA, ladder_accuracy
 from bayescale.data.readers.ladder2024 import OWN_TASKS
 from bayescale.data.readers.wide import ACCURACY, LOSS
 from bayescale.errors import FitError
-from bayescale.point_fits import solve
+from bayescale.point_fits.bhagia2024 import CHINCHILLA, ladder_accuracy
+from bayescale.point_fits.solver import solve
 from bayescale.reproducing.bhagia_points import Ladder2024, link_of, loss_problem, single_step_problem
 from bayescale.reproducing.comparing import Analysis, spread_of_optima, table
 

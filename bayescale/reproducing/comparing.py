@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.point_fits import Problem, optima
+from bayescale.point_fits.solver import Problem, optima
 
 BOUND_DIGITS = 4  # significant digits to which coefficients and headline errors must agree
 

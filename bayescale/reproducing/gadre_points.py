@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.baselines import gadre_constants, gadre_error, gadre_loss
 from bayescale.data.datasets import load_dataset
 from bayescale.data.datasets.released import load_released
 from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES
 from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import FitError
-from bayescale.point_fits import Problem, solve
+from bayescale.point_fits.gadre2024 import gadre_constants, gadre_error, gadre_loss
+from bayescale.point_fits.solver import Problem, solve
 from bayescale.reproducing.comparing import Analysis, digits, row, spread_of_optima, table
 
 HEADLINE = ("redpajama-1.4B-M640", "redpajama-6.9B-M20")  # the two targets that the paper's abstract speaks of

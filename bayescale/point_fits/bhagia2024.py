@@ -1,46 +1,12 @@
-"""The two papers' point fits, with the curves, starts, bounds and settings of their released code: what a posterior is compared with."""
+"""The point fits of Bhagia et al. 2024, as released: curves, starts and bounds."""
 
 from __future__ import annotations
-
-import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayescale.point_fits import Problem
-
-# Gadre et al. 2024 (repository mlfoundations/scaling, scaling/laws.py and shared.py)
-
-_FREE = (-np.inf, np.inf)
-_POSITIVE = (0.0, np.inf)
-
-
-def _gadre_loss(p: jax.Array, x: tuple[jax.Array, jax.Array]) -> jax.Array:
-    N, M = x
-    return p[0] * N ** p[2] + p[1] * 6 ** (p[2] / 2) * (M * N) ** p[2] + p[3]
-
-
-def _gadre_error(p: jax.Array, loss: jax.Array) -> jax.Array:
-    return p[2] - p[0] * jnp.exp(-p[1] * loss)
-
-
-def gadre_loss(params: np.ndarray, multiplier: np.ndarray, loss: np.ndarray) -> Problem:
-    """L = alpha N^p + beta 6^(p/2) (M N)^p + E by least squares, M = D/N: the released form; `gadre_constants` gives the paper's."""
-    starts = itertools.product((1e2, 3e2, 1e3, 3e3), (1e2, 3e2, 1e3, 3e3), (-0.1, -0.3), (0.0, 1.0, 2.0, 10.0))
-    return Problem("loss law of Gadre et al.", _gadre_loss, ("alpha", "beta", "p", "E"), (params, multiplier), loss, tuple(starts), (_FREE,) * 4, "squares")
-
-
-def gadre_constants(released: dict[str, float]) -> dict[str, float]:
-    """Eta = -p/2, a = alpha 6^eta, b = beta, in L = E + (a M^eta + b M^-eta) C^-eta."""
-    eta = -released["p"] / 2
-    return {"a": released["alpha"] * 6**eta, "b": released["beta"], "eta": eta, "E": released["E"]}
-
-
-def gadre_error(loss: np.ndarray, error: np.ndarray) -> Problem:
-    """Error = eps - k e^(-gamma L) by least squares."""
-    return Problem("error law of Gadre et al.", _gadre_error, ("k", "gamma", "eps"), loss, error, ((1.0, 1.0, 1.0),), (_FREE,) * 3, "squares")
-
+from bayescale.point_fits.solver import FREE, POSITIVE, Problem
 
 # Bhagia et al. 2024 (repository allenai/OLMo-ladder, src/scaling/fitting_functions.py and the scripts of each step)
 
@@ -76,24 +42,24 @@ CHINCHILLA = ("ln A", "ln B", "alpha", "beta", "E")
 
 def ladder_loss(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) -> Problem:
     """L = A N^-alpha + B D^-beta + E: the first step of Bhagia et al."""
-    return Problem("step 1 of Bhagia et al.", _chinchilla, CHINCHILLA, (params, tokens), loss, ((3.0, 6.0, 0.1, 0.2, 1.0),), (_POSITIVE,) * 5, "huber")
+    return Problem("step 1 of Bhagia et al.", _chinchilla, CHINCHILLA, (params, tokens), loss, ((3.0, 6.0, 0.1, 0.2, 1.0),), (POSITIVE,) * 5, "huber")
 
 
 def ladder_compute(flops: np.ndarray, loss: np.ndarray) -> Problem:
     """L = A C^-alpha + E: their first step on compute alone."""
-    bounds = (_POSITIVE, (0.0, 1.0), _POSITIVE)
+    bounds = (POSITIVE, (0.0, 1.0), POSITIVE)
     return Problem("step 1 of Bhagia et al. on compute", _compute, ("ln A", "alpha", "E"), flops, loss, ((10.0, 0.4, 0.5),), bounds, "huber")
 
 
 def ladder_link(loss: np.ndarray, accuracy: np.ndarray, chance: float) -> Problem:
     """Acc = a / (1 + e^(-k (L - x0))) + b, a in [-1, 0], by least squares, one point (loss 0, accuracy 1) added: their second step."""
-    y, x, bounds = np.append(accuracy, 1.0), np.append(loss, 0.0), ((-1.0, 0.0), _POSITIVE, _POSITIVE, (0.0, 1.0))
+    y, x, bounds = np.append(accuracy, 1.0), np.append(loss, 0.0), ((-1.0, 0.0), POSITIVE, POSITIVE, (0.0, 1.0))
     return Problem("step 2 of Bhagia et al.", _logistic, ("a", "x0", "k", "b"), x, y, ((chance - 1.0, 0.9, 3.0, 1.0),), bounds, "squares")
 
 
 def ladder_log_link(cross_entropy: np.ndarray, accuracy: np.ndarray) -> Problem:
     """Acc = 1 - a ln(1 - 1 / (1 + e^(-k (L - x0)))), a < 0, by least squares: their second step for a task's cross-entropy over its choices."""
-    bounds = ((-np.inf, 0.0), _POSITIVE, _POSITIVE)
+    bounds = ((-np.inf, 0.0), POSITIVE, POSITIVE)
     return Problem("step 2 of Bhagia et al., log form", _log_logistic, ("a", "x0", "k"), cross_entropy, accuracy, ((-0.1, 0.9, 3.0),), bounds, "squares")
 
 
@@ -102,7 +68,7 @@ def ladder_single_step(params: np.ndarray, tokens: np.ndarray, accuracy: np.ndar
 
     From the released start, the first, rounding decides in which of two optima CommonsenseQA ends; the others lead to the better one, the released.
     """
-    rest, bounds = (0.2, 0.3, 0.0, chance - 1.0, 1.0), ((_POSITIVE,) * 4 + (_FREE, (-1.0, 0.0), (0.0, 1.0)))
+    rest, bounds = (0.2, 0.3, 0.0, chance - 1.0, 1.0), ((POSITIVE,) * 4 + (FREE, (-1.0, 0.0), (0.0, 1.0)))
     starts = tuple((ln_A, ln_B, *rest) for ln_B in (5.0, 6.0) for ln_A in (3.0, 4.0))
     return Problem("single step of Bhagia et al.", _single_step, (*CHINCHILLA, "p", "q"), (params, tokens), accuracy, starts, bounds, "huber")
 
@@ -114,5 +80,5 @@ def ladder_accuracy(params: np.ndarray, tokens: np.ndarray, accuracy: np.ndarray
     """
     exponent, term = 0.2, 0.2
     ln_A, ln_B = (float(np.log(term) + exponent * np.log(np.median(v))) for v in (params, tokens))
-    start, bounds = (ln_A, ln_B, exponent, exponent, float(np.median(accuracy)) + 2 * term), (_POSITIVE,) * 3 + (_FREE, _FREE)
+    start, bounds = (ln_A, ln_B, exponent, exponent, float(np.median(accuracy)) + 2 * term), (POSITIVE,) * 3 + (FREE, FREE)
     return Problem("accuracy law of Bhagia et al.", _accuracy_law, CHINCHILLA, (params, tokens), accuracy, (start,), bounds, "huber")

@@ -237,3 +237,9 @@ def _huber_functions(curve: Curve) -> tuple[Callable[..., Any], ...]:
         return jnp.sum(jnp.where(r < HUBER, 0.5 * r**2, HUBER * (r - 0.5 * HUBER)))
 
     return jax.jit(jax.value_and_grad(objective)), residuals, jacobian
+
+
+# Gadre et al. 2024 (repository mlfoundations/scaling, scaling/laws.py and shared.py)
+
+FREE = (-np.inf, np.inf)
+POSITIVE = (0.0, np.inf)

@@ -1,0 +1,1 @@
+"""The two papers' least-squares fits: an optimum, and no posterior."""

@@ -22,6 +22,7 @@ from bayescale.fitting import Fitter, make_settings
 from bayescale.folds import SAME_COST, enough_runs, one_measure
 from bayescale.folds import cuts as cuts_of
 from bayescale.forecasting import forecast
+from bayescale.inference.nuts import Sampler
 from bayescale.keeping import Keep
 from bayescale.models.inputs import AUTO, accuracy_data
 from bayescale.models.laws import Law
@@ -29,7 +30,6 @@ from bayescale.models.links import Link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.runtime import require_64bit
-from bayescale.sampling import Sampler
 from bayescale.scoring import score
 
 CASES = ("fit", "held_out", "target")  # runs that are finished: what only a link may see is none

@@ -18,18 +18,18 @@ from bayescale.checks import Check, Status
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
-from bayescale.diagnosing import design_checks, sampler_checks
 from bayescale.discrepancy import Discrepancy
 from bayescale.errors import SettingError
+from bayescale.inference.diagnostics import design_checks, sampler_checks
+from bayescale.inference.nuts import Sampler
+from bayescale.inference.posterior import by_cell
 from bayescale.models.inputs import AUTO, AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.noise import WIDENING, Noise
 from bayescale.models.pooling import PoolingKind
-from bayescale.posteriors import by_cell
 from bayescale.preparing import Settings
 from bayescale.rolling import Fold
-from bayescale.sampling import Sampler
 from bayescale.stacking import weigh
 from bayescale.verdicts import verdicts
 
@@ -50,7 +50,7 @@ class Fit:
     law, link, via, pooling, noise
         As chosen; `link` is None where the ladder has no accuracies.
     losses, accuracies
-        ArviZ DataTrees: see `bayescale.posteriors.full_tree`. `accuracies` is None where the ladder has none.
+        ArviZ DataTrees: see `bayescale.inference.posterior.full_tree`. `accuracies` is None where the ladder has none.
     sampler
         Chains, draws, warm-up, seed.
     blocks

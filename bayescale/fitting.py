@@ -13,18 +13,18 @@ from bayescale.data.ladder import Ladder
 from bayescale.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit, make_fit, mix_routes, stack
-from bayescale.folds import Job, alike, sample_jobs
+from bayescale.inference.batch import Job, alike, sample_jobs
+from bayescale.inference.nuts import Program, Sample, Sampler
+from bayescale.inference.posterior import Step, full_tree, short_tree
 from bayescale.models.inputs import AUTO, AccuracyData, LossData, routes
 from bayescale.models.laws import LAWS, Law, get_law
 from bayescale.models.links import Link, get_link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.models.series import SeriesModel
-from bayescale.posteriors import Step, full_tree, short_tree
 from bayescale.preparing import Settings
 from bayescale.rolling import Fold, past_ladders
 from bayescale.runtime import require_64bit
-from bayescale.sampling import Program, Sample, Sampler
 from bayescale.stacking import densities
 
 STACKED = ("chinchilla", "gadre", "skaling", "compute")  # what law="auto" weighs

@@ -9,10 +9,10 @@ import pandas as pd
 
 from bayescale.errors import DataError, SettingError
 from bayescale.fits import Fit
+from bayescale.inference.posterior import real_draws
 from bayescale.models.inputs import point
 from bayescale.models.prediction import expected
 from bayescale.models.series import loss_model
-from bayescale.posteriors import real_draws
 from bayescale.validation import check_prob
 
 MULTIPLIERS = (20.0, 100.0, 640.0)

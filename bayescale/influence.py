@@ -9,7 +9,7 @@ import xarray as xr
 from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
-from bayescale.posteriors import by_cell
+from bayescale.inference.posterior import by_cell
 
 LEANS = 0.05  # Kallioinen et al. 2024: above it a prior is informative
 SHUFFLES = 20  # of the draws: what Monte Carlo error alone comes to

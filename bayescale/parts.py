@@ -12,12 +12,12 @@ import numpy as np
 from bayescale.data.target import Target
 from bayescale.errors import DataError
 from bayescale.fits import Fit
+from bayescale.inference.posterior import real_draws
 from bayescale.models.inputs import AccuracyData, LossData, point
 from bayescale.models.laws import Point
 from bayescale.models.prediction import expected, standard_noise
 from bayescale.models.series import accuracy_model, loss_model
 from bayescale.placing import compute_of, factor
-from bayescale.posteriors import real_draws
 from bayescale.predicting import PARTS, AccuracyParts, LossParts, series_through
 from bayescale.runtime import STREAMS, random_key
 

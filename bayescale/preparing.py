@@ -10,13 +10,13 @@ from numpyro.distributions import Distribution
 from bayescale.data.ladder import Ladder
 from bayescale.discrepancy import Discrepancy, DiscrepancyKind, link_slopes, loss_slopes, small_ladder
 from bayescale.errors import DataError, SettingError
+from bayescale.inference.posterior import Step, accuracy_step, loss_step
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, link_model, loss_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.models.series import every_prior_used, loss_model
-from bayescale.posteriors import Step, accuracy_step, loss_step
 from bayescale.rolling import Fold, fold_checks, learned, too_small
 
 

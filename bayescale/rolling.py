@@ -13,13 +13,13 @@ from bayescale.checks import Check
 from bayescale.data.ladder import Ladder
 from bayescale.discrepancy import FEWEST_CUTS, FEWEST_DECADES, FEWEST_RUNS, FOLD_DIVERGENT, FOLD_RHAT, Slopes, past_slope, small_ladder
 from bayescale.folds import SAME_COST, below, cuts, enough_runs, one_measure
+from bayescale.inference.nuts import Sample
+from bayescale.inference.posterior import Step
 from bayescale.models.inputs import AccuracyData, LossData, dearest, point
 from bayescale.models.noise import COMMON, score_sd
 from bayescale.models.pooling import Factors
 from bayescale.models.prediction import Real, asymptotes, expected, standard_noise
 from bayescale.models.series import SeriesModel
-from bayescale.posteriors import Step
-from bayescale.sampling import Sample
 
 FIRST_RUNS = 8  # runs of every series below the first cut, and a decade of compute
 RATIO = 2.5  # between cuts

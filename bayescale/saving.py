@@ -22,9 +22,9 @@ from bayescale.discrepancy import Discrepancy, Slopes
 from bayescale.errors import BayescaleError, FileError, SettingError
 from bayescale.files import atomic
 from bayescale.fits import Fit
+from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link
-from bayescale.sampling import Sampler
 
 FORMAT = "bayescale-fit-4"
 ENGINE = "h5netcdf"

@@ -20,7 +20,7 @@ from bayescale.backtesting import default_cuts
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter, make_settings
 from bayescale.folds import below
-from bayescale.sampling import Sampler
+from bayescale.inference.nuts import Sampler
 from bayescale.scoring import score
 
 DRIFTS, PERSISTENCES = (0.003, 0.005, 0.007, 0.009, 0.011, 0.015), (0.0, 0.3, 0.6)

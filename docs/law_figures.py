@@ -17,7 +17,7 @@ import bayescale as bs
 from bayescale.backtesting import default_cuts
 from bayescale.fitting import STACKED, Fitter, make_settings
 from bayescale.folds import below
-from bayescale.sampling import Sampler
+from bayescale.inference.nuts import Sampler
 
 
 def compare(name: str, ladder: bs.Ladder) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import bayescale.sampling
+import bayescale.inference.nuts
 from bayescale.data.datasets import load_dataset
 from bayescale.fitting import Fit, fit
 

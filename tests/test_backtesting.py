@@ -15,9 +15,9 @@ from bayescale.errors import DataError, SettingError
 from bayescale.fitting import Fitter, fit, make_settings
 from bayescale.folds import below
 from bayescale.forecasting import forecast
+from bayescale.inference.nuts import Sampler
 from bayescale.point_fits.bhagia2024 import ladder_loss
 from bayescale.point_fits.solver import bootstrap, solve
-from bayescale.sampling import Sampler
 
 TASKS = ["hellaswag", "arc_easy"]
 

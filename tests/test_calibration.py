@@ -11,7 +11,7 @@ from arviz_stats.ecdf_utils import ecdf_pit
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter, make_settings
 from bayescale.forecasting import forecast
-from bayescale.sampling import Sampler
+from bayescale.inference.nuts import Sampler
 from bayescale.simulating import Simulation, simulate
 
 LADDERS, CHAINS, DRAWS, THIN, PROB = 100, 2, 300, 6, 0.9

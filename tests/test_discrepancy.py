@@ -15,15 +15,16 @@ from bayescale.data.target import Target
 from bayescale.discrepancy import FEWEST_RUNS, SCALE_SD, SMALL_LADDER, Slopes, link_slopes, loss_slopes, past_slope
 from bayescale.errors import SettingError
 from bayescale.fitting import Fit, fit, make_settings
-from bayescale.folds import Job, below, cuts, sample_jobs
+from bayescale.folds import below, cuts
 from bayescale.forecasting import Forecast, forecast
+from bayescale.inference.batch import Job, sample_jobs
+from bayescale.inference.nuts import Sampler
 from bayescale.models.inputs import loss_data
 from bayescale.models.laws import LAWS
 from bayescale.models.series import loss_model
 from bayescale.parts import MixedParts, Parts, shared_variance
 from bayescale.predicting import LOSS_PARTS, PARTS, LossParts
 from bayescale.rolling import Fold, past_ladders, past_noise
-from bayescale.sampling import Sampler
 from bayescale.saving import load_fit
 
 MANY = 40_000

@@ -13,10 +13,10 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import measured
 from bayescale.data.target import Conventions, Target
-from bayescale.diagnosing import design_checks, sampler_checks
 from bayescale.errors import BayescaleError, DataError, SettingError
 from bayescale.fitting import Fit, fit
 from bayescale.forecasting import Forecast, forecast
+from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.models.inputs import accuracy_data, loss_data
 from bayescale.models.laws import get_law
 from bayescale.models.links import get_link

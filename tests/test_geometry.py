@@ -17,15 +17,16 @@ from numpyro.distributions import constraints
 from numpyro.infer.util import log_density
 from scipy import optimize, stats
 
-from bayescale.geometry import coordinates, inverse_cholesky
+from bayescale.inference.coordinates import coordinates
+from bayescale.inference.linalg import inverse_cholesky
+from bayescale.inference.modes import Quadratic, noise_parameters, parameter_order, prior_moments, quadratic, tangent
+from bayescale.inference.nuts import Program, Sampler
 from bayescale.models.laws import LAWS, Point
 from bayescale.models.layout import Layout
 from bayescale.models.links import LINKS, lo_prior
 from bayescale.models.parameters import Parameter
 from bayescale.models.pooling import Factors
 from bayescale.models.series import SeriesModel, accuracy_model, loss_model
-from bayescale.modes import Quadratic, noise_parameters, parameter_order, prior_moments, quadratic, tangent
-from bayescale.sampling import Program, Sampler
 
 type Array = NDArray[np.float64]
 type Sites = dict[str, Array]
@@ -332,7 +333,7 @@ def test_a_program_used_with_two_warm_ups_draws_as_two_programs_would() -> None:
 
 def test_a_posterior_whose_draws_diverge_is_sampled_again_with_smaller_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps so large that draws diverge, then ones that do not; told in the sample, and only where the share is more than what is tolerated."""
-    monkeypatch.setattr("bayescale.sampling.TARGET_ACCEPT", (0.1, 0.95))
+    monkeypatch.setattr("bayescale.inference.nuts.TARGET_ACCEPT", (0.1, 0.95))
     layout = loss_layout(LONE, runs=4)
     program = Program(loss_model(LAWS["chinchilla"], LONE))
     sampler = Sampler(chains=1, draws=300)

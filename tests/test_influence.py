@@ -14,9 +14,9 @@ from bayescale.errors import SettingError
 from bayescale.fits import Fit
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
+from bayescale.inference.posterior import real_draws
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
 from bayescale.models.series import loss_model
-from bayescale.posteriors import real_draws
 from bayescale.simulating import simulate
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]

@@ -18,19 +18,19 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.readers import read_checkpoints
 from bayescale.data.readers.wide import ACCURACY
 from bayescale.data.replicates import configurations, with_reruns
-from bayescale.diagnosing import sampler_checks
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
+from bayescale.inference.diagnostics import sampler_checks
+from bayescale.inference.nuts import Program, Sampler
+from bayescale.inference.posterior import accuracy_step, full_tree
 from bayescale.models.inputs import accuracy_data, link_model, loss_data, point
 from bayescale.models.laws import ALPHA, BETA, PSI, Point, Values, same_slope
 from bayescale.models.layout import Layout
 from bayescale.models.links import HI, LO, MIDDLE, Link
 from bayescale.models.parameters import Parameter
-from bayescale.posteriors import accuracy_step, full_tree
 from bayescale.reproducing.bhagia_points import Ladder2024
 from bayescale.reproducing.comparing import Analysis, table
 from bayescale.runtime import random_key
-from bayescale.sampling import Program, Sampler
 from bayescale.scoring import score
 
 PROB = 0.9

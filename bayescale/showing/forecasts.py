@@ -13,8 +13,8 @@ from bayescale.data.outcomes import measured
 from bayescale.files import atomic
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
+from bayescale.inference.posterior import provenance
 from bayescale.models.inputs import AccuracyData, LossData
-from bayescale.posteriors import provenance
 from bayescale.showing.tables import number, print_checks, print_table, say
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 from numpyro import handlers
 
+from bayescale.inference.nuts import Sample, Sampler
 from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.models.laws import Law
 from bayescale.models.layout import Layout
@@ -23,7 +24,6 @@ from bayescale.models.links import Link
 from bayescale.models.pooling import Factors
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import NUMPYRO, random_key
-from bayescale.sampling import Sample, Sampler
 
 type Arrays = Mapping[str, np.ndarray]
 

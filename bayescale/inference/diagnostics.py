@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 
 from bayescale.checks import Check
+from bayescale.inference.nuts import TREE_DEPTH
 from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.models.laws import R_STAR_D, Law
 from bayescale.models.layout import Layout
 from bayescale.models.links import Link
-from bayescale.sampling import TREE_DEPTH
 
 RHAT, ESS, BFMI = 1.01, 400.0, 0.3  # Vehtari et al. 2021; Betancourt 2016
 ONE_RATIO = 0.05  # sd of ln(D/N) over the runs below which N and D move together

@@ -17,10 +17,10 @@ from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, log_density
 
 from bayescale.errors import SettingError
-from bayescale.geometry import coordinates
+from bayescale.inference.coordinates import coordinates
+from bayescale.inference.modes import Quadratic, quadratic
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
-from bayescale.modes import Quadratic, quadratic
 from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
 
 BLOCK = 100  # iterations between two looks at the keyboard and the progress bar

@@ -16,9 +16,9 @@ from bayescale.data.readers import read_checkpoints, read_csv, read_gadre
 from bayescale.data.replicates import with_reruns
 from bayescale.data.target import Conventions, Target
 from bayescale.deciding import Decision, decide
-from bayescale.discrepancy import Discrepancy
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
 from bayescale.evidence import Evidence, value_of_information
+from bayescale.extrapolation.discrepancy import Discrepancy
 from bayescale.fits import Fit, stack
 from bayescale.fitting import fit
 from bayescale.forecasting import Forecast, forecast

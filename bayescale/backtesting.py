@@ -15,12 +15,12 @@ from bayescale.baseline_forecasts import largest_run, point_fits
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import measured
 from bayescale.data.target import Target
-from bayescale.discrepancy import Discrepancy, DiscrepancyKind
 from bayescale.errors import DataError, SettingError
+from bayescale.extrapolation.cuts import SAME_COST, enough_runs, one_measure
+from bayescale.extrapolation.cuts import cuts as cuts_of
+from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyKind
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter, make_settings
-from bayescale.folds import SAME_COST, enough_runs, one_measure
-from bayescale.folds import cuts as cuts_of
 from bayescale.forecasting import forecast
 from bayescale.inference.nuts import Sampler
 from bayescale.keeping import Keep

@@ -15,8 +15,8 @@ from bayescale.costing import AnyCost, Cost, cost_draws
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
+from bayescale.extrapolation.cuts import SAME_COST
 from bayescale.fits import Fit
-from bayescale.folds import SAME_COST
 from bayescale.forecasting import Forecast, forecast
 from bayescale.parts import log_factors
 from bayescale.placing import corpus_of

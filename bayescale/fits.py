@@ -18,8 +18,10 @@ from bayescale.checks import Check, Status
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
-from bayescale.discrepancy import Discrepancy
 from bayescale.errors import SettingError
+from bayescale.extrapolation.discrepancy import Discrepancy
+from bayescale.extrapolation.history import Fold
+from bayescale.extrapolation.weights import weigh
 from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.inference.nuts import Sampler
 from bayescale.inference.posterior import by_cell
@@ -29,8 +31,6 @@ from bayescale.models.links import Link
 from bayescale.models.noise import WIDENING, Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.preparing import Settings
-from bayescale.rolling import Fold
-from bayescale.stacking import weigh
 from bayescale.verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Fit:
     priors
         The user's own; None where they were not saved with the fit.
     past
-        How the same settings forecast the ladder's dearer runs from its cheaper ones: see `bayescale.stacking.densities`; empty without a past.
+        How the same settings forecast the ladder's dearer runs from its cheaper ones: see `bayescale.extrapolation.weights.densities`; empty without a past.
     members
         Fits of which this one is a mixture: one for each loss that accuracies are linked through (``via="auto"``), or what `stack` was given.
     weights
@@ -227,7 +227,7 @@ def mix_routes(members: Sequence[Fit]) -> Fit:
 
 
 def stack(fits: Sequence[Fit]) -> Fit:
-    """A mixture of fits of one ladder by several laws or links, weighed by leave-the-largest-runs-out predictive density (see `bayescale.stacking.weigh`).
+    """A mixture of fits of one ladder by several laws or links, weighed by leave-the-largest-runs-out predictive density (see `bayescale.extrapolation.weights.weigh`).
 
     Each draw of a forecast comes from one of them, losses and accuracies alike.
 

@@ -10,8 +10,10 @@ import xarray as xr
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
-from bayescale.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
 from bayescale.errors import DataError, SettingError
+from bayescale.extrapolation.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
+from bayescale.extrapolation.history import Fold, past_ladders
+from bayescale.extrapolation.weights import densities
 from bayescale.fits import Fit, make_fit, mix_routes, stack
 from bayescale.inference.batch import Job, alike, sample_jobs
 from bayescale.inference.nuts import Program, Sample, Sampler
@@ -23,9 +25,7 @@ from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.models.series import SeriesModel
 from bayescale.preparing import Settings
-from bayescale.rolling import Fold, past_ladders
 from bayescale.runtime import require_64bit
-from bayescale.stacking import densities
 
 STACKED = ("chinchilla", "gadre", "skaling", "compute")  # what law="auto" weighs
 PAST_WARMUP, PAST_DRAWS = 200, 100  # of each chain in a fit of the ladder's past, of which only mean slopes are wanted

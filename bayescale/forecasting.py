@@ -13,10 +13,10 @@ from bayescale.checks import Status
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
+from bayescale.extrapolation.predictive import LOSS_PARTS, PARTS
 from bayescale.fits import Fit
 from bayescale.parts import MixedParts, Parts, make_parts, shared_variance
 from bayescale.placing import corpus_of, extrapolation, same_conventions
-from bayescale.predicting import LOSS_PARTS, PARTS
 from bayescale.runtime import STREAMS, check_seed
 from bayescale.validation import check_prob
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
-from bayescale.discrepancy import Discrepancy, DiscrepancyKind, link_slopes, loss_slopes, small_ladder
 from bayescale.errors import DataError, SettingError
+from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyKind, link_slopes, loss_slopes, small_ladder
+from bayescale.extrapolation.history import Fold, fold_checks, learned, too_small
 from bayescale.inference.posterior import Step, accuracy_step, loss_step
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, link_model, loss_data
 from bayescale.models.laws import Law
@@ -17,7 +18,6 @@ from bayescale.models.links import Link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.models.series import every_prior_used, loss_model
-from bayescale.rolling import Fold, fold_checks, learned, too_small
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from scipy.special import softmax
 from scipy.stats import norm
 
 from bayescale.errors import SettingError
+from bayescale.extrapolation.predictive import AccuracyParts
 from bayescale.models.noise import score_sd
 from bayescale.models.prediction import expected
 from bayescale.parts import MixedParts, Parts
-from bayescale.predicting import AccuracyParts
 from bayescale.preferring import Preference
 
 RIDGE = 1e-6  # of the regression that finds the combination, relative to its mean square

@@ -18,8 +18,8 @@ from bayescale.checks import Check
 from bayescale.data.ladder import Ladder
 from bayescale.data.schema import TEXT_COLUMNS
 from bayescale.data.target import Conventions
-from bayescale.discrepancy import Discrepancy, Slopes
 from bayescale.errors import BayescaleError, FileError, SettingError
+from bayescale.extrapolation.discrepancy import Discrepancy, Slopes
 from bayescale.files import atomic
 from bayescale.fits import Fit
 from bayescale.inference.nuts import Sampler

@@ -17,9 +17,9 @@ from sweeps import sweeps
 
 import bayescale as bs
 from bayescale.backtesting import default_cuts
+from bayescale.extrapolation.cuts import below
 from bayescale.fits import Fit
 from bayescale.fitting import Fitter, make_settings
-from bayescale.folds import below
 from bayescale.inference.nuts import Sampler
 from bayescale.scoring import score
 

@@ -15,7 +15,7 @@ import pandas as pd
 from sweeps import gadre_tasks
 
 import bayescale as bs
-from bayescale.discrepancy import OWN, Slopes
+from bayescale.extrapolation.discrepancy import OWN, Slopes
 
 TASK_SDS = (0.0, 0.002, 0.004, 0.006, 0.009, 0.012, 0.018, 0.025)
 LINK_SCALES = (0.01, 0.02, 0.03, 0.05, 0.08, 0.11, 0.16, 0.24)

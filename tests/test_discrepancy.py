@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import rolling
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.replicates import with_reruns
 from bayescale.data.target import Target
-from bayescale.discrepancy import FEWEST_RUNS, SCALE_SD, SMALL_LADDER, Slopes, link_slopes, loss_slopes, past_slope
 from bayescale.errors import SettingError
+from bayescale.extrapolation import history as rolling
+from bayescale.extrapolation.cuts import below, cuts
+from bayescale.extrapolation.discrepancy import FEWEST_RUNS, SCALE_SD, SMALL_LADDER, Slopes, link_slopes, loss_slopes, past_slope
+from bayescale.extrapolation.history import Fold, past_ladders, past_noise
+from bayescale.extrapolation.predictive import LOSS_PARTS, PARTS, LossParts
 from bayescale.fitting import Fit, fit, make_settings
-from bayescale.folds import below, cuts
 from bayescale.forecasting import Forecast, forecast
 from bayescale.inference.batch import Job, sample_jobs
 from bayescale.inference.nuts import Sampler
@@ -23,8 +25,6 @@ from bayescale.models.inputs import loss_data
 from bayescale.models.laws import LAWS
 from bayescale.models.series import loss_model
 from bayescale.parts import MixedParts, Parts, shared_variance
-from bayescale.predicting import LOSS_PARTS, PARTS, LossParts
-from bayescale.rolling import Fold, past_ladders, past_noise
 from bayescale.saving import load_fit
 
 MANY = 40_000

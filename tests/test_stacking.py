@@ -10,12 +10,12 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
+from bayescale.extrapolation.weights import weigh
 from bayescale.fits import Fit, stack
 from bayescale.fitting import fit
 from bayescale.forecasting import forecast
 from bayescale.models.inputs import AUTO, routes
 from bayescale.saving import load_fit
-from bayescale.stacking import weigh
 from bayescale.updating import update
 
 TASKS = ["hellaswag", "arc_easy"]

@@ -59,7 +59,7 @@ class Law:
         determine the slopes, so the posterior of exponents and shares follows that curve, which the sampler straightens. An exponent's value
         here must not depend on any exponent in `values`. It changes no result; a law without it is sampled more slowly.
     drift
-        Prior sd of the law's error, in log loss an e-fold of compute beyond the ladder (`bayescale.discrepancy`), from public sweeps.
+        Prior sd of the law's error, in log loss an e-fold of compute beyond the ladder (`bayescale.extrapolation.discrepancy`), from public sweeps.
     """
 
     name: str

@@ -11,10 +11,10 @@ from bayescale.checks import to_frame
 from bayescale.costing import money
 from bayescale.deciding import Decision
 from bayescale.errors import SettingError
+from bayescale.extrapolation.predictive import PARTS
 from bayescale.fits import Fit
 from bayescale.forecasting import Forecast
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
-from bayescale.predicting import PARTS
 from bayescale.reports.parts import Section, picture, table
 from bayescale.stating import statements
 from bayescale.valuing import Threshold

@@ -1,4 +1,4 @@
-"""Splits of a ladder by what its runs cost, and steps fitted on all of them by as few compiled programs as their shapes allow."""
+"""The ladder as it stood at earlier cuts: its runs up to a compute."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from bayescale.checks import Check
 from bayescale.data.ladder import Ladder
-from bayescale.discrepancy import FEWEST_CUTS, FEWEST_DECADES, FEWEST_RUNS, FOLD_DIVERGENT, FOLD_RHAT, Slopes, past_slope, small_ladder
-from bayescale.folds import SAME_COST, below, cuts, enough_runs, one_measure
+from bayescale.extrapolation.cuts import SAME_COST, below, cuts, enough_runs, one_measure
+from bayescale.extrapolation.discrepancy import FEWEST_CUTS, FEWEST_DECADES, FEWEST_RUNS, FOLD_DIVERGENT, FOLD_RHAT, Slopes, past_slope, small_ladder
 from bayescale.inference.nuts import Sample
 from bayescale.inference.posterior import Step
 from bayescale.models.inputs import AccuracyData, LossData, dearest, point

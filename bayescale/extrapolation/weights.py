@@ -14,16 +14,16 @@ from scipy.special import softmax
 
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import measured
-from bayescale.discrepancy import Discrepancy, link_slopes, loss_slopes
-from bayescale.folds import SAME_COST, one_measure
+from bayescale.extrapolation.cuts import SAME_COST, one_measure
+from bayescale.extrapolation.discrepancy import Discrepancy, link_slopes, loss_slopes
+from bayescale.extrapolation.history import Fold
+from bayescale.extrapolation.predictive import AccuracyParts, LossParts, series_through
 from bayescale.models.inputs import AccuracyData, LossData, dearest, point
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.pooling import Factors
 from bayescale.models.prediction import expected, standard_noise
 from bayescale.models.series import accuracy_model
-from bayescale.predicting import AccuracyParts, LossParts, series_through
-from bayescale.rolling import Fold
 
 BOOTSTRAPS = 1000
 

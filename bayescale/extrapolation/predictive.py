@@ -1,4 +1,4 @@
-"""From draws of a posterior to draws of a loss and of an accuracy, put together from parts that know nothing of one another."""
+"""Law, discrepancy, noise and link chained: draws of a loss, then draws of an accuracy."""
 
 from __future__ import annotations
 

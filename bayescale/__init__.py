@@ -19,8 +19,11 @@ from bayescale.deciding import Decision, decide
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
 from bayescale.evidence import Evidence, value_of_information
 from bayescale.extrapolation.discrepancy import Discrepancy
-from bayescale.fits import Fit, stack
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
+from bayescale.fits.load import load_fit
+from bayescale.fits.mixture import stack
+from bayescale.fits.record import Fit
+from bayescale.fits.simulate import Simulation, simulate
 from bayescale.forecasting import Forecast, forecast
 from bayescale.frontiers import frontier
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
@@ -31,8 +34,6 @@ from bayescale.reports import Report, report
 from bayescale.reproducing import Analysis, Reproduction, reproduce
 from bayescale.requiring import Required, required
 from bayescale.runtime import setup
-from bayescale.saving import load_fit
-from bayescale.simulating import Simulation, simulate
 from bayescale.updating import Update, update
 from bayescale.valuing import Linear, Threshold
 

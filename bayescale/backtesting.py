@@ -19,8 +19,8 @@ from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.cuts import SAME_COST, enough_runs, one_measure
 from bayescale.extrapolation.cuts import cuts as cuts_of
 from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyKind
-from bayescale.fits import Fit
-from bayescale.fitting import Fitter, make_settings
+from bayescale.fits.fit import Fitter, make_settings
+from bayescale.fits.record import Fit
 from bayescale.forecasting import forecast
 from bayescale.inference.nuts import Sampler
 from bayescale.keeping import Keep

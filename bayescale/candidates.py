@@ -16,7 +16,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.extrapolation.cuts import SAME_COST
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.parts import log_factors
 from bayescale.placing import corpus_of

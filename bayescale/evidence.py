@@ -15,12 +15,12 @@ from bayescale.costing import AnyCost
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
-from bayescale.fits import Fit
-from bayescale.fitting import Fitter
+from bayescale.fits.fit import Fitter
+from bayescale.fits.record import Fit
+from bayescale.fits.settings import Settings
 from bayescale.models.inputs import AUTO
 from bayescale.models.links import get_link
 from bayescale.preferring import Preference, make_preference
-from bayescale.preparing import Settings
 from bayescale.valuing import Value
 
 OUTCOMES, REFITS = 400, 8

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, SettingError
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.inference.posterior import real_draws
 from bayescale.models.inputs import point
 from bayescale.models.prediction import expected

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import SettingError
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import Forecast
 from bayescale.inference.posterior import by_cell
 

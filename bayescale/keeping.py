@@ -13,10 +13,10 @@ import pandas as pd
 
 from bayescale.data.ladder import Ladder
 from bayescale.files import atomic, cache_folder
+from bayescale.fits.settings import Settings
 from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
-from bayescale.preparing import Settings
 
 
 class Keep:

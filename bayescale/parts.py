@@ -12,7 +12,7 @@ import numpy as np
 from bayescale.data.target import Target
 from bayescale.errors import DataError
 from bayescale.extrapolation.predictive import PARTS, AccuracyParts, LossParts, series_through
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.inference.posterior import real_draws
 from bayescale.models.inputs import AccuracyData, LossData, point
 from bayescale.models.laws import Point

@@ -11,7 +11,7 @@ import pandas as pd
 from bayescale.checks import Status
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import forecast
 from bayescale.placing import corpus_of
 from bayescale.validation import check_prob

@@ -11,8 +11,8 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
-from bayescale.fits import Fit
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import forecast
 from bayescale.models.inputs import AUTO
 

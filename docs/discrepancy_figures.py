@@ -18,8 +18,8 @@ from sweeps import sweeps
 import bayescale as bs
 from bayescale.backtesting import default_cuts
 from bayescale.extrapolation.cuts import below
-from bayescale.fits import Fit
-from bayescale.fitting import Fitter, make_settings
+from bayescale.fits.fit import Fitter, make_settings
+from bayescale.fits.record import Fit
 from bayescale.inference.nuts import Sampler
 from bayescale.scoring import score
 

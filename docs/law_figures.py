@@ -16,7 +16,7 @@ from sweeps import sweeps
 import bayescale as bs
 from bayescale.backtesting import default_cuts
 from bayescale.extrapolation.cuts import below
-from bayescale.fitting import STACKED, Fitter, make_settings
+from bayescale.fits.fit import STACKED, Fitter, make_settings
 from bayescale.inference.nuts import Sampler
 
 

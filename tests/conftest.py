@@ -7,7 +7,7 @@ import pytest
 
 import bayescale.inference.nuts
 from bayescale.data.datasets import load_dataset
-from bayescale.fitting import Fit, fit
+from bayescale.fits.fit import Fit, fit
 
 CHAINS, DRAWS = 2, 300
 

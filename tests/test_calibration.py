@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from arviz_stats.ecdf_utils import ecdf_pit
 
-from bayescale.fits import Fit
-from bayescale.fitting import Fitter, make_settings
+from bayescale.fits.fit import Fitter, make_settings
+from bayescale.fits.record import Fit
+from bayescale.fits.simulate import Simulation, simulate
 from bayescale.forecasting import forecast
 from bayescale.inference.nuts import Sampler
-from bayescale.simulating import Simulation, simulate
 
 LADDERS, CHAINS, DRAWS, THIN, PROB = 100, 2, 300, 6, 0.9
 FAR = 3.9  # standard errors: 0.5 % of true models have any of the 50 figures further off

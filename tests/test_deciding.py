@@ -13,7 +13,8 @@ from scipy import stats
 
 from bayescale.deciding import decide
 from bayescale.errors import SettingError
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
+from bayescale.fits.simulate import simulate
 from bayescale.forecasting import Forecast, forecast
 from bayescale.preferring import Preference
 from bayescale.preposterior import (
@@ -31,7 +32,6 @@ from bayescale.preposterior import (
     width_given,
 )
 from bayescale.sensitivity import Change, changes, flips
-from bayescale.simulating import simulate
 from bayescale.valuing import Linear, Threshold, reach, value_draws
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]

@@ -17,7 +17,8 @@ from bayescale.extrapolation.cuts import below, cuts
 from bayescale.extrapolation.discrepancy import FEWEST_RUNS, SCALE_SD, SMALL_LADDER, Slopes, link_slopes, loss_slopes, past_slope
 from bayescale.extrapolation.history import Fold, past_ladders, past_noise
 from bayescale.extrapolation.predictive import LOSS_PARTS, PARTS, LossParts
-from bayescale.fitting import Fit, fit, make_settings
+from bayescale.fits.fit import Fit, fit, make_settings
+from bayescale.fits.load import load_fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.inference.batch import Job, sample_jobs
 from bayescale.inference.nuts import Sampler
@@ -25,7 +26,6 @@ from bayescale.models.inputs import loss_data
 from bayescale.models.laws import LAWS
 from bayescale.models.series import loss_model
 from bayescale.parts import MixedParts, Parts, shared_variance
-from bayescale.saving import load_fit
 
 MANY = 40_000
 

@@ -14,12 +14,12 @@ from bayescale.data.target import Target
 from bayescale.deciding import decide
 from bayescale.errors import SettingError
 from bayescale.evidence import value_of_information
-from bayescale.fits import Fit
-from bayescale.fitting import Fitter, fit
+from bayescale.fits.fit import Fitter, fit
+from bayescale.fits.record import Fit
+from bayescale.fits.settings import Settings
 from bayescale.forecasting import forecast
 from bayescale.models.links import get_link
 from bayescale.preferring import Preference
-from bayescale.preparing import Settings
 from bayescale.preposterior import figures_of_items, figures_of_runs, joined
 from bayescale.updating import with_rows
 from bayescale.valuing import Linear, Threshold

@@ -14,7 +14,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import measured
 from bayescale.data.target import Conventions, Target
 from bayescale.errors import BayescaleError, DataError, SettingError
-from bayescale.fitting import Fit, fit
+from bayescale.fits.fit import Fit, fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.models.inputs import accuracy_data, loss_data

@@ -11,13 +11,13 @@ from numpyro.infer.util import log_density
 
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
-from bayescale.fits import Fit
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
+from bayescale.fits.record import Fit
+from bayescale.fits.simulate import simulate
 from bayescale.forecasting import forecast
 from bayescale.inference.posterior import real_draws
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
 from bayescale.models.series import loss_model
-from bayescale.simulating import simulate
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]
 TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from bayescale.data.datasets import load_dataset
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
 
 STARTS, STOPS = 300.0, 30.0  # seconds: the first where the programs are not in the compilation cache yet, the second whatever happens
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

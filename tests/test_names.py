@@ -31,12 +31,12 @@ from bayescale.data.names import paragraph, visible
 from bayescale.data.target import Target
 from bayescale.deciding import Decision, decide
 from bayescale.evidence import Evidence, value_of_information
-from bayescale.fits import Fit
+from bayescale.fits.load import load_fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
 from bayescale.plots.drawing import literal
 from bayescale.reports import Report, report
-from bayescale.saving import load_fit
 from bayescale.updating import Update
 from bayescale.valuing import Threshold
 

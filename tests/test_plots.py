@@ -13,7 +13,7 @@ import pytest
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
-from bayescale.fitting import Fit
+from bayescale.fits.fit import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.frontiers import frontier
 from bayescale.preferring import Preference
@@ -53,7 +53,7 @@ def points(ax: Axes, *, filled: bool, marker: str = "o") -> np.ndarray:
 
 
 def test_importing_bayescale_leaves_matplotlib_alone() -> None:
-    code = "import sys, bayescale, bayescale.fitting, bayescale.forecasting; print([m for m in sys.modules if m == 'matplotlib'])"
+    code = "import sys, bayescale, bayescale.fits.fit, bayescale.forecasting; print([m for m in sys.modules if m == 'matplotlib'])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

@@ -13,7 +13,7 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.replicates import configurations, with_reruns
 from bayescale.errors import DataError, SettingError
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
 from bayescale.models.inputs import accuracy_data, loss_data
 from bayescale.models.links import LINKS
 from bayescale.models.noise import from_earlier

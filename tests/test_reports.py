@@ -20,7 +20,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.deciding import Decision, decide
 from bayescale.errors import SettingError
 from bayescale.evidence import value_of_information
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.reports import Report, report
 from bayescale.reports.parts import table

@@ -16,11 +16,12 @@ import xarray as xr
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.errors import FileError, SettingError
-from bayescale.fitting import Fit
+from bayescale.fits.archive import FORMAT
+from bayescale.fits.fit import Fit
+from bayescale.fits.load import load_fit
 from bayescale.forecasting import forecast
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
-from bayescale.saving import FORMAT, load_fit
 
 FAR = Target(7e9, 4e12, corpus="c4", name="far")
 

@@ -9,8 +9,8 @@ import pytest
 
 from bayescale.data.ladder import Ladder
 from bayescale.errors import BayescaleError
+from bayescale.fits.simulate import Simulation, simulate
 from bayescale.models.links import Link
-from bayescale.simulating import Simulation, simulate
 
 type Values = dict[str, np.ndarray]
 PARAMS, TOKENS = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9], [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]

@@ -11,11 +11,12 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.weights import weigh
-from bayescale.fits import Fit, stack
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
+from bayescale.fits.load import load_fit
+from bayescale.fits.mixture import stack
+from bayescale.fits.record import Fit
 from bayescale.forecasting import forecast
 from bayescale.models.inputs import AUTO, routes
-from bayescale.saving import load_fit
 from bayescale.updating import update
 
 TASKS = ["hellaswag", "arc_easy"]

@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 from bayescale.data.ladder import Ladder
-from bayescale.fitting import Fit
+from bayescale.fits.fit import Fit
+from bayescale.fits.predictability import VERDICTS, verdicts
 from bayescale.forecasting import forecast
 from bayescale.models.inputs import accuracy_data
-from bayescale.verdicts import VERDICTS, verdicts
 
 RUNS = 16
 SIZE = np.repeat([1e8, 2e8, 4e8, 8e8], 4)

@@ -13,7 +13,7 @@ from bayescale import showing
 from bayescale.cli import options
 from bayescale.data.replicates import with_reruns
 from bayescale.files import atomic
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import Forecast
 from bayescale.forecasting import forecast as make_forecast
 from bayescale.models.inputs import AUTO

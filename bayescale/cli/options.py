@@ -22,8 +22,8 @@ from bayescale.data.schema import ROLES
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.files import check_folder
-from bayescale.fits import Fit
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
+from bayescale.fits.record import Fit
 from bayescale.models.inputs import AUTO
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayescale.errors import SettingError
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.plots.drawing import GREY, PALETTE, literal, new_axes, with_status
 
 WIDTHS = ((0.9, 1.5), (0.5, 4.0))  # probability and thickness in points

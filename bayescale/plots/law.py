@@ -20,7 +20,7 @@ from matplotlib.typing import ColorType
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import last_rows
 from bayescale.data.target import Target
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.models.inputs import LossData, point
 from bayescale.plots.drawing import (
     ACTUAL,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from bayescale.data.outcomes import paired
 from bayescale.errors import SettingError
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.models.inputs import AccuracyData
 from bayescale.plots.drawing import (
     ACTUAL,

@@ -12,7 +12,7 @@ from bayescale.costing import money
 from bayescale.deciding import Decision
 from bayescale.errors import SettingError
 from bayescale.extrapolation.predictive import PARTS
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import Forecast
 from bayescale.influence import parameter_sensitivity, prior_sensitivity
 from bayescale.reports.parts import Section, picture, table

@@ -18,7 +18,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.readers import read_checkpoints
 from bayescale.data.readers.wide import ACCURACY
 from bayescale.data.replicates import configurations, with_reruns
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
 from bayescale.forecasting import forecast
 from bayescale.inference.diagnostics import sampler_checks
 from bayescale.inference.nuts import Program, Sampler

@@ -11,8 +11,8 @@ import pandas as pd
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES, TASKS_17
-from bayescale.fits import Fit
-from bayescale.fitting import fit
+from bayescale.fits.fit import fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import Forecast, forecast
 from bayescale.models.noise import Noise
 from bayescale.reproducing.comparing import Analysis, table

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bayescale.costing import money
 from bayescale.deciding import Decision
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.showing.forecasts import diagnostics
 from bayescale.showing.tables import print_frame, say
 

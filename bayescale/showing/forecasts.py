@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bayescale.data.outcomes import measured
 from bayescale.files import atomic
-from bayescale.fits import Fit
+from bayescale.fits.record import Fit
 from bayescale.forecasting import Forecast
 from bayescale.inference.posterior import provenance
 from bayescale.models.inputs import AccuracyData, LossData

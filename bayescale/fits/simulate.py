@@ -15,6 +15,7 @@ from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
 from bayescale.errors import SettingError
+from bayescale.fits.settings import Settings
 from bayescale.models.inputs import accuracy_data, link_model, loss_data, point
 from bayescale.models.laws import Law, get_law
 from bayescale.models.layout import Layout
@@ -23,7 +24,6 @@ from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.models.prediction import asymptotes, bent_accuracy
 from bayescale.models.series import SeriesModel, every_prior_used, loss_model
-from bayescale.preparing import Settings
 from bayescale.runtime import STREAMS, random_key, require_64bit
 
 type Bend = Callable[[jax.Array, Mapping[str, jax.Array]], jax.Array]  # of the expectation of y, given the real values that it came from

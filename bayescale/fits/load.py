@@ -1,4 +1,4 @@
-"""Fit.save's file: one zip archive that holds the two posteriors, the ladder and the settings; written whole or not at all."""
+"""load_fit: the fit that Fit.save wrote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +20,11 @@ from bayescale.data.schema import TEXT_COLUMNS
 from bayescale.data.target import Conventions
 from bayescale.errors import BayescaleError, FileError, SettingError
 from bayescale.extrapolation.discrepancy import Discrepancy, Slopes
-from bayescale.files import atomic
-from bayescale.fits import Fit
+from bayescale.fits.archive import ENGINE, FORMAT, OTHER_TEXT_COLUMNS
+from bayescale.fits.record import Fit
 from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link
-
-FORMAT = "bayescale-fit-4"
-ENGINE = "h5netcdf"
-OTHER_TEXT_COLUMNS = ("name", "law", "link", "via")  # columns of the tables of the past and of the weights
-
-
-def save_fit(fit: Fit, path: str | Path) -> None:
-    """Write `fit` to `path`, atomically: a file of that name is replaced only by a whole one."""
-    with atomic(path) as temporary:
-        _write(fit, temporary, None)
-
-
-def _write(fit: Fit, file: Path | io.BytesIO, of: Fit | None) -> None:
-    """One archive; the members of a mixture are archives in it, without the losses that they share with the fit `of` which they belong to."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("settings.json", json.dumps(_settings(fit), indent=1, default=np.ndarray.tolist))
-        archive.writestr("runs.csv", _csv(fit.ladder.frame))
-        archive.writestr("tasks.csv", _csv(fit.ladder.task_table.reset_index()))
-        archive.writestr("past.csv", _csv(fit.past))
-        archive.writestr("weights.csv", _csv(fit.weights))
-        if of is None or fit.losses is not of.losses:
-            archive.writestr("losses.nc", bytes(fit.losses.to_netcdf(engine=ENGINE)))
-        if fit.accuracies is not None:
-            archive.writestr("accuracies.nc", bytes(fit.accuracies.to_netcdf(engine=ENGINE)))
-        for i, member in enumerate(fit.members):
-            inside = io.BytesIO()
-            _write(member, inside, fit)
-            archive.writestr(f"member-{i}.fit", inside.getvalue())
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
@@ -99,31 +71,6 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
         ) from error
 
 
-def _settings(fit: Fit) -> dict[str, object]:
-    ladder = {
-        "name": fit.ladder.name,
-        "source": fit.ladder.source,
-        "law": fit.ladder.law,
-        "link": fit.ladder.link,
-        "conventions": {**vars(fit.ladder.conventions), "loss_units": dict(fit.ladder.conventions.loss_units)},
-    }
-    return {
-        "format": FORMAT,
-        "ladder": ladder,
-        "law": fit.law.name,
-        "link": fit.link.name if fit.link else None,
-        "own": [what for what, part, known in (("law", fit.law, LAWS), ("link", fit.link, LINKS)) if part and known.get(part.name) is not part],
-        "via": fit.via,
-        "pooling": fit.pooling,
-        "noise": fit.noise,
-        "blocks": fit.blocks,
-        "discrepancy": asdict(fit.discrepancy),
-        "members": len(fit.members),
-        "own_priors": fit.priors is None or len(fit.priors) > 0,
-        "sampler": asdict(fit.sampler),
-    }
-
-
 def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, link: Link | None, shared: xr.DataTree | None) -> Fit:
     about = dict(settings["ladder"])
     conventions = Conventions(**about.pop("conventions"))
@@ -164,11 +111,6 @@ def _discrepancy(saved: dict[str, Any]) -> Discrepancy:
         return Slopes(**{**s, "members": tuple(s["members"]), "names": tuple(s["names"]), **arrays})
 
     return Discrepancy(saved["kind"], tuple(map(slopes, saved["slopes"])), tuple(Check(**c) for c in saved["checks"]))
-
-
-def _csv(table: pd.DataFrame) -> str:
-    """The table as `_table` reads it: as rows end in CR LF, a name that holds either of them is quoted."""
-    return table.to_csv(index=False, float_format="%.17g", lineterminator="\r\n")
 
 
 def _table(text: bytes) -> pd.DataFrame:

@@ -14,7 +14,9 @@ from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
 from bayescale.extrapolation.history import Fold, past_ladders
 from bayescale.extrapolation.weights import densities
-from bayescale.fits import Fit, make_fit, mix_routes, stack
+from bayescale.fits.mixture import mix_routes, stack
+from bayescale.fits.record import Fit, make_fit
+from bayescale.fits.settings import Settings
 from bayescale.inference.batch import Job, alike, sample_jobs
 from bayescale.inference.nuts import Program, Sample, Sampler
 from bayescale.inference.posterior import Step, full_tree, short_tree
@@ -24,7 +26,6 @@ from bayescale.models.links import Link, get_link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.models.series import SeriesModel
-from bayescale.preparing import Settings
 from bayescale.runtime import require_64bit
 
 STACKED = ("chinchilla", "gadre", "skaling", "compute")  # what law="auto" weighs

@@ -1,0 +1,1 @@
+"""Settings and a ladder -> Fit, saved and loaded."""

@@ -24,9 +24,10 @@ from bayescale.fits.load import load_fit
 from bayescale.fits.mixture import stack
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import Simulation, simulate
-from bayescale.forecasting import Forecast, forecast
-from bayescale.frontiers import frontier
-from bayescale.influence import parameter_sensitivity, prior_sensitivity
+from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.frontier import frontier
+from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
+from bayescale.forecasts.update import Update, update
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link
 from bayescale.models.parameters import Parameter
@@ -34,7 +35,6 @@ from bayescale.reports import Report, report
 from bayescale.reproducing import Analysis, Reproduction, reproduce
 from bayescale.requiring import Required, required
 from bayescale.runtime import setup
-from bayescale.updating import Update, update
 from bayescale.valuing import Linear, Threshold
 
 __version__ = _version("bayescale")

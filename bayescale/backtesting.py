@@ -21,7 +21,8 @@ from bayescale.extrapolation.cuts import cuts as cuts_of
 from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyKind
 from bayescale.fits.fit import Fitter, make_settings
 from bayescale.fits.record import Fit
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.scores import score
 from bayescale.inference.nuts import Sampler
 from bayescale.keeping import Keep
 from bayescale.models.inputs import AUTO, accuracy_data
@@ -30,7 +31,6 @@ from bayescale.models.links import Link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingKind
 from bayescale.runtime import require_64bit
-from bayescale.scoring import score
 
 CASES = ("fit", "held_out", "target")  # runs that are finished: what only a link may see is none
 By = Literal["flops", "params", "tokens"]

@@ -9,8 +9,8 @@ import pandas as pd
 
 from bayescale.data.target import Target
 from bayescale.errors import FitError
+from bayescale.forecasts.placement import compute_of
 from bayescale.models.inputs import AccuracyData, LossData
-from bayescale.placing import compute_of
 from bayescale.point_fits.bhagia2024 import ladder_compute, ladder_link, ladder_loss
 from bayescale.point_fits.gadre2024 import gadre_error, gadre_loss
 from bayescale.point_fits.solver import Problem, bootstrap, solve

@@ -17,9 +17,10 @@ from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.extrapolation.cuts import SAME_COST
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast, forecast
-from bayescale.parts import log_factors
-from bayescale.placing import corpus_of
+from bayescale.forecasts.components import log_factors
+from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.placement import corpus_of
+from bayescale.forecasts.update import with_rows
 from bayescale.preferring import Preference
 from bayescale.preposterior import (
     Figures,
@@ -40,7 +41,6 @@ from bayescale.preposterior import (
     weights_given,
     width_given,
 )
-from bayescale.updating import with_rows
 from bayescale.validation import check_prob
 from bayescale.valuing import Linear, Threshold, Value, value_draws, weighted_mean
 

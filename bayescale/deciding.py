@@ -13,7 +13,7 @@ from bayescale.checks import Status
 from bayescale.costing import AnyCost, cost_draws, money
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
-from bayescale.forecasting import Forecast
+from bayescale.forecasts.forecast import Forecast
 from bayescale.preferring import Preference, make_preference
 from bayescale.sensitivity import changes, flips, table
 from bayescale.validation import check_prob

@@ -16,9 +16,9 @@ from scipy.stats import norm
 
 from bayescale.errors import SettingError
 from bayescale.extrapolation.predictive import AccuracyParts
+from bayescale.forecasts.components import MixedParts, Parts
 from bayescale.models.noise import score_sd
 from bayescale.models.prediction import expected
-from bayescale.parts import MixedParts, Parts
 from bayescale.preferring import Preference
 
 RIDGE = 1e-6  # of the regression that finds the combination, relative to its mean square

@@ -12,8 +12,8 @@ from bayescale.checks import Status
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasting import forecast
-from bayescale.placing import corpus_of
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.placement import corpus_of
 from bayescale.validation import check_prob
 from bayescale.valuing import doubts, scored, weighted_mean
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescale.forecasting import Forecast
+from bayescale.forecasts.forecast import Forecast
 from bayescale.preferring import Preference
 from bayescale.valuing import Threshold, Value, value_draws
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bayescale.data.ladder import Ladder
-from bayescale.forecasting import Forecast
+from bayescale.forecasts.forecast import Forecast
 
 
 def statements(ladder: Ladder, forecast: Forecast) -> list[str]:

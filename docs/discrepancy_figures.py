@@ -20,8 +20,8 @@ from bayescale.backtesting import default_cuts
 from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import Fitter, make_settings
 from bayescale.fits.record import Fit
+from bayescale.forecasts.scores import score
 from bayescale.inference.nuts import Sampler
-from bayescale.scoring import score
 
 DRIFTS, PERSISTENCES = (0.003, 0.005, 0.007, 0.009, 0.011, 0.015), (0.0, 0.3, 0.6)
 BINS = [1, 3, 10, 30, 100, np.inf]

@@ -14,7 +14,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import Fitter, fit, make_settings
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.inference.nuts import Sampler
 from bayescale.point_fits.bhagia2024 import ladder_loss
 from bayescale.point_fits.solver import bootstrap, solve

@@ -11,7 +11,7 @@ from arviz_stats.ecdf_utils import ecdf_pit
 from bayescale.fits.fit import Fitter, make_settings
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import Simulation, simulate
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.inference.nuts import Sampler
 
 LADDERS, CHAINS, DRAWS, THIN, PROB = 100, 2, 300, 6, 0.9

@@ -19,7 +19,7 @@ from bayescale import cli, showing
 from bayescale.data.target import Target
 from bayescale.fits.fit import Fit
 from bayescale.fits.load import load_fit
-from bayescale.forecasting import Forecast, forecast
+from bayescale.forecasts.forecast import Forecast, forecast
 
 SIZES = [(1e7, 2e8), (1e7, 2e9), (5e7, 1e9), (5e7, 1e10), (2e8, 4e9), (2e8, 4e10), (8e8, 2e10), (8e8, 1e11)]
 TASKS = {"piqa": (0.5, 1838, 0.5), "mmlu": (0.25, 2000, 0.6)}

@@ -15,7 +15,7 @@ from bayescale.deciding import decide
 from bayescale.errors import SettingError
 from bayescale.fits.fit import fit
 from bayescale.fits.simulate import simulate
-from bayescale.forecasting import Forecast, forecast
+from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.preferring import Preference
 from bayescale.preposterior import (
     Figures,

@@ -19,13 +19,13 @@ from bayescale.extrapolation.history import Fold, past_ladders, past_noise
 from bayescale.extrapolation.predictive import LOSS_PARTS, PARTS, LossParts
 from bayescale.fits.fit import Fit, fit, make_settings
 from bayescale.fits.load import load_fit
-from bayescale.forecasting import Forecast, forecast
+from bayescale.forecasts.components import MixedParts, Parts, shared_variance
+from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.inference.batch import Job, sample_jobs
 from bayescale.inference.nuts import Sampler
 from bayescale.models.inputs import loss_data
 from bayescale.models.laws import LAWS
 from bayescale.models.series import loss_model
-from bayescale.parts import MixedParts, Parts, shared_variance
 
 MANY = 40_000
 

@@ -17,11 +17,11 @@ from bayescale.evidence import value_of_information
 from bayescale.fits.fit import Fitter, fit
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import Settings
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.update import with_rows
 from bayescale.models.links import get_link
 from bayescale.preferring import Preference
 from bayescale.preposterior import figures_of_items, figures_of_runs, joined
-from bayescale.updating import with_rows
 from bayescale.valuing import Linear, Threshold
 
 LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)

@@ -15,7 +15,7 @@ from bayescale.data.outcomes import measured
 from bayescale.data.target import Conventions, Target
 from bayescale.errors import BayescaleError, DataError, SettingError
 from bayescale.fits.fit import Fit, fit
-from bayescale.forecasting import Forecast, forecast
+from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.models.inputs import accuracy_data, loss_data
 from bayescale.models.laws import get_law

@@ -14,9 +14,9 @@ from bayescale.errors import SettingError
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import simulate
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
 from bayescale.inference.posterior import real_draws
-from bayescale.influence import parameter_sensitivity, prior_sensitivity
 from bayescale.models.series import loss_model
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]

@@ -33,11 +33,11 @@ from bayescale.deciding import Decision, decide
 from bayescale.evidence import Evidence, value_of_information
 from bayescale.fits.load import load_fit
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast, forecast
-from bayescale.influence import parameter_sensitivity, prior_sensitivity
+from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
+from bayescale.forecasts.update import Update
 from bayescale.plots.drawing import literal
 from bayescale.reports import Report, report
-from bayescale.updating import Update
 from bayescale.valuing import Threshold
 
 mpl.use("Agg")

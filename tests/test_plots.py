@@ -14,8 +14,8 @@ from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence
 from bayescale.fits.fit import Fit
-from bayescale.forecasting import Forecast, forecast
-from bayescale.frontiers import frontier
+from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.frontier import frontier
 from bayescale.preferring import Preference
 from bayescale.valuing import Threshold
 
@@ -53,7 +53,7 @@ def points(ax: Axes, *, filled: bool, marker: str = "o") -> np.ndarray:
 
 
 def test_importing_bayescale_leaves_matplotlib_alone() -> None:
-    code = "import sys, bayescale, bayescale.fits.fit, bayescale.forecasting; print([m for m in sys.modules if m == 'matplotlib'])"
+    code = "import sys, bayescale, bayescale.fits.fit, bayescale.forecasts.forecast; print([m for m in sys.modules if m == 'matplotlib'])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

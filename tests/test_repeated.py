@@ -10,7 +10,7 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.fits.fit import Fit, fit
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.models.inputs import loss_data
 from bayescale.plots import plot_law
 

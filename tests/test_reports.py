@@ -21,7 +21,7 @@ from bayescale.deciding import Decision, decide
 from bayescale.errors import SettingError
 from bayescale.evidence import value_of_information
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast, forecast
+from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.reports import Report, report
 from bayescale.reports.parts import table
 from bayescale.reports.sections import all_sections

@@ -19,7 +19,7 @@ from bayescale.errors import FileError, SettingError
 from bayescale.fits.archive import FORMAT
 from bayescale.fits.fit import Fit
 from bayescale.fits.load import load_fit
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from bayescale.errors import SettingError
-from bayescale.scoring import score
+from bayescale.forecasts.scores import score
 
 
 def test_crps_is_that_of_a_normal() -> None:

@@ -15,9 +15,9 @@ from bayescale.fits.fit import fit
 from bayescale.fits.load import load_fit
 from bayescale.fits.mixture import stack
 from bayescale.fits.record import Fit
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.update import update
 from bayescale.models.inputs import AUTO, routes
-from bayescale.updating import update
 
 TASKS = ["hellaswag", "arc_easy"]
 

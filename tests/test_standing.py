@@ -10,8 +10,8 @@ from bayescale.errors import DataError, SettingError
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import simulate
-from bayescale.forecasting import forecast
-from bayescale.frontiers import frontier
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.frontier import frontier
 from bayescale.requiring import required
 
 SIZES = [1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9]

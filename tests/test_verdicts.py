@@ -12,7 +12,7 @@ from scipy import stats
 from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import Fit
 from bayescale.fits.predictability import VERDICTS, verdicts
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.models.inputs import accuracy_data
 
 RUNS = 16

@@ -23,7 +23,7 @@ from bayescale.deciding import decide as make_decision
 from bayescale.errors import SettingError
 from bayescale.evidence import Evidence, value_of_information
 from bayescale.fits.record import Fit
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.models.inputs import AUTO
 from bayescale.preferring import make_preference
 from bayescale.valuing import Linear, Threshold, Value

@@ -14,8 +14,8 @@ from bayescale.cli import options
 from bayescale.data.replicates import with_reruns
 from bayescale.files import atomic
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast
-from bayescale.forecasting import forecast as make_forecast
+from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.forecast import forecast as make_forecast
 from bayescale.models.inputs import AUTO
 from bayescale.validation import check_prob
 

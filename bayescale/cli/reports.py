@@ -12,7 +12,7 @@ from bayescale.backtesting import backtest as make_backtest
 from bayescale.cli import decisions, options
 from bayescale.data.names import visible
 from bayescale.deciding import decide
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.reports import report as make_report
 
 

@@ -32,7 +32,7 @@ from bayescale.models.noise import WIDENING, Noise
 from bayescale.models.pooling import PoolingKind
 
 if TYPE_CHECKING:
-    from bayescale.updating import Update
+    from bayescale.forecasts.update import Update
 
 
 STRAYS, SCATTERS = 0.02, 0.05  # twice what a loss of a task usually strays an e-fold, and the largest scatter of a published ladder
@@ -162,8 +162,8 @@ class Fit:
         return pd.concat([_summary(tree, step) for step, tree in trees.items() if tree is not None], ignore_index=True)
 
     def update(self, new_runs: pd.DataFrame, *, targets: Sequence[Target] | None = None, seed: int = 0) -> Update:
-        """Fit again with rows added, and how each target's interval moved: see `bayescale.updating.update`."""
-        from bayescale.updating import update
+        """Fit again with rows added, and how each target's interval moved: see `bayescale.forecasts.update.update`."""
+        from bayescale.forecasts.update import update
 
         return update(self, new_runs, targets=targets, seed=seed)
 

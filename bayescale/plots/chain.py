@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from bayescale.data.outcomes import measured
 from bayescale.data.target import Target
 from bayescale.fits.record import Fit
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.plots.drawing import ACTUAL, BANDS, add_corpus, choose, draw_points, new_axes, percent, points_handle
 
 POINTS = 12  # along each curve

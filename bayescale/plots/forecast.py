@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import measured
 from bayescale.errors import SettingError
-from bayescale.forecasting import Forecast
+from bayescale.forecasts.forecast import Forecast
 from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, literal, new_axes, percent, unit_of, with_status
 from bayescale.valuing import Threshold, tasks_of, weighted_mean
 

@@ -12,7 +12,7 @@ from bayescale.deciding import Decision
 from bayescale.errors import SettingError
 from bayescale.files import atomic, check_folder
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast
+from bayescale.forecasts.forecast import Forecast
 from bayescale.reports.parts import Section
 from bayescale.reports.sections import all_sections
 

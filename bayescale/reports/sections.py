@@ -13,8 +13,8 @@ from bayescale.deciding import Decision
 from bayescale.errors import SettingError
 from bayescale.extrapolation.predictive import PARTS
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast
-from bayescale.influence import parameter_sensitivity, prior_sensitivity
+from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
 from bayescale.reports.parts import Section, picture, table
 from bayescale.stating import statements
 from bayescale.valuing import Threshold

@@ -19,7 +19,8 @@ from bayescale.data.readers import read_checkpoints
 from bayescale.data.readers.wide import ACCURACY
 from bayescale.data.replicates import configurations, with_reruns
 from bayescale.fits.fit import fit
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.scores import score
 from bayescale.inference.diagnostics import sampler_checks
 from bayescale.inference.nuts import Program, Sampler
 from bayescale.inference.posterior import accuracy_step, full_tree
@@ -31,7 +32,6 @@ from bayescale.models.parameters import Parameter
 from bayescale.reproducing.bhagia_points import Ladder2024
 from bayescale.reproducing.comparing import Analysis, table
 from bayescale.runtime import random_key
-from bayescale.scoring import score
 
 PROB = 0.9
 PAPER = {"law": "chinchilla", "via": None, "discrepancy": "none"}  # the paper's law and chain, taken as true

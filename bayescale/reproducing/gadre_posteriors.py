@@ -13,10 +13,10 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES, TASKS_17
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast, forecast
+from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.scores import score
 from bayescale.models.noise import Noise
 from bayescale.reproducing.comparing import Analysis, table
-from bayescale.scoring import score
 
 CHEAP, OVER_TRAINED = 40.0, 80.0  # token multipliers: runs up to the one are fitted, from the other on forecast
 PROB = 0.9

@@ -12,7 +12,7 @@ from rich.console import Console
 from bayescale.data.outcomes import measured
 from bayescale.files import atomic
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast
+from bayescale.forecasts.forecast import Forecast
 from bayescale.inference.posterior import provenance
 from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.showing.tables import number, print_checks, print_table, say

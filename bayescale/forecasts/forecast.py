@@ -15,8 +15,8 @@ from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.predictive import LOSS_PARTS, PARTS
 from bayescale.fits.record import Fit
-from bayescale.parts import MixedParts, Parts, make_parts, shared_variance
-from bayescale.placing import corpus_of, extrapolation, same_conventions
+from bayescale.forecasts.components import MixedParts, Parts, make_parts, shared_variance
+from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
 from bayescale.runtime import STREAMS, check_seed
 from bayescale.validation import check_prob
 

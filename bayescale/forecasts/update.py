@@ -13,7 +13,7 @@ from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
-from bayescale.forecasting import forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.models.inputs import AUTO
 
 

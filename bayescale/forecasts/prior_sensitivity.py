@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasting import Forecast
+from bayescale.forecasts.forecast import Forecast
 from bayescale.inference.posterior import by_cell
 
 LEANS = 0.05  # Kallioinen et al. 2024: above it a prior is informative

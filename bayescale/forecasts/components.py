@@ -13,12 +13,12 @@ from bayescale.data.target import Target
 from bayescale.errors import DataError
 from bayescale.extrapolation.predictive import PARTS, AccuracyParts, LossParts, series_through
 from bayescale.fits.record import Fit
+from bayescale.forecasts.placement import compute_of, factor
 from bayescale.inference.posterior import real_draws
 from bayescale.models.inputs import AccuracyData, LossData, point
 from bayescale.models.laws import Point
 from bayescale.models.prediction import expected, standard_noise
 from bayescale.models.series import accuracy_model, loss_model
-from bayescale.placing import compute_of, factor
 from bayescale.runtime import STREAMS, random_key
 
 REDRAWN = 8  # times that the other parts are drawn anew for a share of the variance

@@ -1,0 +1,1 @@
+"""Fit and targets -> Forecast, and questions asked of both."""

@@ -6,8 +6,8 @@
 
 from importlib.metadata import version as _version
 
-from bayescale.backtesting import backtest
-from bayescale.backtests import Backtest
+from bayescale.backtests.backtest import backtest
+from bayescale.backtests.record import Backtest
 from bayescale.candidates import Candidate
 from bayescale.costing import Cost
 from bayescale.data.datasets import DATASETS, load_dataset

@@ -16,7 +16,7 @@ import pandas as pd
 from sweeps import sweeps
 
 import bayescale as bs
-from bayescale.backtesting import default_cuts
+from bayescale.backtests.backtest import default_cuts
 from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import Fitter, make_settings
 from bayescale.fits.record import Fit

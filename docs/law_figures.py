@@ -14,7 +14,7 @@ from discrepancy_figures import cases
 from sweeps import sweeps
 
 import bayescale as bs
-from bayescale.backtesting import default_cuts
+from bayescale.backtests.backtest import default_cuts
 from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import STACKED, Fitter, make_settings
 from bayescale.inference.nuts import Sampler

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import backtesting, plots
-from bayescale.backtesting import backtest, default_cuts
-from bayescale.backtests import LARGEST_RUN, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest, factor_bin
+from bayescale import plots
+from bayescale.backtests import backtest as backtesting
+from bayescale.backtests.backtest import backtest, default_cuts
+from bayescale.backtests.record import LARGEST_RUN, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest, factor_bin
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError

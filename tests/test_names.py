@@ -23,7 +23,7 @@ from rich.console import Console
 
 import bayescale
 from bayescale import cli, plots, showing
-from bayescale.backtests import Backtest
+from bayescale.backtests.record import Backtest
 from bayescale.candidates import Candidate
 from bayescale.checks import Check
 from bayescale.data.ladder import Ladder

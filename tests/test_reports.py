@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayescale.backtesting import backtest
-from bayescale.backtests import Backtest
+from bayescale.backtests.backtest import backtest
+from bayescale.backtests.record import Backtest
 from bayescale.candidates import Candidate
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder

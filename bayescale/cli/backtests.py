@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bayescale import showing
-from bayescale.backtesting import backtest as make_backtest
+from bayescale.backtests.backtest import backtest as make_backtest
 from bayescale.cli import options
 from bayescale.errors import SettingError
 from bayescale.files import atomic

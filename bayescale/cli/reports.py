@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bayescale.backtesting import backtest as make_backtest
+from bayescale.backtests.backtest import backtest as make_backtest
 from bayescale.cli import decisions, options
 from bayescale.data.names import visible
 from bayescale.deciding import decide

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.backtests import LEVELS, Backtest, covered, factor_bin
+from bayescale.backtests.record import LEVELS, Backtest, covered, factor_bin
 from bayescale.plots.drawing import PALETTE, backtest_cases, new_axes, with_status
 
 

@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
 
-from bayescale.backtests import OURS, Backtest
+from bayescale.backtests.record import OURS, Backtest
 from bayescale.data.names import visible
 from bayescale.errors import SettingError
 

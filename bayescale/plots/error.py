@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayescale.backtests import Backtest, inside
+from bayescale.backtests.record import Backtest, inside
 from bayescale.plots.drawing import GREY, PALETTE, backtest_cases, new_axes, with_status
 
 BANDS = ((90, 0.18), (50, 0.32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.backtests import Backtest, inside
+from bayescale.backtests.record import Backtest, inside
 from bayescale.plots.drawing import GREY, PALETTE, backtest_cases, choose, new_axes, percent, with_status
 
 

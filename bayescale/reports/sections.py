@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from bayescale.backtests import OURS, Backtest
+from bayescale.backtests.record import OURS, Backtest
 from bayescale.checks import to_frame
 from bayescale.costing import money
 from bayescale.deciding import Decision

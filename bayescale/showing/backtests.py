@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bayescale.backtests import Backtest
+from bayescale.backtests.record import Backtest
 from bayescale.files import atomic
 from bayescale.showing.tables import print_frame, say
 

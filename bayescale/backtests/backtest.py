@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpyro.distributions import Distribution
 
-from bayescale.backtests import LARGEST_RUN, LEVELS, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest
-from bayescale.baseline_forecasts import largest_run, point_fits
+from bayescale.backtests.baselines import largest_run, point_fits
+from bayescale.backtests.cache import Keep
+from bayescale.backtests.record import LARGEST_RUN, LEVELS, NO_DISCREPANCY, OURS, POINT_FITS, UNPOOLED, Backtest
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import measured
 from bayescale.data.target import Target
@@ -24,7 +25,6 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.scores import score
 from bayescale.inference.nuts import Sampler
-from bayescale.keeping import Keep
 from bayescale.models.inputs import AUTO, accuracy_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link

@@ -1,0 +1,1 @@
+"""Forecasts of a ladder's larger runs from its smaller ones -> Backtest."""

@@ -8,16 +8,18 @@ from importlib.metadata import version as _version
 
 from bayescale.backtests.backtest import backtest
 from bayescale.backtests.record import Backtest
-from bayescale.candidates import Candidate
-from bayescale.costing import Cost
 from bayescale.data.datasets import DATASETS, load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.readers import read_checkpoints, read_csv, read_gadre
 from bayescale.data.replicates import with_reruns
 from bayescale.data.target import Conventions, Target
-from bayescale.deciding import Decision, decide
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.cost import Cost
+from bayescale.decisions.decide import Decision, decide
+from bayescale.decisions.evidence import Evidence, value_of_information
+from bayescale.decisions.required import Required, required
+from bayescale.decisions.value import Linear, Threshold
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
-from bayescale.evidence import Evidence, value_of_information
 from bayescale.extrapolation.discrepancy import Discrepancy
 from bayescale.fits.fit import fit
 from bayescale.fits.load import load_fit
@@ -33,9 +35,7 @@ from bayescale.models.links import LINKS, Link
 from bayescale.models.parameters import Parameter
 from bayescale.reports import Report, report
 from bayescale.reproducing import Analysis, Reproduction, reproduce
-from bayescale.requiring import Required, required
 from bayescale.runtime import setup
-from bayescale.valuing import Linear, Threshold
 
 __version__ = _version("bayescale")
 __all__ = [

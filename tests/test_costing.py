@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayescale.costing import PEAK, Cost, cost_draws
 from bayescale.data.target import Target
+from bayescale.decisions.cost import PEAK, Cost, cost_draws
 from bayescale.errors import SettingError
 
 SMALL, LARGE = Target(params=1e9, tokens=1e11, name="small"), Target(params=7e9, tokens=4e12, name="large")

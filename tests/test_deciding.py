@@ -11,28 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bayescale.deciding import decide
+from bayescale.decisions.decide import decide
+from bayescale.decisions.figures import Figures, combination, condensed
+from bayescale.decisions.information import Prospect, alike, bootstrap_error, information, log_likelihood, prospect, shuffled, weights_given, width_given
+from bayescale.decisions.preference import Preference
+from bayescale.decisions.sensitivity import Change, changes, flips
+from bayescale.decisions.value import Linear, Threshold, reach, value_draws
 from bayescale.errors import SettingError
 from bayescale.fits.fit import fit
 from bayescale.fits.simulate import simulate
 from bayescale.forecasts.forecast import Forecast, forecast
-from bayescale.preferring import Preference
-from bayescale.preposterior import (
-    Figures,
-    Prospect,
-    alike,
-    bootstrap_error,
-    combination,
-    condensed,
-    information,
-    log_likelihood,
-    prospect,
-    shuffled,
-    weights_given,
-    width_given,
-)
-from bayescale.sensitivity import Change, changes, flips
-from bayescale.valuing import Linear, Threshold, reach, value_draws
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]
 TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]

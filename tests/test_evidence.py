@@ -6,23 +6,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayescale.candidates import Candidate, Question
-from bayescale.costing import Cost
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
-from bayescale.deciding import decide
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.cost import Cost
+from bayescale.decisions.decide import decide
+from bayescale.decisions.evidence import value_of_information
+from bayescale.decisions.evsi import Question
+from bayescale.decisions.figures import figures_of_items, figures_of_runs, joined
+from bayescale.decisions.preference import Preference
+from bayescale.decisions.value import Linear, Threshold
 from bayescale.errors import SettingError
-from bayescale.evidence import value_of_information
 from bayescale.fits.fit import Fitter, fit
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import Settings
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.update import with_rows
 from bayescale.models.links import get_link
-from bayescale.preferring import Preference
-from bayescale.preposterior import figures_of_items, figures_of_runs, joined
-from bayescale.valuing import Linear, Threshold
 
 LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)
 MONEY = {"cost": 1e6, "value": Linear(1e5, 0.6)}
@@ -135,7 +136,7 @@ class TestEvidence:
         asked = {"cost": float(100 * value.per_point * value.margin(forecast(whole_fit, LARGE).draws["accuracy"]).mean()), "value": value}
         candidates = [Candidate([again(whole_fit, r)], cost=1.0, name=r) for r in ("370M-10xC", "760M-10xC", "1B-10xC")]
         weighed = value_of_information(whole_fit, LARGE, candidates, **asked).table.set_index("candidate")
-        monkeypatch.setattr("bayescale.candidates.Question.beyond", lambda self, i: True)
+        monkeypatch.setattr("bayescale.decisions.evsi.Question.beyond", lambda self, i: True)
         fitted = value_of_information(whole_fit, LARGE, candidates, **asked, refits=4).table.set_index("candidate")
         print(f"\n{weighed.T.to_string()}\n{fitted.T.to_string()}")
         assert set(fitted["method"]) == {"refitting"}

@@ -24,13 +24,14 @@ from rich.console import Console
 import bayescale
 from bayescale import cli, plots, showing
 from bayescale.backtests.record import Backtest
-from bayescale.candidates import Candidate
 from bayescale.checks import Check
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph, visible
 from bayescale.data.target import Target
-from bayescale.deciding import Decision, decide
-from bayescale.evidence import Evidence, value_of_information
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.decide import Decision, decide
+from bayescale.decisions.evidence import Evidence, value_of_information
+from bayescale.decisions.value import Threshold
 from bayescale.fits.load import load_fit
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast, forecast
@@ -38,7 +39,6 @@ from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_s
 from bayescale.forecasts.update import Update
 from bayescale.plots.drawing import literal
 from bayescale.reports import Report, report
-from bayescale.valuing import Threshold
 
 mpl.use("Agg")
 pytestmark = [

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from bayescale.data.target import Target
+from bayescale.decisions.evidence import Evidence
+from bayescale.decisions.preference import Preference
+from bayescale.decisions.value import Threshold
 from bayescale.errors import SettingError
-from bayescale.evidence import Evidence
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.forecasts.frontier import frontier
-from bayescale.preferring import Preference
-from bayescale.valuing import Threshold
 
 mpl.use("Agg")
 

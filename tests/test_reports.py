@@ -14,18 +14,18 @@ import pytest
 
 from bayescale.backtests.backtest import backtest
 from bayescale.backtests.record import Backtest
-from bayescale.candidates import Candidate
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
-from bayescale.deciding import Decision, decide
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.decide import Decision, decide
+from bayescale.decisions.evidence import value_of_information
+from bayescale.decisions.value import Threshold
 from bayescale.errors import SettingError
-from bayescale.evidence import value_of_information
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.reports import Report, report
 from bayescale.reports.parts import table
 from bayescale.reports.sections import all_sections
-from bayescale.valuing import Threshold
 
 TITLES = [
     "Verdict",

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from bayescale.data.target import Target
+from bayescale.decisions.required import required
 from bayescale.errors import DataError, SettingError
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import simulate
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.frontier import frontier
-from bayescale.requiring import required
 
 SIZES = [1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9]
 TOKENS = [2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11]

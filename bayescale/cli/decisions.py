@@ -13,20 +13,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from bayescale import showing
-from bayescale.candidates import Candidate
 from bayescale.cli import options
-from bayescale.costing import PEAK, Cost, cost_draws
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import visible
 from bayescale.data.target import Target
-from bayescale.deciding import decide as make_decision
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.cost import PEAK, Cost, cost_draws
+from bayescale.decisions.decide import decide as make_decision
+from bayescale.decisions.evidence import Evidence, value_of_information
+from bayescale.decisions.preference import make_preference
+from bayescale.decisions.value import Linear, Threshold, Value
 from bayescale.errors import SettingError
-from bayescale.evidence import Evidence, value_of_information
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.models.inputs import AUTO
-from bayescale.preferring import make_preference
-from bayescale.valuing import Linear, Threshold, Value
 
 Worth = Annotated[float | None, typer.Option(help="What reaching the threshold is worth, in money; 3e6 on ladder2024.")]
 ThresholdText = Annotated[str | None, typer.Option(help="Mean accuracy to reach, as a share (0.7 on ladder2024); or each task its own: mmlu=0.5,piqa=0.8.")]

@@ -11,7 +11,7 @@ import typer
 from bayescale.backtests.backtest import backtest as make_backtest
 from bayescale.cli import decisions, options
 from bayescale.data.names import visible
-from bayescale.deciding import decide
+from bayescale.decisions.decide import decide
 from bayescale.forecasts.forecast import forecast
 from bayescale.reports import report as make_report
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bayescale.evidence import Evidence
+from bayescale.decisions.evidence import Evidence
 from bayescale.plots.drawing import GREY, PALETTE, literal, new_axes, with_status
 
 

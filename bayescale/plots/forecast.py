@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import measured
+from bayescale.decisions.value import Threshold, tasks_of, weighted_mean
 from bayescale.errors import SettingError
 from bayescale.forecasts.forecast import Forecast
 from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, literal, new_axes, percent, unit_of, with_status
-from bayescale.valuing import Threshold, tasks_of, weighted_mean
 
 MARKERS = ("o", "s", "^", "v")  # with the colours: 28 targets that look different
 STEP = 0.8  # height that the targets of one task share

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bayescale.backtests.record import Backtest
-from bayescale.deciding import Decision
+from bayescale.decisions.decide import Decision
 from bayescale.errors import SettingError
 from bayescale.files import atomic, check_folder
 from bayescale.fits.record import Fit

@@ -8,8 +8,9 @@ import pandas as pd
 
 from bayescale.backtests.record import OURS, Backtest
 from bayescale.checks import to_frame
-from bayescale.costing import money
-from bayescale.deciding import Decision
+from bayescale.decisions.cost import money
+from bayescale.decisions.decide import Decision
+from bayescale.decisions.value import Threshold
 from bayescale.errors import SettingError
 from bayescale.extrapolation.predictive import PARTS
 from bayescale.fits.record import Fit
@@ -17,7 +18,6 @@ from bayescale.forecasts.forecast import Forecast
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
 from bayescale.reports.parts import Section, picture, table
 from bayescale.stating import statements
-from bayescale.valuing import Threshold
 
 
 def all_sections(fit: Fit, forecast: Forecast, backtest: Backtest | None, decision: Decision | None) -> Iterator[Section]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from bayescale.costing import money
-from bayescale.deciding import Decision
+from bayescale.decisions.cost import money
+from bayescale.decisions.decide import Decision
 from bayescale.fits.record import Fit
 from bayescale.showing.forecasts import diagnostics
 from bayescale.showing.tables import print_frame, say

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bayescale.checks import Check
-from bayescale.costing import money
 from bayescale.data.names import visible
+from bayescale.decisions.cost import money
 from bayescale.errors import SettingError
 
 PICTURES = (".png", ".svg", ".pdf")

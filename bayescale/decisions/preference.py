@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from bayescale.costing import money
+from bayescale.decisions.cost import money
+from bayescale.decisions.value import Linear, Threshold, Value
 from bayescale.errors import SettingError
-from bayescale.valuing import Linear, Threshold, Value
 
 STEEPEST = 600.0  # exponent of a utility: beyond it numbers end
 

@@ -10,12 +10,12 @@ import pandas as pd
 
 from bayescale.checks import Status
 from bayescale.data.target import Target
+from bayescale.decisions.value import doubts, scored, weighted_mean
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.placement import corpus_of
 from bayescale.validation import check_prob
-from bayescale.valuing import doubts, scored, weighted_mean
 
 MULTIPLIER = 20.0  # tokens a parameter, near the compute-optimal
 FURTHEST = 300.0  # times the dearest run's compute: a judgement, as far as few backtests of accuracies have gone

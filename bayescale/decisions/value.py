@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.costing import money
+from bayescale.decisions.cost import money
 from bayescale.errors import SettingError
 
 type Value = Threshold | Linear | Callable[[xr.Dataset], xr.DataArray]

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.candidates import UNRELIABLE, Candidate, Question
 from bayescale.checks import Status
-from bayescale.costing import AnyCost
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.cost import AnyCost
+from bayescale.decisions.evsi import UNRELIABLE, Question
+from bayescale.decisions.preference import Preference, make_preference
+from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
 from bayescale.fits.fit import Fitter
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import Settings
 from bayescale.models.inputs import AUTO
 from bayescale.models.links import get_link
-from bayescale.preferring import Preference, make_preference
-from bayescale.valuing import Value
 
 OUTCOMES, REFITS = 400, 8
 COLUMNS = ("candidate", "cost", "evsi", "evsi_se", "evsi_floor", "net", "evpi", "narrowing", "narrowing_per_cost", "method", "k", "reliable", "note")

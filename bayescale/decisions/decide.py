@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks import Status
-from bayescale.costing import AnyCost, cost_draws, money
+from bayescale.decisions.cost import AnyCost, cost_draws, money
+from bayescale.decisions.evidence import Evidence
+from bayescale.decisions.preference import Preference, make_preference
+from bayescale.decisions.sensitivity import changes, flips, table
+from bayescale.decisions.value import Linear, Threshold, Value, doubts, reach, tasks_of, value_draws
 from bayescale.errors import SettingError
-from bayescale.evidence import Evidence
 from bayescale.forecasts.forecast import Forecast
-from bayescale.preferring import Preference, make_preference
-from bayescale.sensitivity import changes, flips, table
 from bayescale.validation import check_prob
-from bayescale.valuing import Linear, Threshold, Value, doubts, reach, tasks_of, value_draws
 
 Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescale.decisions.preference import Preference
+from bayescale.decisions.value import Threshold, Value, value_draws
 from bayescale.forecasts.forecast import Forecast
-from bayescale.preferring import Preference
-from bayescale.valuing import Threshold, Value, value_draws
 
 COSTS = (0.5, 0.75, 1.25, 1.5, 2.0)  # times the cost
 SHIFTS = (-0.05, -0.02, 0.02, 0.05)  # of every threshold

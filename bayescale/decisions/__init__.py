@@ -1,0 +1,1 @@
+"""Forecast, cost and value -> Evidence, Decision, Required."""

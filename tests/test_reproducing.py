@@ -13,8 +13,8 @@ import pytest
 from bayescale.cli import app
 from bayescale.data.datasets.released import load_released
 from bayescale.errors import FileError, SettingError
-from bayescale.reproducing import PAPERS, Analysis, Reproduction, reproduce
-from bayescale.reproducing.comparing import digits, row, table
+from bayescale.papers.analysis import digits, row, table
+from bayescale.papers.reproduce import PAPERS, Analysis, Reproduction, reproduce
 
 # published.md, typed from there: mean absolute errors in points.
 PUBLISHED_MEANS = {

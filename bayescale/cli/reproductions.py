@@ -13,8 +13,8 @@ from rich.progress import Progress
 
 from bayescale import showing
 from bayescale.cli import options
-from bayescale.reproducing import PAPERS
-from bayescale.reproducing import reproduce as make_reproduction
+from bayescale.papers.reproduce import PAPERS
+from bayescale.papers.reproduce import reproduce as make_reproduction
 from bayescale.runtime import setup
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from bayescale.reproducing import Reproduction
+from bayescale.papers.reproduce import Reproduction
 from bayescale.showing.tables import as_text, print_table, say
 
 ROWS = 24  # of a table, where a whole paper is printed

@@ -16,7 +16,7 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.forecasts.scores import score
 from bayescale.models.noise import Noise
-from bayescale.reproducing.comparing import Analysis, table
+from bayescale.papers.analysis import Analysis, table
 
 CHEAP, OVER_TRAINED = 40.0, 80.0  # token multipliers: runs up to the one are fitted, from the other on forecast
 PROB = 0.9

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bayescale.errors import FileError, SettingError
-from bayescale.reproducing import bhagia_points, bhagia_posteriors, bhagia_sweeps, gadre_points, gadre_posteriors
-from bayescale.reproducing.bhagia_points import WHERE, Ladder2024
-from bayescale.reproducing.comparing import Analysis
+from bayescale.papers import bhagia_points, bhagia_posteriors, bhagia_sweeps, gadre_points, gadre_posteriors
+from bayescale.papers.analysis import Analysis
+from bayescale.papers.bhagia_points import WHERE, Ladder2024
 
 __all__ = ["PAPERS", "Analysis", "Reproduction", "reproduce"]
 

@@ -11,10 +11,10 @@ import pandas as pd
 from bayescale.data.readers.ladder2024 import OWN_TASKS
 from bayescale.data.readers.wide import ACCURACY, LOSS
 from bayescale.errors import FitError
+from bayescale.papers.analysis import Analysis, spread_of_optima, table
+from bayescale.papers.bhagia_points import Ladder2024, link_of, loss_problem, single_step_problem
 from bayescale.point_fits.bhagia2024 import CHINCHILLA, ladder_accuracy
 from bayescale.point_fits.solver import solve
-from bayescale.reproducing.bhagia_points import Ladder2024, link_of, loss_problem, single_step_problem
-from bayescale.reproducing.comparing import Analysis, spread_of_optima, table
 
 LAST_POINTS = 10  # checkpoints that the paper's noise is taken over
 LARGEST = "1B-10xC"  # the run it is taken of: the ladder's largest

@@ -11,9 +11,9 @@ from bayescale.data.datasets.released import load_released
 from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES
 from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import FitError
+from bayescale.papers.analysis import Analysis, digits, row, spread_of_optima, table
 from bayescale.point_fits.gadre2024 import gadre_constants, gadre_error, gadre_loss
 from bayescale.point_fits.solver import Problem, solve
-from bayescale.reproducing.comparing import Analysis, digits, row, spread_of_optima, table
 
 HEADLINE = ("redpajama-1.4B-M640", "redpajama-6.9B-M20")  # the two targets that the paper's abstract speaks of
 PREDICTED = 1e-4  # relative bound of a predicted loss or error

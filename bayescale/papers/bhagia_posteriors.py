@@ -29,8 +29,8 @@ from bayescale.models.laws import ALPHA, BETA, PSI, Point, Values, same_slope
 from bayescale.models.layout import Layout
 from bayescale.models.links import HI, LO, MIDDLE, Link
 from bayescale.models.parameters import Parameter
-from bayescale.reproducing.bhagia_points import Ladder2024
-from bayescale.reproducing.comparing import Analysis, table
+from bayescale.papers.analysis import Analysis, table
+from bayescale.papers.bhagia_points import Ladder2024
 from bayescale.runtime import random_key
 
 PROB = 0.9

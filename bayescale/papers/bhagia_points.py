@@ -20,9 +20,9 @@ from bayescale.data.readers import read_checkpoints
 from bayescale.data.readers.ladder2024 import CROSS_ENTROPY, LAST, OWN_TASKS, TARGETS
 from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import FileError, FitError
+from bayescale.papers.analysis import Analysis, row, table
 from bayescale.point_fits.bhagia2024 import ladder_compute, ladder_link, ladder_log_link, ladder_loss, ladder_single_step
 from bayescale.point_fits.solver import PointFit, Problem, solve
-from bayescale.reproducing.comparing import Analysis, row, table
 
 CORPUS = "olmo-mix"
 SKIPPED, SKIPPED_LOG = 0.1, 0.5  # share of a run's first checkpoints that step 2 leaves out; half of them for the cross-entropy

@@ -1,0 +1,1 @@
+"""Both papers, analysis by analysis."""

@@ -34,7 +34,7 @@ from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link
 from bayescale.models.parameters import Parameter
 from bayescale.papers.reproduce import Analysis, Reproduction, reproduce
-from bayescale.reports import Report, report
+from bayescale.reports.report import Report, report
 from bayescale.runtime import setup
 
 __version__ = _version("bayescale")

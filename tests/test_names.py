@@ -37,8 +37,8 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
 from bayescale.forecasts.update import Update
-from bayescale.plots.drawing import literal
-from bayescale.reports import Report, report
+from bayescale.plots.style import literal
+from bayescale.reports.report import Report, report
 
 mpl.use("Agg")
 pytestmark = [

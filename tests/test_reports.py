@@ -23,8 +23,8 @@ from bayescale.decisions.value import Threshold
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast, forecast
-from bayescale.reports import Report, report
-from bayescale.reports.parts import table
+from bayescale.reports.elements import table
+from bayescale.reports.report import Report, report
 from bayescale.reports.sections import all_sections
 
 TITLES = [

@@ -13,7 +13,7 @@ from bayescale.cli import decisions, options
 from bayescale.data.names import visible
 from bayescale.decisions.decide import decide
 from bayescale.forecasts.forecast import forecast
-from bayescale.reports import report as make_report
+from bayescale.reports.report import report as make_report
 
 
 def report(

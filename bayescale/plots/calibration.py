@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale.backtests.record import LEVELS, Backtest, covered, factor_bin
-from bayescale.plots.drawing import PALETTE, backtest_cases, new_axes, with_status
+from bayescale.plots.style import PALETTE, backtest_cases, new_axes, with_status
 
 
 def plot_calibration(backtest: Backtest, *, quantity: str | None = None, ax: Axes | None = None) -> Axes:

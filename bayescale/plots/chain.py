@@ -14,7 +14,7 @@ from bayescale.data.outcomes import measured
 from bayescale.data.target import Target
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
-from bayescale.plots.drawing import ACTUAL, BANDS, add_corpus, choose, draw_points, new_axes, percent, points_handle
+from bayescale.plots.style import ACTUAL, BANDS, add_corpus, choose, draw_points, new_axes, percent, points_handle
 
 POINTS = 12  # along each curve
 MARGIN = 1.25  # factor by which a curve goes on beyond the runs of its size

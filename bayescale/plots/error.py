@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayescale.backtests.record import Backtest, inside
-from bayescale.plots.drawing import GREY, PALETTE, backtest_cases, new_axes, with_status
+from bayescale.plots.style import GREY, PALETTE, backtest_cases, new_axes, with_status
 
 BANDS = ((90, 0.18), (50, 0.32))
 STEPS = 12  # of the extrapolation factor, over which the ends of the intervals are averaged

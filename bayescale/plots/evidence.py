@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayescale.decisions.evidence import Evidence
-from bayescale.plots.drawing import GREY, PALETTE, literal, new_axes, with_status
+from bayescale.plots.style import GREY, PALETTE, literal, new_axes, with_status
 
 
 def plot_evidence(evidence: Evidence, *, ax: Axes | None = None) -> Axes:

@@ -15,7 +15,7 @@ from bayescale.data.outcomes import measured
 from bayescale.decisions.value import Threshold, tasks_of, weighted_mean
 from bayescale.errors import SettingError
 from bayescale.forecasts.forecast import Forecast
-from bayescale.plots.drawing import ACTUAL, GREY, PALETTE, choose, literal, new_axes, percent, unit_of, with_status
+from bayescale.plots.style import ACTUAL, GREY, PALETTE, choose, literal, new_axes, percent, unit_of, with_status
 
 MARKERS = ("o", "s", "^", "v")  # with the colours: 28 targets that look different
 STEP = 0.8  # height that the targets of one task share

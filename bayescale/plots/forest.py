@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.plots.drawing import GREY, PALETTE, literal, new_axes, with_status
+from bayescale.plots.style import GREY, PALETTE, literal, new_axes, with_status
 
 WIDTHS = ((0.9, 1.5), (0.5, 4.0))  # probability and thickness in points
 SHARE = 0.7  # of a row's height that its corpora take

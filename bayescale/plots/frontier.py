@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.plots.drawing import PALETTE, choose, new_axes, percent, with_status
+from bayescale.plots.style import PALETTE, choose, new_axes, percent, with_status
 
 OPTIMUM, GIVEN_UP = "optimum", "loss given up"
 NAMES = {"params": "parameters N*", "tokens": "tokens D*"}

@@ -22,7 +22,7 @@ from bayescale.data.outcomes import last_rows
 from bayescale.data.target import Target
 from bayescale.fits.record import Fit
 from bayescale.models.inputs import LossData, point
-from bayescale.plots.drawing import (
+from bayescale.plots.style import (
     ACTUAL,
     GREY,
     GRID,

@@ -12,7 +12,7 @@ from bayescale.data.outcomes import paired
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 from bayescale.models.inputs import AccuracyData
-from bayescale.plots.drawing import (
+from bayescale.plots.style import (
     ACTUAL,
     GREY,
     GRID,

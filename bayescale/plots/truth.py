@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale.backtests.record import Backtest, inside
-from bayescale.plots.drawing import GREY, PALETTE, backtest_cases, choose, new_axes, percent, with_status
+from bayescale.plots.style import GREY, PALETTE, backtest_cases, choose, new_axes, percent, with_status
 
 
 def plot_truth(backtest: Backtest, *, quantity: str | None = None, cut: float | None = None, ax: Axes | None = None) -> Axes:

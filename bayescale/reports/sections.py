@@ -8,6 +8,7 @@ import pandas as pd
 
 from bayescale.backtests.record import OURS, Backtest
 from bayescale.checks import to_frame
+from bayescale.data.ladder import Ladder
 from bayescale.decisions.cost import money
 from bayescale.decisions.decide import Decision
 from bayescale.decisions.value import Threshold
@@ -16,8 +17,7 @@ from bayescale.extrapolation.predictive import PARTS
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
-from bayescale.reports.parts import Section, picture, table
-from bayescale.stating import statements
+from bayescale.reports.elements import Section, picture, table
 
 
 def all_sections(fit: Fit, forecast: Forecast, backtest: Backtest | None, decision: Decision | None) -> Iterator[Section]:
@@ -223,3 +223,23 @@ def _data(fit: Fit, forecast: Forecast) -> Section:
         tables=(table("Runs", runs.head(120)),),
         points=tuple(statements(fit.ladder, forecast)),
     )
+
+
+def statements(ladder: Ladder, forecast: Forecast) -> list[str]:
+    """One sentence a convention: what is known, or that nobody said."""
+    known, runs = ladder.conventions, ladder.runs
+    unsaid = "not stated"
+    units = ", ".join(f"{name} in {unit}" for name, unit in known.loss_units.items()) or unsaid
+    left_out = {role: list(of.index) for role, of in runs.groupby("role") if role != "fit"}
+    listed = "; ".join(f"{role}: {', '.join(names[:8])}{' and more' if len(names) > 8 else ''}" for role, names in left_out.items()) or "none"
+    shifts = ", ".join(f"{t.label} {t.shift:g}" for t in forecast.targets if t.shift) or "none"
+    return [
+        f"How parameters are counted: {known.params or unsaid}.",
+        f"Tokenizer: {known.tokenizer or unsaid}.",
+        f"Units of losses: {units}.",
+        f"Compute: {'measured' if ladder.compute_is_measured else '6ND'} for ladder and target alike.",
+        f"Checkpoints: {'a table of checkpoints; the last one of each run counts' if ladder.frame['step'].notna().any() else 'one figure a run'}.",
+        f"Runs that were not fitted, by role: {listed}.",
+        f"Targets widened on purpose for being unlike the ladder: {shifts}.",
+        "Learning-rate schedule, batch size and data order: not in the table; a target that differs in them wants shift=.",
+    ]

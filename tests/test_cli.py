@@ -15,7 +15,8 @@ import pytest
 from rich.console import Console
 
 import bayescale
-from bayescale import cli, showing
+from bayescale import cli
+from bayescale.cli import forecast as command
 from bayescale.data.target import Target
 from bayescale.fits.fit import Fit
 from bayescale.fits.load import load_fit
@@ -176,7 +177,7 @@ class TestForecastAsJson:
                 assert cell["actual"]["accuracy"] == (None if np.isnan(row["accuracy"]) else pytest.approx(row["accuracy"], rel=1e-12))
 
     def test_a_target_that_nobody_has_run_has_no_actual_figures(self, fitted: Fit) -> None:
-        cells = showing.forecast_json(fitted, forecast(fitted, Target(7e9, 1e12, corpus="web")), 0.9)["targets"][0]["tasks"]
+        cells = command.forecast_json(fitted, forecast(fitted, Target(7e9, 1e12, corpus="web")), 0.9)["targets"][0]["tasks"]
         assert [c["actual"] for c in cells] == [None, None]
 
     def test_figures_are_those_of_the_library_with_the_same_seed_and_probability(self, answer: dict[str, Any], made: Forecast) -> None:
@@ -226,7 +227,7 @@ class TestForecastWrites:
 
     @pytest.mark.parametrize(("name", "begins"), [("f.svg", b"<?xml"), ("f.pdf", b"%PDF")])
     def test_pictures_of_other_kinds(self, fitted: Fit, made: Forecast, tmp_path: Path, name: str, begins: bytes) -> None:
-        showing.draw(fitted, made, tmp_path / name, 0.9)
+        command.draw(fitted, made, tmp_path / name, 0.9)
         assert (tmp_path / name).read_bytes().startswith(begins)
 
     def test_the_fit_with_every_choice(self, fitted: Fit, files: Files) -> None:
@@ -337,17 +338,17 @@ class TestForecastPrinted:
     def test_weights_of_a_mixture_and_what_they_rest_on(self) -> None:
         about = {"task": "mmlu", "law": "skaling", "link": "logistic", "sd": 0.1, "cells": 9}
         rows = [about | {"via": via, "weight": w} for via, w in (("own loss", 0.4), ("c4", 0.6))]
-        assert showing.routes(pd.DataFrame(rows), "mmlu") == "c4 60 %, own loss 40 %"
-        assert showing.routes(pd.DataFrame(rows), "piqa") == showing.routes(pd.DataFrame(), "piqa") == ""
-        assert showing.mixture(pd.DataFrame(rows)).endswith("dearer runs from cheaper ones (9 figures at most): column via.")
-        laws = showing.mixture(pd.DataFrame(rows).assign(task="", cells=0))
+        assert command.routes(pd.DataFrame(rows), "mmlu") == "c4 60 %, own loss 40 %"
+        assert command.routes(pd.DataFrame(rows), "piqa") == command.routes(pd.DataFrame(), "piqa") == ""
+        assert command.mixture(pd.DataFrame(rows)).endswith("dearer runs from cheaper ones (9 figures at most): column via.")
+        laws = command.mixture(pd.DataFrame(rows).assign(task="", cells=0))
         assert laws.startswith("Mixture, weighed alike: nothing of the past tells of them: skaling, logistic via own loss: 0.40 (sd 0.10), ")
 
     def test_actual_figures_stand_beside_and_a_star_marks_what_the_link_saw(self, fitted: Fit, capsys: pytest.CaptureFixture[str]) -> None:
         seen, unseen = (next(t for t in fitted.ladder.targets("fit", "target") if t.name == name) for name in ("web-7", "web-8"))
         accuracy = run_table().set_index(["run", "task"])["accuracy"]
         for target, star in ((seen, "*"), (unseen, "")):
-            showing.print_forecast(Console(width=150), fitted, forecast(fitted, target), 0.9, seconds=1.0)
+            command.print_forecast(Console(width=150), fitted, forecast(fitted, target), 0.9, seconds=1.0)
             out = capsys.readouterr().out
             row = next(line for line in out.splitlines() if line.startswith("│ mmlu"))
             assert row.split("│")[5].strip() == f"{100 * accuracy[target.label, 'mmlu']:.1f}{star}"

@@ -22,9 +22,12 @@ from matplotlib.backends.backend_agg import RendererAgg
 from rich.console import Console
 
 import bayescale
-from bayescale import cli, plots, showing
+from bayescale import cli, plots
 from bayescale.backtests.record import Backtest
 from bayescale.checks import Check
+from bayescale.cli import tables
+from bayescale.cli.backtest import print_backtest
+from bayescale.cli.decide import print_decision
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph, visible
 from bayescale.data.target import Target
@@ -103,7 +106,7 @@ def here(*words: object, err: io.StringIO | None = None) -> Told:
     """The command in this process, on lines so wide that no cell is broken."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out, redirect_stderr(err or io.StringIO()) as err:
         patch.setattr(sys, "argv", ["bayescale", *map(str, words)])
-        patch.setattr(showing, "width", lambda: 3000)
+        patch.setattr(tables, "width", lambda: 3000)
         with pytest.raises(SystemExit) as left:
             cli.main()
     return Told(int(left.value.code or 0), out.getvalue(), err.getvalue())
@@ -266,7 +269,7 @@ class TestHtml:
             assert name in described
 
     def test_the_command_says_where_the_page_is(self, kept: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("bayescale.cli.reports.make_report", lambda *_, **__: Report("<p>", ()))
+        monkeypatch.setattr("bayescale.cli.report.make_report", lambda *_, **__: Report("<p>", ()))
         asked = ["--worth", "1e6", "--threshold", "0.5", "--cost", "1e5", "--output", tmp_path / f"{STEM}.html"]
         told = here("report", *kept.tables, *asked)
         assert told.status in (0, 1), told.err
@@ -325,13 +328,13 @@ class TestTerminal:
 
     def test_backtest_prints_what_failed(self, backtest: Backtest) -> None:
         out = io.StringIO()
-        showing.print_backtest(Console(file=out, width=3000), backtest, 1.0)
+        print_backtest(Console(file=out, width=3000), backtest, 1.0)
         assert no_control(out.getvalue())
         assert visible(EVIL) in [row[-1] for row in cells(out.getvalue())]
 
     def test_decide_prints_targets_tasks_and_candidates(self, decision: Decision) -> None:
         out = io.StringIO()
-        showing.print_decision(Console(file=out, width=3000), decision, 1.0)
+        print_decision(Console(file=out, width=3000), decision, 1.0)
         assert no_control(out.getvalue())
         assert f"reached: {visible(TASK)} 50 %" in out.getvalue()
         firsts = {row[0] for row in cells(out.getvalue())}
@@ -360,7 +363,7 @@ class TestTerminal:
     def test_colours_are_ours_alone(self) -> None:
         out = io.StringIO()
         console = Console(file=out, width=200, force_terminal=True, color_system="standard", legacy_windows=False)
-        showing.print_checks(console, [Check(f"[green]a\x1b[32m:boom:{EVIL}", "fail", 1.0, 0.0, "[/] do")])
+        tables.print_checks(console, [Check(f"[green]a\x1b[32m:boom:{EVIL}", "fail", 1.0, 0.0, "[/] do")])
         assert "\x1b[31mfail" in out.getvalue()
         assert "\x1b[32m" not in out.getvalue()
         assert visible(f"[green]a\x1b[32m:boom:{EVIL}") in out.getvalue()

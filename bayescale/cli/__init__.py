@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 
 import bayescale
-from bayescale.cli import backtests, data, decisions, forecasts, reports, reproductions
+from bayescale.cli import backtest as backtests
+from bayescale.cli import data
+from bayescale.cli import decide as decisions
+from bayescale.cli import forecast as forecasts
+from bayescale.cli import report as reports
+from bayescale.cli import reproduce as reproductions
 from bayescale.data.names import visible
 from bayescale.errors import BayescaleError
 

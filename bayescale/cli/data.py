@@ -10,8 +10,7 @@ import typer
 from rich.console import Console
 
 import bayescale
-from bayescale import showing
-from bayescale.cli import options
+from bayescale.cli import options, tables
 from bayescale.data.datasets import load_dataset
 
 
@@ -32,4 +31,4 @@ def check(
     """Read a run table and say what is in it, and what is wrong."""
     ladder = options.read_table(runs, tasks)
     print(ladder)
-    showing.print_checks(Console(width=showing.width()), ladder.checks())
+    tables.print_checks(Console(width=tables.width()), ladder.checks())

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from bayescale import showing
+from bayescale.cli import tables
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import visible
@@ -97,7 +97,7 @@ def check_outputs(plot: Path | None, *others: Path | None) -> None:
         if path is not None:
             check_folder(path)
     if plot is not None:
-        showing.check_picture(plot)
+        tables.check_picture(plot)
 
 
 def choose_targets(ladder: Ladder, asked: str | None, params: float | None, tokens: float | None, flops: float | None, corpus: str | None) -> list[Target]:

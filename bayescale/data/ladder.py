@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ class Ladder:
 
     _rows: pd.DataFrame
     _tasks: pd.DataFrame
-    conventions: Conventions = Conventions()
+    conventions: Conventions = field(default_factory=Conventions)
     law: str = "skaling"
     link: str = "logistic"
     name: str = "ladder"

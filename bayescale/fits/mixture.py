@@ -27,7 +27,8 @@ def mix_routes(members: Sequence[Fit]) -> Fit:
 
 
 def stack(fits: Sequence[Fit]) -> Fit:
-    """A mixture of fits of one ladder by several laws or links, weighed by leave-the-largest-runs-out predictive density (see `bayescale.extrapolation.weights.weigh`).
+    """A mixture of fits of one ladder by several laws or links, weighed by leave-the-largest-runs-out predictive
+    density (see `bayescale.extrapolation.weights.weigh`).
 
     Each draw of a forecast comes from one of them, losses and accuracies alike.
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from bayescale.backtests.backtest import backtest as make_backtest
-from bayescale.cli import decisions, options
+from bayescale.cli import decide as decisions
+from bayescale.cli import options
 from bayescale.data.names import visible
 from bayescale.decisions.decide import decide
 from bayescale.forecasts.forecast import forecast

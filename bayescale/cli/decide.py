@@ -12,13 +12,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bayescale import showing
-from bayescale.cli import options
+from bayescale.cli import options, tables
+from bayescale.cli.tables import diagnostics, print_frame, say
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import visible
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
-from bayescale.decisions.cost import PEAK, Cost, cost_draws
+from bayescale.decisions.cost import PEAK, Cost, cost_draws, money
+from bayescale.decisions.decide import Decision
 from bayescale.decisions.decide import decide as make_decision
 from bayescale.decisions.evidence import Evidence, value_of_information
 from bayescale.decisions.preference import make_preference
@@ -94,9 +95,9 @@ def decide(
     evidence = evidence_shown(fitted, wanted, to_buy, hidden=as_json, **asked)
     made = make_decision(forecast(fitted, wanted, seed=seed), evidence=evidence, **asked)
     if as_json:
-        print(json.dumps(showing.decision_json(fitted, made) | options.spent(), allow_nan=False))
+        print(json.dumps(decision_json(fitted, made) | options.spent(), allow_nan=False))
     else:
-        showing.print_decision(Console(width=showing.width()), made, options.spent()["seconds"])
+        print_decision(Console(width=tables.width()), made, options.spent()["seconds"])
     raise typer.Exit(1 if made.status == "fail" else 0)
 
 
@@ -194,3 +195,38 @@ def _range(option: str, text: str) -> float | tuple[float, float]:
     if len(numbers) not in (1, 2):
         raise SettingError(option, rule="must be a number, or two with a comma", got=repr(text), way_out="such as 2.5, or 2,3")
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def decision_json(fit: Fit, decision: Decision) -> dict[str, Any]:
+    """The JSON of `decide --json`."""
+    tables = {"options": decision.options, "reach": decision.reach, "sensitivity": decision.sensitivity, "flips": decision.flips}
+    tables |= {} if decision.evidence is None else {"evidence": decision.evidence.table}
+    asked = {"value": str(decision.value), "cost": str(decision.cost), "preference": str(decision.preference)}
+    about = {"verdict": decision.verdict, "target": decision.target, "reason": decision.reason, "perfect_information": decision.perfect_information}
+    rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+    return about | {"asked": asked} | rows | {"status": decision.status, "note": decision.note, "diagnostics": diagnostics(fit)}
+
+
+def print_decision(console: Console, decision: Decision, seconds: float) -> None:
+    """The verdict and its reason, then what it rests on."""
+    say(console, f"{decision.verdict.upper()}: {decision.reason}")
+    cost = money(decision.cost) if isinstance(decision.cost, int | float) else decision.cost
+    say(console, f"asked: value {decision.value}; cost {cost}; {decision.preference}")
+    console.print()
+    say(console, "what each run is worth, in money (net: value less cost, its 90 % interval lower to upper)")
+    print_frame(console, decision.options)
+    if len(decision.reach):
+        say(console, "probability of reaching each threshold")
+        print_frame(console, decision.reach)
+    if len(decision.flips):
+        say(console, "what would change it (target: the one to fund then, or nearest to it)")
+        print_frame(console, decision.sensitivity)
+        say(console, "where funding something and nothing change places, nearest (nan: nowhere from lowest to highest)")
+        print_frame(console, decision.flips)
+    if decision.evidence is not None:
+        say(console, "what could be bought first: expected value of its information (evsi) and what is left after its cost (net), best first")
+        print_frame(console, decision.evidence.table.drop(columns=["evpi", "narrowing_per_cost"]))
+    known = f"{decision.perfect_information:.3g}"
+    say(console, f"knowing beforehand what each is worth and costs would be worth {known}: no evidence is worth more")
+    say(console, f"checks: {decision.status}; {seconds:.1f} s in all")
+    say(console, decision.note)

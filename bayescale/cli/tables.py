@@ -19,6 +19,7 @@ from bayescale.checks import Check
 from bayescale.data.names import visible
 from bayescale.decisions.cost import money
 from bayescale.errors import SettingError
+from bayescale.fits.record import Fit
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -79,3 +80,20 @@ def check_picture(path: Path) -> None:
     """A SettingError for a kind of picture that nobody draws here."""
     if path.suffix not in PICTURES:
         raise SettingError("--plot", rule=f"must end in {', '.join(PICTURES)}", got=repr(path.name), way_out="choose one of them")
+
+
+def diagnostics(fit: Fit) -> dict[str, Any]:
+    """Status, the extremes over both steps, and every check."""
+    value = {c.check: c.value for c in fit.checks}
+
+    def over(name: str, which: Any) -> float | None:
+        return number(which([v for k, v in value.items() if k.endswith(name)]))
+
+    rows = [{"check": c.check, "status": c.status, "value": number(c.value), "limit": number(c.limit), "advice": c.advice} for c in fit.checks]
+    extremes = {
+        "max_rhat": over("R-hat", max),
+        "min_ess_bulk": over("bulk ESS", min),
+        "min_ess_tail": over("tail ESS", min),
+        "divergences": over("divergences", sum),
+    }
+    return {"status": fit.status, **extremes, "checks": rows}

@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from bayescale import showing
 from bayescale.backtests.backtest import backtest as make_backtest
-from bayescale.cli import options
+from bayescale.backtests.record import Backtest
+from bayescale.cli import options, tables
+from bayescale.cli.tables import print_frame, say
 from bayescale.errors import SettingError
 from bayescale.files import atomic
 from bayescale.models.inputs import AUTO
@@ -62,11 +63,11 @@ def backtest(
         with atomic(csv) as temporary:
             made.cases.to_csv(temporary, index=False)
     if plot is not None:
-        showing.draw_backtest(made, plot)
+        draw_backtest(made, plot)
     if as_json:
-        print(json.dumps(showing.backtest_json(made) | options.spent(), allow_nan=False))
+        print(json.dumps(backtest_json(made) | options.spent(), allow_nan=False))
     else:
-        showing.print_backtest(Console(width=showing.width()), made, options.spent()["seconds"])
+        print_backtest(Console(width=tables.width()), made, options.spent()["seconds"])
     raise typer.Exit(1 if made.status == "fail" else 0)
 
 
@@ -75,3 +76,42 @@ def _numbers(text: str) -> list[float]:
         return [float(word) for word in text.split(",")]
     except ValueError:
         raise SettingError("--cuts", rule="must be numbers with commas", got=repr(text), way_out="such as 1e20,1e21") from None
+
+
+def backtest_json(made: Backtest) -> dict[str, Any]:
+    """The JSON of `backtest --json`: status, coverage, scores, folds and every case."""
+    tables = {"coverage": made.coverage(), "scores": made.scores(), "folds": made.folds, "cases": made.cases}
+    return {"by": made.by, "status": made.status, **{name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}}
+
+
+def print_backtest(console: Console, made: Backtest, seconds: float) -> None:
+    """Scores, coverage of the model asked for, and the fits whose checks failed."""
+    say(console, f"{made!r}")
+    say(console, "scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9")
+    print_frame(console, made.scores())
+    say(console, "coverage by extrapolation factor, with the 90 % interval of a bootstrap over the cuts, whose number is in column clusters")
+    print_frame(console, made.coverage())
+    failed = made.folds[made.folds["failed"] != ""]
+    if len(failed):
+        say(console, "fits with a check that failed")
+        print_frame(console, failed)
+    say(console, f"{seconds:.1f} s in all")
+
+
+def draw_backtest(made: Backtest, path: Path) -> None:
+    """Three pictures side by side: errors by extrapolation factor, calibration, intervals against what came out."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from bayescale.plots import plot_calibration, plot_error, plot_truth
+
+    quantities = [q for q in ("accuracy", "loss") if (made.cases["quantity"] == q).any()]
+    figure, axes = plt.subplots(len(quantities), 3, figsize=(15, 4.6 * len(quantities)), layout="constrained", squeeze=False)
+    for row, quantity in zip(axes, quantities, strict=True):
+        plot_error(made, quantity=quantity, ax=row[0])
+        plot_calibration(made, quantity=quantity, ax=row[1])
+        plot_truth(made, quantity=quantity, ax=row[2])
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)

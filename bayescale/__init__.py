@@ -1,4 +1,5 @@
-"""bayescale: Bayesian scaling laws, from a ladder of small runs to a credible interval for a large one.
+"""bayescale: Bayesian scaling laws, from a ladder of small runs to a credible interval for a large
+one.
 
 >>> import bayescale as bs
 >>> bs.setup()  # doctest: +SKIP

@@ -36,7 +36,9 @@ class Check:
 
 
 def worst(checks: Iterable[Check]) -> Status:
-    """The gravest status among `checks`; a check that did not run counts as ``fail``, for nobody knows how it would have come out."""
+    """The gravest status among `checks`; a check that did not run counts as ``fail``, for nobody
+    knows how it would have come out.
+    """
     gravest: Status = max((c.status for c in checks), key=_ORDER.index, default="pass")
     return "fail" if gravest == "not run" else gravest
 

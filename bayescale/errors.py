@@ -1,4 +1,6 @@
-"""BayescaleError and its kinds: one form for every message, what went wrong, the rule, what was got, the way out."""
+"""BayescaleError and its kinds: one form for every message, what went wrong, the rule, what was
+got, the way out.
+"""
 
 
 class BayescaleError(Exception):

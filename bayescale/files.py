@@ -17,14 +17,18 @@ def cache_folder() -> Path:
 
 
 class atomic:  # noqa: N801 (a context manager, used as a word)
-    """A temporary file beside `path` that takes its place when the block ends well, and is removed when it does not."""
+    """A temporary file beside `path` that takes its place when the block ends well, and is removed
+    when it does not.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
 
     def __enter__(self) -> Path:
         check_folder(self._path)
-        self._temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        self._temporary = self._path.with_name(
+            f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}"
+        )
         self._temporary.touch(exist_ok=False)
         return self._temporary
 
@@ -36,7 +40,9 @@ class atomic:  # noqa: N801 (a context manager, used as a word)
 
 
 def check_folder(path: str | Path) -> None:
-    """A FileError where `path` could not be written: its folder is missing or closed to us, or it is a folder itself."""
+    """A FileError where `path` could not be written: its folder is missing or closed to us, or it
+    is a folder itself.
+    """
     target = Path(path)
     if not target.parent.is_dir() or target.is_dir() or not os.access(target.parent, os.W_OK):
         raise FileError(

@@ -1,4 +1,6 @@
-"""JAX set up once, and every random stream: setup(), the check for 64-bit, keys from a seed, NumPyro's lock."""
+"""JAX set up once, and every random stream: setup(), the check for 64-bit, keys from a seed,
+NumPyro's lock.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,29 @@ import numpy as np
 from bayescale.errors import SettingError
 from bayescale.files import cache_folder
 
-Stream = Literal["loss", "accuracy", "loss predictive", "accuracy predictive", "forecast", "simulate", "discrepancy", "routes", "variance"]
+Stream = Literal[
+    "loss",
+    "accuracy",
+    "loss predictive",
+    "accuracy predictive",
+    "forecast",
+    "simulate",
+    "discrepancy",
+    "routes",
+    "variance",
+]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
-NUMPYRO = threading.Lock()  # NumPyro keeps its handlers and its validation in globals of the process: one thread at a time may trace a model
+# NumPyro keeps its handlers and its validation in globals of the process: one thread at a time may
+# trace a model
+NUMPYRO = threading.Lock()
 
 
 def setup(chains: int = 4) -> None:
-    """64-bit, as many JAX host devices as chains, and JAX's compilation cache in the user's cache folder.
+    """64-bit, as many JAX host devices as chains, and JAX's compilation cache in the user's cache
+    folder.
 
-    Call it once, before anything else touches JAX: the number of devices cannot change afterwards, and 64-bit must not.
+    Call it once, before anything else touches JAX: the number of devices cannot change afterwards,
+    and 64-bit must not.
 
     Parameters
     ----------
@@ -28,7 +44,8 @@ def setup(chains: int = 4) -> None:
         Chains that are to run in parallel on a CPU.
     """
     jax.config.update("jax_enable_x64", True)
-    with contextlib.suppress(RuntimeError):  # JAX's word for "the devices are already there": chains then share them
+    # JAX's word for "the devices are already there": chains then share them
+    with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", chains)
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
@@ -50,10 +67,17 @@ def require_64bit() -> None:
 def check_seed(seed: int) -> None:
     """A SettingError for anything but a whole number, 0 or more."""
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise SettingError("seed", rule="must be a whole number, 0 or more", got=repr(seed), way_out="such as seed=0")
+        raise SettingError(
+            "seed",
+            rule="must be a whole number, 0 or more",
+            got=repr(seed),
+            way_out="such as seed=0",
+        )
 
 
 def random_key(seed: int, stream: Stream) -> jax.Array:
-    """The key of one use of a seed. No two uses share random numbers: the draws of the two steps are paired, and must be independent."""
+    """The key of one use of a seed. No two uses share random numbers: the draws of the two steps
+    are paired, and must be independent.
+    """
     check_seed(seed)
     return jax.random.fold_in(jax.random.key(seed), STREAMS.index(stream))

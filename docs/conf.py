@@ -40,7 +40,9 @@ html_copy_source = False
 
 def shorten(app, what, name, obj, options, signature, returns):  # noqa: ARG001 (Sphinx's own form)
     """A function that is a default value has no short form: three dots."""
-    return (re.sub(r"<function [^<>]*(<\w+>)?[^<>]*>", "...", signature) if signature else signature), returns
+    return (
+        re.sub(r"<function [^<>]*(<\w+>)?[^<>]*>", "...", signature) if signature else signature
+    ), returns
 
 
 def setup(app):

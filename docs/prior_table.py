@@ -16,10 +16,15 @@ REAL = {"real": "x", "positive": "ln x", "unit": "logit x", "irreducible": "y"}
 
 def row(p, of):
     base = on_real_line(p.prior, p.support)
-    low, middle, high = np.quantile(p.prior.sample(jax.random.key(0), (400_000,)), (0.05, 0.5, 0.95))
+    low, middle, high = np.quantile(
+        p.prior.sample(jax.random.key(0), (400_000,)), (0.05, 0.5, 0.95)
+    )
     prior, figures = repr(p.prior), f"{middle:.2g} ({low:.2g} to {high:.2g})"
     if p.name == "lo":  # every series has its own: see links.lo_prior
-        prior, figures = f"logit x ~ Normal(logit(chance), s), s such that its 95 % quantile is chance + 1.645 x {CHANCE_SD}", "chance"
+        prior, figures = (
+            f"logit x ~ Normal(logit(chance), s), s such that its 95 % quantile is chance + 1.645 x {CHANCE_SD}",
+            "chance",
+        )
     elif isinstance(base, dist.Normal):
         prior = f"{REAL[p.support]} ~ Normal({base.loc:.3g}, {base.scale:.3g})"
     elif isinstance(p.prior, dist.Gamma):
@@ -33,8 +38,15 @@ class PriorTable(SphinxDirective):
         for curve in (*LAWS.values(), *LINKS.values()):
             for p in curve.parameters:
                 owners.setdefault(p, []).append(curve.name)
-        owners |= {SIGMA: ["noise of losses"], WIDENING: ["noise of losses"], TAIL: ["noise `student_t`"], NOISE_RATIO: ["noise of accuracies"]}
-        return self.parse_text_to_nodes("\n".join([HEAD, *(row(p, of) for p, of in owners.items())]))
+        owners |= {
+            SIGMA: ["noise of losses"],
+            WIDENING: ["noise of losses"],
+            TAIL: ["noise `student_t`"],
+            NOISE_RATIO: ["noise of accuracies"],
+        }
+        return self.parse_text_to_nodes(
+            "\n".join([HEAD, *(row(p, of) for p, of in owners.items())])
+        )
 
 
 def setup(app):

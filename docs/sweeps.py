@@ -1,6 +1,8 @@
-"""The public sweeps of validation losses on which the priors of the discrepancy are estimated and judged, one family left out at a time.
+"""The public sweeps of validation losses on which the priors of the discrepancy are estimated and
+judged, one family left out at a time.
 
-Read from the folder of public result files, which is no part of the project. Roles: only runs that may be fitted have role ``fit``.
+Read from the folder of public result files, which is no part of the project. Roles: only runs that
+may be fitted have role ``fit``.
 """
 
 from pathlib import Path
@@ -11,16 +13,35 @@ import pandas as pd
 from bayescale import Ladder, load_dataset, read_gadre
 
 LEAST_MULTIPLIER = 7.0  # Gadre's runs at M = 5 lie 5 to 15 % off any law
-GADRE_TASKS = ["arc_easy", "hellaswag", "lambada_openai", "piqa", "copa", "winograd", "bigbench_qa_wikidata", "squad"]
+GADRE_TASKS = [
+    "arc_easy",
+    "hellaswag",
+    "lambada_openai",
+    "piqa",
+    "copa",
+    "winograd",
+    "bigbench_qa_wikidata",
+    "squad",
+]
 CHINCHILLA_LEFT_OUT = 5  # the highest losses, as Epoch AI drops them
 
 
 def sweeps(data: Path) -> dict[str, Ladder]:
-    """One ladder a family: the 2024 ladder's C4 loss, Gadre's three corpora, Chinchilla, Farseer, Muennighoff's single-epoch runs."""
+    """One ladder a family: the 2024 ladder's C4 loss, Gadre's three corpora, Chinchilla, Farseer,
+    Muennighoff's single-epoch runs.
+    """
     c4 = load_dataset("ladder2024").where(task=["c4"]).frame
-    gadre = read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"]).frame.drop_duplicates("run")
-    gadre = gadre[gadre["tokens"] / gadre["params"] > LEAST_MULTIPLIER].assign(task="c4", role="fit")
-    digitised = pd.read_csv(data / "chinchilla2022" / "digitised.csv").sort_values("loss").iloc[:-CHINCHILLA_LEFT_OUT]
+    gadre = (
+        read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"]).frame.drop_duplicates("run")
+    )
+    gadre = gadre[gadre["tokens"] / gadre["params"] > LEAST_MULTIPLIER].assign(
+        task="c4", role="fit"
+    )
+    digitised = (
+        pd.read_csv(data / "chinchilla2022" / "digitised.csv")
+        .sort_values("loss")
+        .iloc[:-CHINCHILLA_LEFT_OUT]
+    )
     N, C = digitised["Model Size"], digitised["Training FLOP"]
     farseer = pd.read_csv(data / "farseer2025" / "runs.csv")
     once = pd.read_csv(data / "muennighoff2023" / "runs.csv").query("epochs <= 1")
@@ -28,20 +49,37 @@ def sweeps(data: Path) -> dict[str, Ladder]:
         "ladder2024": c4,
         "gadre2024": gadre,
         "chinchilla2022": _table(N, C / (6 * N), digitised["loss"]),
-        "farseer2025": _table(farseer["N"], farseer["D"], farseer["loss"]).assign(role=np.where(farseer["role"] == "fit", "fit", "target")),
+        "farseer2025": _table(farseer["N"], farseer["D"], farseer["loss"]).assign(
+            role=np.where(farseer["role"] == "fit", "fit", "target")
+        ),
         "muennighoff2023": _table(once["N"], once["D"], once["val_loss"]),
     }
-    return {name: Ladder.from_frame(table.drop(columns="accuracy", errors="ignore"), name=name) for name, table in tables.items()}
+    return {
+        name: Ladder.from_frame(table.drop(columns="accuracy", errors="ignore"), name=name)
+        for name, table in tables.items()
+    }
 
 
 def gadre_tasks(data: Path) -> Ladder:
-    """Eight tasks of Gadre's three corpora that runs of a few hundred million parameters can do, by C4 loss; not at M = 5."""
+    """Eight tasks of Gadre's three corpora that runs of a few hundred million parameters can do, by
+    C4 loss; not at M = 5.
+    """
     read = read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"], task=GADRE_TASKS)
     rows = read.frame
     rows = rows[rows["tokens"] / rows["params"] > LEAST_MULTIPLIER].assign(role="fit")
-    return Ladder.from_frame(rows, tasks=read.task_table.loc[list(GADRE_TASKS)].reset_index(), name="gadre2024, eight tasks")
+    return Ladder.from_frame(
+        rows,
+        tasks=read.task_table.loc[list(GADRE_TASKS)].reset_index(),
+        name="gadre2024, eight tasks",
+    )
 
 
 def _table(N: pd.Series, D: pd.Series, loss: pd.Series) -> pd.DataFrame:
-    columns = {"params": N.to_numpy(float), "tokens": D.to_numpy(float), "loss": loss.to_numpy(float)}
-    return pd.DataFrame({"run": [f"run-{i}" for i in range(len(N))], "task": "validation", **columns})
+    columns = {
+        "params": N.to_numpy(float),
+        "tokens": D.to_numpy(float),
+        "loss": loss.to_numpy(float),
+    }
+    return pd.DataFrame(
+        {"run": [f"run-{i}" for i in range(len(N))], "task": "validation", **columns}
+    )

@@ -1,9 +1,12 @@
-"""Says what the past of two public sweeps' fitted runs tells of the errors of task losses and of links: the evidence for each scale of the prior.
+"""Says what the past of two public sweeps' fitted runs tells of the errors of task losses and of
+links: the evidence for each scale of the prior.
 
     python docs/task_figures.py FOLDER
 
-FOLDER holds the public result files. Prints the log evidence, relative to the best, of the sd between losses of tasks (an e-fold of compute, in percent) and
-of the link's scale (logits an e-fold): that of the past slopes, a mean over the cuts as everywhere, with the common scale r integrated out.
+FOLDER holds the public result files. Prints the log evidence, relative to the best, of the sd
+between losses of tasks (an e-fold of compute, in percent) and of the link's scale (logits an
+e-fold): that of the past slopes, a mean over the cuts as everywhere, with the common scale r
+integrated out.
 """
 
 import sys
@@ -39,12 +42,22 @@ def main(folder: Path) -> None:
     for ladder in (bs.load_dataset("ladder2024"), gadre_tasks(folder)):
         fit = bs.fit(ladder, chains=2)
         for route in fit.members or (fit,):
-            print(f"\n{ladder.name}, via {route.via or 'own loss'}\n{route.discrepancy.to_frame().round(4).to_string()}")
+            print(
+                f"\n{ladder.name}, via {route.via or 'own loss'}\n{route.discrepancy.to_frame().round(4).to_string()}"
+            )
             for s in route.discrepancy.slopes:
                 if s.step == "accuracy":
-                    print("link's scale:", relative({x: evidence(replace(s, by_name=x, own=OWN * x)) for x in LINK_SCALES}))
+                    print(
+                        "link's scale:",
+                        relative(
+                            {x: evidence(replace(s, by_name=x, own=OWN * x)) for x in LINK_SCALES}
+                        ),
+                    )
                 elif s.kind == "task":
-                    print("sd between tasks, %:", relative({100 * x: evidence(replace(s, by_name=x)) for x in TASK_SDS}))
+                    print(
+                        "sd between tasks, %:",
+                        relative({100 * x: evidence(replace(s, by_name=x)) for x in TASK_SDS}),
+                    )
 
 
 if __name__ == "__main__":

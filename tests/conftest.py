@@ -16,18 +16,29 @@ bayescale.runtime.setup(chains=CHAINS)
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of public result files: ``BAYESCALE_SHARED_DATA``, or ``../shared/data`` from the project's root; the test skips where neither is there."""
+    """The folder of public result files: ``BAYESCALE_SHARED_DATA``, or ``../shared/data`` from the
+    project's root; the test skips where neither is there.
+    """
     named = os.environ.get("BAYESCALE_SHARED_DATA")
     folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("the public result files are not here (set BAYESCALE_SHARED_DATA to their folder)")
+        pytest.skip(
+            "the public result files are not here (set BAYESCALE_SHARED_DATA to their folder)"
+        )
     return folder
 
 
 @pytest.fixture(scope="session")
 def ladder_fit() -> Fit:
     """Two short chains on the embedded ladder of 2024, the paper's law taken as true."""
-    return fit(load_dataset("ladder2024"), law="chinchilla", via=None, discrepancy="none", chains=CHAINS, draws=DRAWS)
+    return fit(
+        load_dataset("ladder2024"),
+        law="chinchilla",
+        via=None,
+        discrepancy="none",
+        chains=CHAINS,
+        draws=DRAWS,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,9 @@ for call in (lambda: bs.fit(bs.load_dataset("ladder2024")), lambda: bs.simulate(
 
 def test_without_setup_fit_and_simulate_raise_a_setting_error_that_names_64_bit_and_setup() -> None:
     environment = {k: v for k, v in os.environ.items() if k != "JAX_ENABLE_X64"}
-    told = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, env=environment, check=True).stdout.splitlines()
+    told = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, env=environment, check=True
+    ).stdout.splitlines()
     assert len(told) == 2
     for line in told:
         assert line.startswith("64-bit: must be on")

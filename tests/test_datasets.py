@@ -1,4 +1,6 @@
-"""Embedded data sets: the published figures, what `tasks` picks, and that the readers still make the same tables."""
+"""Embedded data sets: the published figures, what `tasks` picks, and that the readers still make
+the same tables.
+"""
 
 import io
 from importlib.resources import files
@@ -32,7 +34,10 @@ def test_ladder_targets_are_the_published_ones(task: str) -> None:
     assert 100 * accuracy[["7B-4T", "13B-5T"]].to_numpy() == pytest.approx(ACTUAL[task], abs=0.0051)
 
 
-@pytest.mark.parametrize(("run", "loss", "error"), [("redpajama-1.4B-M640", 2.50205, 0.47522), ("redpajama-6.9B-M20", 2.42499, 0.47164)])
+@pytest.mark.parametrize(
+    ("run", "loss", "error"),
+    [("redpajama-1.4B-M640", 2.50205, 0.47522), ("redpajama-6.9B-M20", 2.42499, 0.47164)],
+)
 def test_gadre_targets_are_the_published_ones(run: str, loss: float, error: float) -> None:
     row = load_dataset("gadre2024").where(run=run, task="average17").frame.iloc[0]
     assert row["loss"] == pytest.approx(loss, abs=5.1e-6)
@@ -52,26 +57,52 @@ def test_default_is_the_papers_own_set() -> None:
     assert set(ladder.tasks) == set(ACTUAL)
     assert set(ladder.loss_names) == {*ACTUAL, "c4"}
     assert (gadre.tasks, gadre.loss_names) == (["average17", "average46"], ["c4"])
-    assert (ladder.law, ladder.link, gadre.law, gadre.link) == ("skaling", "logistic", "gadre", "exponential")
+    assert (ladder.law, ladder.link, gadre.law, gadre.link) == (
+        "skaling",
+        "logistic",
+        "gadre",
+        "exponential",
+    )
     assert ladder.conventions.tokenizer != gadre.conventions.tokenizer
     assert ladder.conventions.loss_units["c4"] == gadre.conventions.loss_units["c4"] == "nats/token"
 
 
-@pytest.mark.parametrize(("name", "runs", "tasks", "losses"), [("ladder2024", 32, 10, 11), ("gadre2024", 104, 48, 8)])
-def test_all_gives_everything_with_the_same_runs(name: str, runs: int, tasks: int, losses: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "runs", "tasks", "losses"), [("ladder2024", 32, 10, 11), ("gadre2024", 104, 48, 8)]
+)
+def test_all_gives_everything_with_the_same_runs(
+    name: str, runs: int, tasks: int, losses: int
+) -> None:
     everything = load_dataset(name, tasks="all")
-    assert (len(everything.runs), len(everything.tasks), len(everything.loss_names)) == (runs, tasks, losses)
+    assert (len(everything.runs), len(everything.tasks), len(everything.loss_names)) == (
+        runs,
+        tasks,
+        losses,
+    )
     pd.testing.assert_frame_equal(everything.runs, load_dataset(name).runs)
 
 
 def test_roles_are_the_papers() -> None:
-    assert load_dataset("ladder2024").runs["role"].value_counts().to_dict() == {"fit": 16, "held_out": 14, "target": 2}
-    assert load_dataset("gadre2024").runs["role"].value_counts().to_dict() == {"held_out": 80, "fit": 15, "target": 6, "link": 3}
+    assert load_dataset("ladder2024").runs["role"].value_counts().to_dict() == {
+        "fit": 16,
+        "held_out": 14,
+        "target": 2,
+    }
+    assert load_dataset("gadre2024").runs["role"].value_counts().to_dict() == {
+        "held_out": 80,
+        "fit": 15,
+        "target": 6,
+        "link": 3,
+    }
 
 
 def test_tasks_pick_by_name_in_that_order() -> None:
     picked = load_dataset("gadre2024", tasks=["paloma_ptb", "piqa"])
-    assert (picked.tasks, picked.loss_names, len(picked.runs)) == (["piqa"], ["paloma_ptb", "c4"], 104)
+    assert (picked.tasks, picked.loss_names, len(picked.runs)) == (
+        ["piqa"],
+        ["paloma_ptb", "c4"],
+        104,
+    )
     assert load_dataset("ladder2024", tasks="boolq").tasks == ["boolq"]
     assert load_dataset("ladder2024", tasks="c4").tasks == []
 
@@ -80,13 +111,19 @@ def test_tasks_pick_by_name_in_that_order() -> None:
     ("name", "tasks", "words"),
     [
         ("ladder2025", None, "must be one of ladder2024, gadre2024; got 'ladder2025'"),
-        ("ladder2024", ["mmlu", "helaswag"], "task 'helaswag': must be a task or a loss series of ladder2024; got 'helaswag'; use hellaswag"),
+        (
+            "ladder2024",
+            ["mmlu", "helaswag"],
+            "task 'helaswag': must be a task or a loss series of ladder2024; got 'helaswag'; use hellaswag",
+        ),
         ("gadre2024", "arc", "arc_easy"),
         ("ladder2024", ["xyzzy"], "use mmlu or hellaswag"),
         ("ladder2024", [], "must name at least one task"),
     ],
 )
-def test_unknown_names_are_answered_with_the_known_ones(name: str, tasks: list[str] | str | None, words: str) -> None:
+def test_unknown_names_are_answered_with_the_known_ones(
+    name: str, tasks: list[str] | str | None, words: str
+) -> None:
     with pytest.raises(SettingError) as caught:
         load_dataset(name, tasks=tasks)
     assert words in str(caught.value)
@@ -94,11 +131,17 @@ def test_unknown_names_are_answered_with_the_known_ones(name: str, tasks: list[s
 
 
 def test_tables_are_small_and_carry_source_and_licence() -> None:
-    embedded = [file for file in files("bayescale.data.datasets").iterdir() if file.name.endswith((".csv", ".md"))]
+    embedded = [
+        file
+        for file in files("bayescale.data.datasets").iterdir()
+        if file.name.endswith((".csv", ".md"))
+    ]
     assert len(embedded) == 8
     assert sum(len(file.read_bytes()) for file in embedded) < 250_000
     for name, licence in (("ladder2024", "Apache-2.0"), ("gadre2024", "MIT")):
-        assert f"Licence: {licence}" in files("bayescale.data.datasets").joinpath(f"{name}.md").read_text("utf-8")
+        assert f"Licence: {licence}" in files("bayescale.data.datasets").joinpath(
+            f"{name}.md"
+        ).read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -106,23 +149,34 @@ def test_readers_still_make_the_embedded_tables(name: str, shared_data: Path) ->
     made = tables(READERS[name](shared_data / name / "raw"))
     for end, text in made.items():
         embedded = files("bayescale.data.datasets").joinpath(f"{name}_{end}").read_text("utf-8")
-        # Not byte for byte: another version of pandas may sum in another order, which the tenth digit can show.
-        pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text)), pd.read_csv(io.StringIO(embedded)), rtol=1e-9)
+        # Not byte for byte: another version of pandas may sum in another order, which the tenth
+        # digit can show.
+        pd.testing.assert_frame_equal(
+            pd.read_csv(io.StringIO(text)), pd.read_csv(io.StringIO(embedded)), rtol=1e-9
+        )
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_released_figures_are_those_of_the_files(name: str, shared_data: Path) -> None:
-    made = released_tables(shared_data / "published")[name].set_index(["corpus", "series", "run", "quantity"])["value"]
+    made = released_tables(shared_data / "published")[name].set_index(
+        ["corpus", "series", "run", "quantity"]
+    )["value"]
     pd.testing.assert_series_equal(made, load_released(name), rtol=1e-9)
 
 
-def test_rebuild_writes_whole_tables_or_nothing(tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rebuild_writes_whole_tables_or_nothing(
+    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     written = rebuild(shared_data, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
-    embedded = {path: files("bayescale.data.datasets").joinpath(path.name).read_bytes() for path in written}
+    embedded = {
+        path: files("bayescale.data.datasets").joinpath(path.name).read_bytes() for path in written
+    }
     assert main([str(tmp_path)]) == 2
     assert main([]) == 2
     said = capsys.readouterr().err.splitlines()
     assert "must be a folder; got nothing there" in said[0]
     assert said[1].startswith("usage:")
-    assert embedded == {path: files("bayescale.data.datasets").joinpath(path.name).read_bytes() for path in written}
+    assert embedded == {
+        path: files("bayescale.data.datasets").joinpath(path.name).read_bytes() for path in written
+    }

@@ -1,4 +1,6 @@
-"""The pages in docs/: every public name, the modules in their order, and no link to what is not there. The build itself is CI's."""
+"""The pages in docs/: every public name, the modules in their order, and no link to what is not
+there. The build itself is CI's.
+"""
 
 import re
 from pathlib import Path
@@ -20,20 +22,30 @@ def text(page: str) -> str:
 
 def anchors(path: Path) -> set[str]:
     """The headings of a page as the address of a link spells them."""
-    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    headings = re.findall(
+        r"^#+ (.*)$",
+        re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE),
+        re.MULTILINE,
+    )
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_api_page_has_every_public_name_and_no_other() -> None:
-    documented = re.findall(r"^\.\. (?:auto\w+|py:\w+):: bayescale\.(\w+)(?:\(\))?$", text("api"), re.MULTILINE)
+    documented = re.findall(
+        r"^\.\. (?:auto\w+|py:\w+):: bayescale\.(\w+)(?:\(\))?$", text("api"), re.MULTILINE
+    )
     assert sorted(documented) == sorted(bayescale.__all__)
-    figures = re.findall(r"^\.\. autofunction:: bayescale\.plots\.(\w+)$", text("api"), re.MULTILINE)
+    figures = re.findall(
+        r"^\.\. autofunction:: bayescale\.plots\.(\w+)$", text("api"), re.MULTILINE
+    )
     assert sorted(figures) == sorted(plots.__all__)
 
 
 def test_every_page_is_in_the_toctree() -> None:
     trees = re.findall(r"```\{toctree\}\n(.*?)```", text("index"), re.DOTALL)
-    listed = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    listed = [
+        line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")
+    ]
     assert sorted(["index", *listed]) == [page.stem for page in PAGES]
 
 
@@ -50,4 +62,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages_fetch_nothing(page: Path) -> None:
-    assert not re.search(r"<(script|img|link|iframe)\b|!\[[^\]]*\]\(https?:", page.read_text("utf-8"))
+    assert not re.search(
+        r"<(script|img|link|iframe)\b|!\[[^\]]*\]\(https?:", page.read_text("utf-8")
+    )

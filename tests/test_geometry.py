@@ -1,4 +1,6 @@
-"""The sampler's coordinates change no density, and the models' densities are those that SciPy computes from the formulas."""
+"""The sampler's coordinates change no density, and the models' densities are those that SciPy
+computes from the formulas.
+"""
 
 import math
 from typing import Any
@@ -19,7 +21,14 @@ from scipy import optimize, stats
 
 from bayescale.inference.coordinates import coordinates
 from bayescale.inference.linalg import inverse_cholesky
-from bayescale.inference.modes import Quadratic, noise_parameters, parameter_order, prior_moments, quadratic, tangent
+from bayescale.inference.modes import (
+    Quadratic,
+    noise_parameters,
+    parameter_order,
+    prior_moments,
+    quadratic,
+    tangent,
+)
 from bayescale.inference.nuts import Program, Sampler
 from bayescale.models.laws import LAWS, Point
 from bayescale.models.layout import Layout
@@ -35,7 +44,10 @@ type Sites = dict[str, Array]
 def factors(series: list[tuple[int, int, int]], name_of_names: str = "loss_name") -> Factors:
     """Corpus, name and kind of each series."""
     corpus, name, kind = (tuple(level) for level in zip(*series, strict=True))
-    labels = [tuple(f"{what}{i}" for i in range(max(levels) + 1)) for what, levels in (("corpus", corpus), ("name", name), ("kind", kind))]
+    labels = [
+        tuple(f"{what}{i}" for i in range(max(levels) + 1))
+        for what, levels in (("corpus", corpus), ("name", name), ("kind", kind))
+    ]
     return Factors(labels[0], labels[1], labels[2], corpus, name, kind, name_of_names)
 
 
@@ -52,17 +64,28 @@ def loss_layout(f: Factors, runs: int = 6) -> Layout:
     rng = np.random.default_rng(f.series)
     n, d = (np.broadcast_to(rng.uniform(-3, 0.5, runs), (f.series, runs)) for _ in range(2))
     level = rng.uniform(0.5, 3.0, (f.series, 1))
-    y = np.log(level * (0.5 + 0.5 * (0.4 * np.exp(-0.35 * n) + 0.6 * np.exp(-0.3 * d)))) + 0.01 * rng.standard_normal(n.shape)
+    y = np.log(
+        level * (0.5 + 0.5 * (0.4 * np.exp(-0.35 * n) + 0.6 * np.exp(-0.3 * d)))
+    ) + 0.01 * rng.standard_normal(n.shape)
     seen = np.ones(y.shape, bool)
     seen[0, -1] = False
-    return Layout(jnp.asarray(y), jnp.asarray(seen), Point(*map(jnp.asarray, (n, d, n + d, d - 0.5))), jnp.ones_like(y))
+    return Layout(
+        jnp.asarray(y),
+        jnp.asarray(seen),
+        Point(*map(jnp.asarray, (n, d, n + d, d - 0.5))),
+        jnp.ones_like(y),
+    )
 
 
 def accuracy_layout(f: Factors, runs: int = 7) -> Layout:
     rng = np.random.default_rng(100 + f.series)
     z = rng.uniform(-2, 2, (f.series, runs))
     items = np.broadcast_to(np.array([14042.0, 1838.0, 500.0])[: f.series, None], z.shape)
-    y = 0.25 + 0.7 / (1 + np.exp(1 + 0.8 * z)) + 0.5 * np.sqrt(0.2 / items) * rng.standard_normal(z.shape)
+    y = (
+        0.25
+        + 0.7 / (1 + np.exp(1 + 0.8 * z))
+        + 0.5 * np.sqrt(0.2 / items) * rng.standard_normal(z.shape)
+    )
     seen = np.ones(y.shape, bool)
     seen[1, -1] = False
     return Layout(jnp.asarray(y), jnp.asarray(seen), jnp.asarray(z), jnp.asarray(items))
@@ -70,7 +93,11 @@ def accuracy_layout(f: Factors, runs: int = 7) -> Layout:
 
 def latent(model: SeriesModel, layout: Layout, seed: int) -> dict[str, dict[str, Any]]:
     trace = handlers.trace(handlers.seed(model, jax.random.key(seed))).get_trace(layout)
-    return {name: site for name, site in trace.items() if site["type"] == "sample" and not site["is_observed"]}
+    return {
+        name: site
+        for name, site in trace.items()
+        if site["type"] == "sample" and not site["is_observed"]
+    }
 
 
 LOSS_CASES = {
@@ -87,20 +114,34 @@ LOSS_CASES = {
     "reruns of two kinds": (TWO_KINDS, "compute", {"grouped": True}),
     "reruns, no pooling": (ONE_FACTOR, "compute", {"grouped": True, "pooling": "none"}),
     "Student-t": (ONE_FACTOR, "compute", {"noise": "student_t"}),
-    "Student-t, complete pooling": (ONE_FACTOR, "compute", {"noise": "student_t", "pooling": "complete"}),
+    "Student-t, complete pooling": (
+        ONE_FACTOR,
+        "compute",
+        {"noise": "student_t", "pooling": "complete"},
+    ),
     "one-sided": (ONE_FACTOR, "compute", {"noise": "one_sided"}),
     "noise that widens": (ONE_FACTOR, "compute", {"widening": True}),
     "noise that widens, two kinds": (TWO_KINDS, "chinchilla", {"widening": True}),
     "noise that widens, reruns": (ONE_FACTOR, "compute", {"widening": True, "grouped": True}),
-    "noise that widens, complete pooling": (ONE_FACTOR, "compute", {"widening": True, "pooling": "complete"}),
-    "prior of one's own": (ONE_FACTOR, "compute", {"priors": {"gamma": dist.Gamma(4.0, 20.0), "sd_gamma_corpus": dist.Exponential(5.0)}}),
+    "noise that widens, complete pooling": (
+        ONE_FACTOR,
+        "compute",
+        {"widening": True, "pooling": "complete"},
+    ),
+    "prior of one's own": (
+        ONE_FACTOR,
+        "compute",
+        {"priors": {"gamma": dist.Gamma(4.0, 20.0), "sd_gamma_corpus": dist.Exponential(5.0)}},
+    ),
 }
 
 
 def make_case(case: str) -> tuple[SeriesModel, Layout]:
     if case.startswith("link"):
         link = LINKS[case.split()[1]]
-        return accuracy_model(link, TASKS, priors={"lo": lo_prior(np.array([0.25, 0.5, 0.2]))}), accuracy_layout(TASKS)
+        return accuracy_model(
+            link, TASKS, priors={"lo": lo_prior(np.array([0.25, 0.5, 0.2]))}
+        ), accuracy_layout(TASKS)
     f, law, settings = LOSS_CASES[case]
     layout = loss_layout(f)
     first = np.tile([0, 0, 2, 2, 4, 5], (f.series, 1)) if "grouped" in settings else None
@@ -109,7 +150,9 @@ def make_case(case: str) -> tuple[SeriesModel, Layout]:
 
 
 def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
-    """Any symmetric F, any h: the change of variables must be right whatever the data say, a singular F included."""
+    """Any symmetric F, any h: the change of variables must be right whatever the data say, a
+    singular F included.
+    """
     rng = np.random.default_rng(seed)
     curve, n = parameter_order(model), layout.y.shape[0]
     k = len(curve)
@@ -124,12 +167,17 @@ def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
     noise_root = rng.standard_normal((n, of_noise, of_noise))
     noise_F = noise_root @ noise_root.transpose(0, 2, 1)
     log_scale = rng.normal(-4.5, 0.3, n)
-    noise_h = np.einsum("sij,sj->si", noise_F, np.concatenate([rng.normal(-1, 0.5, (n, of_noise - 1)), log_scale[:, None]], 1))
+    noise_h = np.einsum(
+        "sij,sj->si",
+        noise_F,
+        np.concatenate([rng.normal(-1, 0.5, (n, of_noise - 1)), log_scale[:, None]], 1),
+    )
     figures = (F, h, log_scale, noise_F, noise_h, rng.uniform(0.1, 2, (n, k)), rng.uniform(0, 1, n))
     return Quadratic(*map(jnp.asarray, figures), tangent(model, curve)(at, centre))
 
 
-COORDINATES = [name for name in LOSS_CASES if name not in ("one-sided", "prior of one's own")]  # which change no coordinate's name or number
+# which change no coordinate's name or number
+COORDINATES = [name for name in LOSS_CASES if name not in ("one-sided", "prior of one's own")]
 
 
 @pytest.mark.parametrize("case", [*COORDINATES, "link logistic"])
@@ -143,7 +191,9 @@ def test_coordinates_are_a_change_of_variables_at_the_datas_own_quadratic() -> N
     assert_change_of_variables(model, layout, [quadratic(model)(layout)])
 
 
-def assert_change_of_variables(model: SeriesModel, layout: Layout, quadratics: list[Quadratic]) -> None:
+def assert_change_of_variables(
+    model: SeriesModel, layout: Layout, quadratics: list[Quadratic]
+) -> None:
     space, sites = coordinates(model), latent(model, layout, 0)
 
     def flat(z: jax.Array, q: Quadratic) -> tuple[jax.Array, Any]:
@@ -156,17 +206,25 @@ def assert_change_of_variables(model: SeriesModel, layout: Layout, quadratics: l
         z = jnp.asarray(space.start) + jax.random.normal(jax.random.key(seed), (space.size,))
         jacobian, (mapped, log_det) = look(z, q)
         sign, by_autodiff = np.linalg.slogdet(jacobian)
-        assert {name: v.shape for name, v in mapped.items()} == {name: site["value"].shape for name, site in sites.items()}
+        assert {name: v.shape for name, v in mapped.items()} == {
+            name: site["value"].shape for name, site in sites.items()
+        }
         assert sum(v.size for v in mapped.values()) == space.size
         assert abs(float(sign)) == 1.0
         assert float(log_det) == pytest.approx(float(by_autodiff), abs=1e-8)
 
 
-@pytest.mark.parametrize("case", [*LOSS_CASES, "link logistic", "link exponential", "link asymmetric"])
+@pytest.mark.parametrize(
+    "case", [*LOSS_CASES, "link logistic", "link exponential", "link asymmetric"]
+)
 def test_every_latent_site_lives_on_the_real_line(case: str) -> None:
     model, layout = make_case(case)
     supports = {name: site["fn"].support for name, site in latent(model, layout, 0).items()}
-    assert {name for name, support in supports.items() if support is not constraints.real and support is not constraints.real_vector} == set()
+    assert {
+        name
+        for name, support in supports.items()
+        if support is not constraints.real and support is not constraints.real_vector
+    } == set()
 
 
 @pytest.mark.parametrize("k", [1, 5, 21])
@@ -183,7 +241,9 @@ def test_inverse_cholesky_is_the_factorisations(k: int) -> None:
 def test_inverse_cholesky_has_the_derivative_of_finite_differences(k: int) -> None:
     rng = np.random.default_rng(1)
     root = rng.standard_normal((2, k, k + 3))
-    check_grads(lambda root: inverse_cholesky(root @ root.mT), (jnp.asarray(root),), order=1, rtol=1e-5)
+    check_grads(
+        lambda root: inverse_cholesky(root @ root.mT), (jnp.asarray(root),), order=1, rtol=1e-5
+    )
 
 
 # The densities once more, in SciPy, from the formulas of the docs.
@@ -208,11 +268,15 @@ def own_prior(p: Parameter, x: Array) -> float:
 
 
 def pooled_prior(p: Parameter, s: Sites, factor: str) -> float:
-    """Population, half-normal spread with the Jacobian of its transform, and the series around the population."""
+    """Population, half-normal spread with the Jacobian of its transform, and the series around the
+    population.
+    """
     population, sd = s[f"population_{p.name}"], s[f"sd_{p.name}_{factor}"]
     jacobian = np.log(0.02 * np.log1p(np.exp(sd)) * expit(sd)).sum()
     half_normal = stats.halfnorm(scale=p.pooling).logpdf(spread(sd)).sum()
-    return own_prior(p, population) + float(half_normal + jacobian + stats.norm(population, spread(sd)).logpdf(s[p.name]).sum())
+    return own_prior(p, population) + float(
+        half_normal + jacobian + stats.norm(population, spread(sd)).logpdf(s[p.name]).sum()
+    )
 
 
 def chinchilla_log_density(model: SeriesModel, s: Sites, layout: Layout) -> float:
@@ -222,7 +286,11 @@ def chinchilla_log_density(model: SeriesModel, s: Sites, layout: Layout) -> floa
     loss = L0 * (phi + (1 - phi) * (psi * np.exp(-alpha * n) + (1 - psi) * np.exp(-beta * d)))
     likelihood = np.where(layout.seen, stats.norm(np.log(loss), sigma).logpdf(layout.y), 0.0).sum()
     level, *pooled = model.pooling.parameters
-    return float(likelihood) + own_prior(level, s["L0"]) + sum(pooled_prior(p, s, "corpus") for p in pooled)
+    return (
+        float(likelihood)
+        + own_prior(level, s["L0"])
+        + sum(pooled_prior(p, s, "corpus") for p in pooled)
+    )
 
 
 def logistic_log_density(model: SeriesModel, s: Sites, layout: Layout, chance: Array) -> float:
@@ -238,7 +306,12 @@ def logistic_log_density(model: SeriesModel, s: Sites, layout: Layout, chance: A
     _, hi_, middle_, *pooled = model.pooling.parameters
     at, above = (np.log(q / (1 - q)) for q in (chance, chance + 1.645 * 0.02))
     near_chance = stats.norm(at, (above - at) / 1.645).logpdf(s["lo"]).sum()
-    return float(likelihood + near_chance) + own_prior(hi_, s["hi"]) + own_prior(middle_, s["middle"]) + sum(pooled_prior(p, s, "task") for p in pooled)
+    return (
+        float(likelihood + near_chance)
+        + own_prior(hi_, s["hi"])
+        + own_prior(middle_, s["middle"])
+        + sum(pooled_prior(p, s, "task") for p in pooled)
+    )
 
 
 def prior_draw(model: SeriesModel, layout: Layout, seed: int) -> Sites:
@@ -246,22 +319,31 @@ def prior_draw(model: SeriesModel, layout: Layout, seed: int) -> Sites:
 
 
 def numpyro_log_density(model: SeriesModel, layout: Layout, sites: Sites) -> float:
-    return float(log_density(model, (layout,), {}, {k: jnp.asarray(v) for k, v in sites.items()})[0])
+    return float(
+        log_density(model, (layout,), {}, {k: jnp.asarray(v) for k, v in sites.items()})[0]
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_loss_models_density_is_the_one_in_scipy(seed: int) -> None:
     model, layout = loss_model(LAWS["chinchilla"], ONE_FACTOR), loss_layout(ONE_FACTOR)
     sites = prior_draw(model, layout, seed)
-    assert numpyro_log_density(model, layout, sites) == pytest.approx(chinchilla_log_density(model, sites, layout), rel=1e-8)
+    assert numpyro_log_density(model, layout, sites) == pytest.approx(
+        chinchilla_log_density(model, sites, layout), rel=1e-8
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_accuracy_models_density_is_the_one_in_scipy(seed: int) -> None:
     chance = np.array([0.25, 0.5, 0.2])
-    model, layout = accuracy_model(LINKS["logistic"], TASKS, priors={"lo": lo_prior(chance)}), accuracy_layout(TASKS)
+    model, layout = (
+        accuracy_model(LINKS["logistic"], TASKS, priors={"lo": lo_prior(chance)}),
+        accuracy_layout(TASKS),
+    )
     sites = prior_draw(model, layout, seed)
-    assert numpyro_log_density(model, layout, sites) == pytest.approx(logistic_log_density(model, sites, layout, chance), rel=1e-8)
+    assert numpyro_log_density(model, layout, sites) == pytest.approx(
+        logistic_log_density(model, sites, layout, chance), rel=1e-8
+    )
 
 
 @pytest.mark.parametrize("at", [-3.0, -1.5, 0.2])
@@ -271,15 +353,23 @@ def test_a_prior_of_ones_own_is_on_the_natural_scale(at: float) -> None:
     mine = loss_model(LAWS["compute"], LONE, priors={"gamma": dist.Gamma(4.0, 20.0)})
     sites = {**prior_draw(plain, layout, 0), "gamma": np.array([at])}
     gamma = next(p for p in plain.pooling.parameters if p.name == "gamma")
-    swapped = stats.gamma(4.0, scale=1 / 20).logpdf(math.exp(at)) + at - own_prior(gamma, np.array([at]))
-    assert numpyro_log_density(mine, layout, sites) - numpyro_log_density(plain, layout, sites) == pytest.approx(swapped, rel=1e-8)
+    swapped = (
+        stats.gamma(4.0, scale=1 / 20).logpdf(math.exp(at)) + at - own_prior(gamma, np.array([at]))
+    )
+    assert numpyro_log_density(mine, layout, sites) - numpyro_log_density(
+        plain, layout, sites
+    ) == pytest.approx(swapped, rel=1e-8)
 
 
 @pytest.mark.parametrize("noise", ["normal", "student_t", "one_sided"])
 def test_noise_has_the_density_of_its_formula(noise: str) -> None:
     model = loss_model(LAWS["compute"], LONE, noise=noise)  # type: ignore[arg-type]
     y, mean, sd, tail = np.linspace(-0.3, 0.9, 7), 0.1, 0.2, 5.0
-    wanted = {"normal": stats.norm(mean, sd), "student_t": stats.t(tail, mean, sd), "one_sided": stats.exponnorm(5.0, mean, sd / 5)}[noise]
+    wanted = {
+        "normal": stats.norm(mean, sd),
+        "student_t": stats.t(tail, mean, sd),
+        "one_sided": stats.exponnorm(5.0, mean, sd / 5),
+    }[noise]
     found = model.scatter(jnp.asarray(mean), jnp.asarray(sd), jnp.log(tail))
     np.testing.assert_allclose(found.log_prob(jnp.asarray(y)), wanted.logpdf(y), rtol=1e-8)
     draws = np.asarray(found.sample(jax.random.key(0), (20_000,)))
@@ -287,7 +377,9 @@ def test_noise_has_the_density_of_its_formula(noise: str) -> None:
 
 
 def test_posterior_means_agree_with_importance_sampling() -> None:
-    """One series, law `compute`: NUTS against self-normalised importance sampling of a density written in SciPy, from a Student-t around its mode."""
+    """One series, law `compute`: NUTS against self-normalised importance sampling of a density
+    written in SciPy, from a Student-t around its mode.
+    """
     layout = loss_layout(LONE, runs=9)
     model = loss_model(LAWS["compute"], LONE)
     parameters = model.pooling.parameters
@@ -297,14 +389,21 @@ def test_posterior_means_agree_with_importance_sampling() -> None:
     def log_density(theta: Array) -> Array:
         real = dict(zip((p.name for p in parameters), theta.T, strict=True))
         phi = irreducible(real["phi"])[:, None]
-        mean = real["L0"][:, None] + np.log(phi + (1 - phi) * np.exp(-np.exp(real["gamma"])[:, None] * c))
-        prior = sum(stats.norm(p.prior.base_dist.loc, p.prior.base_dist.scale).logpdf(real[p.name]) for p in parameters)  # type: ignore[attr-defined]
+        mean = real["L0"][:, None] + np.log(
+            phi + (1 - phi) * np.exp(-np.exp(real["gamma"])[:, None] * c)
+        )
+        prior = sum(
+            stats.norm(p.prior.base_dist.loc, p.prior.base_dist.scale).logpdf(real[p.name])
+            for p in parameters
+        )  # type: ignore[attr-defined]
         return prior + stats.norm(mean, np.exp(real["sigma"])[:, None]).logpdf(y).sum(1)
 
     start = np.array([y.mean(), 0.7, np.log(0.2), np.log(0.02)])
     found = optimize.minimize(lambda t: -log_density(t[None])[0], start, method="BFGS")
     mean, cov = found.x, found.hess_inv
-    for round_ in range(4):  # BFGS leaves an inverse Hessian that may be far off: the weighted draws of one proposal make the next
+    # BFGS leaves an inverse Hessian that may be far off: the weighted draws of one proposal make
+    # the next
+    for round_ in range(4):
         proposal = stats.multivariate_t(mean, 1.5 * cov, df=5, seed=round_)
         theta = proposal.rvs(400_000 if round_ == 3 else 50_000)
         log_weight = log_density(theta) - proposal.logpdf(theta)
@@ -318,21 +417,31 @@ def test_posterior_means_agree_with_importance_sampling() -> None:
         draws = sample.sites[p.name][..., 0]
         mcse = float(az.mcse(draws))
         assert abs(draws.mean() - mean[i]) < 4 * math.hypot(mcse, error[i]), p.name
-        assert draws.std() == pytest.approx(np.sqrt(weight @ (theta[:, i] - mean[i]) ** 2), rel=0.12)
+        assert draws.std() == pytest.approx(
+            np.sqrt(weight @ (theta[:, i] - mean[i]) ** 2), rel=0.12
+        )
 
 
 def test_a_program_used_with_two_warm_ups_draws_as_two_programs_would() -> None:
-    """A kernel holds the schedule of its warm-up: one that is shared would adapt by the first one's."""
+    """A kernel holds the schedule of its warm-up: one that is shared would adapt by the first
+    one's.
+    """
     layout = loss_layout(LONE, runs=9)
     model = loss_model(LAWS["compute"], LONE)
     short = Sampler(chains=1, draws=50, warmup=100)
     program = Program(model)
     program(layout, Sampler(chains=1, draws=50, warmup=400))
-    np.testing.assert_array_equal(program(layout, short).sites["L0"], Program(model)(layout, short).sites["L0"])
+    np.testing.assert_array_equal(
+        program(layout, short).sites["L0"], Program(model)(layout, short).sites["L0"]
+    )
 
 
-def test_a_posterior_whose_draws_diverge_is_sampled_again_with_smaller_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps so large that draws diverge, then ones that do not; told in the sample, and only where the share is more than what is tolerated."""
+def test_a_posterior_whose_draws_diverge_is_sampled_again_with_smaller_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Steps so large that draws diverge, then ones that do not; told in the sample, and only where
+    the share is more than what is tolerated.
+    """
     monkeypatch.setattr("bayescale.inference.nuts.TARGET_ACCEPT", (0.1, 0.95))
     layout = loss_layout(LONE, runs=4)
     program = Program(loss_model(LAWS["chinchilla"], LONE))

@@ -1,4 +1,6 @@
-"""Stopping a fit that is under way: Ctrl-C at the terminal, and an error in the caller's own progress function."""
+"""Stopping a fit that is under way: Ctrl-C at the terminal, and an error in the caller's own
+progress function.
+"""
 
 import os
 import pty
@@ -18,7 +20,9 @@ import pytest
 from bayescale.data.datasets import load_dataset
 from bayescale.fits.fit import fit
 
-STARTS, STOPS = 300.0, 30.0  # seconds: the first where the programs are not in the compilation cache yet, the second whatever happens
+# seconds: the first where the programs are not in the compilation cache yet, the second whatever
+# happens
+STARTS, STOPS = 300.0, 30.0
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 UNDER_WAY = re.compile(r"sampling \S+ +[1-9]\d*%")
 
@@ -48,7 +52,11 @@ class Terminal:
     @property
     def messages(self) -> list[str]:
         """Its lines without the progress bar's."""
-        return [line for line in re.split(r"[\r\n]+", self.text) if line.strip() and not line.startswith("sampling")]
+        return [
+            line
+            for line in re.split(r"[\r\n]+", self.text)
+            if line.strip() and not line.startswith("sampling")
+        ]
 
     def close(self) -> None:
         os.close(self._master)
@@ -65,7 +73,9 @@ class Stopped(NamedTuple):
     listing: dict[str, str]
 
 
-def stop_when_under_way(process: subprocess.Popen[str], terminal: Terminal, folder: Path) -> Stopped:
+def stop_when_under_way(
+    process: subprocess.Popen[str], terminal: Terminal, folder: Path
+) -> Stopped:
     deadline = time.monotonic() + STARTS
     while not UNDER_WAY.search(terminal.text):
         assert terminal.read(1.0), f"it ended by itself: {terminal.text}"
@@ -86,11 +96,38 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stopped]:
     """Ctrl-C in the middle of sampling, where an older table is already there and a fit is not."""
     folder, terminal = tmp_path_factory.mktemp("out"), Terminal()
     (folder / "old.csv").write_text("an older table")
-    outputs = ["--csv", str(folder / "old.csv"), "--save", str(folder / "new.fit"), "--plot", str(folder / "new.png")]
-    command = [sys.executable, "-m", "bayescale", "forecast", "--law", "compute", "--chains", "2", "--draws", "30000", *outputs]
+    outputs = [
+        "--csv",
+        str(folder / "old.csv"),
+        "--save",
+        str(folder / "new.fit"),
+        "--plot",
+        str(folder / "new.png"),
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "bayescale",
+        "forecast",
+        "--law",
+        "compute",
+        "--chains",
+        "2",
+        "--draws",
+        "30000",
+        *outputs,
+    ]
     environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
-    mine = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child inherits an ignored Ctrl-C, as of tests that run in the background
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal.slave, text=True, env=environment, start_new_session=True)
+    # a child inherits an ignored Ctrl-C, as of tests that run in the background
+    mine = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=terminal.slave,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
     signal.signal(signal.SIGINT, mine)
     os.close(terminal.slave)
     try:
@@ -135,7 +172,14 @@ class TestProgress:
                 raise error
 
         with pytest.raises(Mine) as caught:
-            fit(load_dataset("ladder2024", tasks=["mmlu"]), law="compute", pooling="none", chains=2, draws=200_000, progress=progress)
+            fit(
+                load_dataset("ladder2024", tasks=["mmlu"]),
+                law="compute",
+                pooling="none",
+                chains=2,
+                draws=200_000,
+                progress=progress,
+            )
         assert caught.value is error
         assert told.count(where) == 1
         assert len(told) < blocks

@@ -1,4 +1,6 @@
-"""The report: every section stands in it, asks nothing of the network, says what is missing, and is legible in a browser where one is installed."""
+"""The report: every section stands in it, asks nothing of the network, says what is missing, and is
+legible in a browser where one is installed.
+"""
 
 import base64
 import json
@@ -54,7 +56,9 @@ def decision(default_fit: Fit, made: Forecast) -> Decision:
     """With evidence on a rerun."""
     asked = {"cost": 1e6, "value": Threshold(3e6, 0.7)}
     rerun = next(t for t in default_fit.ladder.targets("fit") if t.label == "1B-10xC")
-    evidence = value_of_information(default_fit, made.targets, [Candidate([rerun], cost=5e3, name="1B-10xC again")], **asked)
+    evidence = value_of_information(
+        default_fit, made.targets, [Candidate([rerun], cost=5e3, name="1B-10xC again")], **asked
+    )
     return decide(replace(made, status="pass"), **asked, evidence=replace(evidence, status="pass"))
 
 
@@ -62,7 +66,14 @@ def decision(default_fit: Fit, made: Forecast) -> Decision:
 def held() -> Backtest:
     """Of the ladder's C4 losses alone."""
     rows = load_dataset("ladder2024").frame.query("task == 'c4'").drop(columns="accuracy")
-    return backtest(Ladder.from_frame(rows, law="compute"), cuts=[5e19, 3e20], discrepancy="prior", chains=2, draws=60, baselines=False)
+    return backtest(
+        Ladder.from_frame(rows, law="compute"),
+        cuts=[5e19, 3e20],
+        discrepancy="prior",
+        chains=2,
+        draws=60,
+        baselines=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +122,22 @@ def test_what_is_missing_is_said(default_fit: Fit, made: Forecast, written: Repo
     assert not any(s.missing for s in written.sections)
     old = default_fit.losses.copy()
     del old["log_prior"]
-    unknown = {s.title: s.missing for s in all_sections(replace(default_fit, losses=old, members=()), made, None, None)}
+    unknown = {
+        s.title: s.missing
+        for s in all_sections(replace(default_fit, losses=old, members=()), made, None, None)
+    }
     assert "densities of its priors" in unknown["Which priors the forecast leans on"]
 
 
-def test_figures_are_those_of_the_records(written: Report, decision: Decision, held: Backtest) -> None:
+def test_figures_are_those_of_the_records(
+    written: Report, decision: Decision, held: Backtest
+) -> None:
     sections = {s.title: s for s in written.sections}
     assert sections["Verdict"].headline == decision.verdict.upper()
-    assert any("3,000,000 if the mean accuracy of all tasks reaches 70 %" in text for text in sections["Verdict"].texts)
+    assert any(
+        "3,000,000 if the mean accuracy of all tasks reaches 70 %" in text
+        for text in sections["Verdict"].texts
+    )
     at = decision.flips.set_index("what")["at"]["cost, times"]
     assert f"cost times {at:.3g}" in sections["What would change the verdict"].texts[0]
     assert decision.evidence is not None
@@ -126,27 +145,42 @@ def test_figures_are_those_of_the_records(written: Report, decision: Decision, h
     assert [row[0].text for row in shown.rows] == list(decision.evidence.table["candidate"])
     coverage = held.coverage().query("prob == 0.9")
     shown = sections["How such forecasts have held"].tables[0]
-    assert [row[shown.columns.index("coverage")].text for row in shown.rows] == [f"{c:.3g}" for c in coverage["coverage"]]
-    assert f"{100 * coverage['coverage'].iloc[0]:.0f} %" in sections["How such forecasts have held"].pictures[0].alternative
+    assert [row[shown.columns.index("coverage")].text for row in shown.rows] == [
+        f"{c:.3g}" for c in coverage["coverage"]
+    ]
+    assert (
+        f"{100 * coverage['coverage'].iloc[0]:.0f} %"
+        in sections["How such forecasts have held"].pictures[0].alternative
+    )
     assert "threshold" in sections["Forecast"].pictures[0].alternative
 
 
-def test_what_belongs_to_another_ladder_is_refused(default_fit: Fit, made: Forecast, decision: Decision, held: Backtest) -> None:
+def test_what_belongs_to_another_ladder_is_refused(
+    default_fit: Fit, made: Forecast, decision: Decision, held: Backtest
+) -> None:
     other = replace(held, cases=held.cases.assign(run="chess"))
     with pytest.raises(SettingError, match="runs of the ladder"):
         report(default_fit, made, backtest=other)
     with pytest.raises(SettingError, match="targets of the forecast"):
-        report(default_fit, made, decision=replace(decision, options=decision.options.assign(target="chess")))
+        report(
+            default_fit,
+            made,
+            decision=replace(decision, options=decision.options.assign(target="chess")),
+        )
 
 
-def test_a_failed_check_stands_at_the_top(default_fit: Fit, made: Forecast, decision: Decision) -> None:
+def test_a_failed_check_stands_at_the_top(
+    default_fit: Fit, made: Forecast, decision: Decision
+) -> None:
     for of in (None, replace(decision, verdict="undecided", status="fail")):
         first = next(all_sections(default_fit, replace(made, status="fail"), None, of))
         assert any("cannot be relied on" in text for text in first.texts)
 
 
 def test_text_from_a_table_is_no_markup(written: Report) -> None:
-    cells = table("c", pd.DataFrame({"a_b": ["<b>"], "x": [12345.6], "y": [float("nan")], "z": [True]}))
+    cells = table(
+        "c", pd.DataFrame({"a_b": ["<b>"], "x": [12345.6], "y": [float("nan")], "z": [True]})
+    )
     assert cells.columns == ("a b", "x", "y", "z")
     assert [c.text for c in cells.rows[0]] == ["<b>", "12,346", "", "yes"]
     assert "<b>" not in written.html
@@ -159,14 +193,32 @@ def test_saved_whole(written: Report, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here")
-def test_a_browser_shows_it_without_scrolling_sideways(written: Report, tmp_path: Path, width: int) -> None:
+def test_a_browser_shows_it_without_scrolling_sideways(
+    written: Report, tmp_path: Path, width: int
+) -> None:
     """The page is no wider than the window: its title becomes what the browser measured."""
     measure = "<script>document.title = JSON.stringify([document.documentElement.scrollWidth, innerWidth])</script></body>"
     page = tmp_path / "r.html"
-    allowed = written.html.replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'")  # for the measure alone
+    # for the measure alone
+    allowed = written.html.replace(
+        "default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'"
+    )
     page.write_text(allowed.replace("</body>", measure), "utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900"]
-    shown = subprocess.run(["chromium", *options, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--window-size={width},900",
+    ]
+    shown = subprocess.run(
+        ["chromium", *options, "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     title = re.search(r"<title>(.*?)</title>", shown.stdout)
     assert title is not None
     across, window = json.loads(title[1])

@@ -1,4 +1,6 @@
-"""Fit.save and load_fit: what comes back is what went in, a damaged file is refused, and a failed save harms nothing."""
+"""Fit.save and load_fit: what comes back is what went in, a damaged file is refused, and a failed
+save harms nothing.
+"""
 
 import json
 import os
@@ -39,15 +41,27 @@ def pair(gadre_fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> tuple[Fit,
 
 @pytest.fixture(scope="module")
 def short_fit(gadre_fit: Fit) -> Fit:
-    """Ten draws of each chain, and only the groups that forecasts and checks read: its file is small."""
+    """Ten draws of each chain, and only the groups that forecasts and checks read: its file is
+    small.
+    """
 
     def cut(tree: xr.DataTree | None) -> xr.DataTree:
         assert tree is not None
-        short = xr.DataTree.from_dict({f"/{name}": tree[name].to_dataset().isel(draw=slice(10)) for name in ("posterior", "sample_stats")})
+        short = xr.DataTree.from_dict(
+            {
+                f"/{name}": tree[name].to_dataset().isel(draw=slice(10))
+                for name in ("posterior", "sample_stats")
+            }
+        )
         short.attrs = tree.attrs
         return short
 
-    return replace(gadre_fit, losses=cut(gadre_fit.losses), accuracies=cut(gadre_fit.accuracies), sampler=replace(gadre_fit.sampler, draws=10))
+    return replace(
+        gadre_fit,
+        losses=cut(gadre_fit.losses),
+        accuracies=cut(gadre_fit.accuracies),
+        sampler=replace(gadre_fit.sampler, draws=10),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +86,12 @@ class TestRoundTrip:
         assert again.ladder == fitted.ladder
         assert again.law is fitted.law
         assert again.link is fitted.link
-        assert (again.via, again.pooling, again.noise, again.sampler) == (fitted.via, fitted.pooling, fitted.noise, fitted.sampler)
+        assert (again.via, again.pooling, again.noise, again.sampler) == (
+            fitted.via,
+            fitted.pooling,
+            fitted.noise,
+            fitted.sampler,
+        )
 
     def test_diagnostics(self, pair: tuple[Fit, Fit]) -> None:
         fitted, again = pair
@@ -83,23 +102,39 @@ class TestRoundTrip:
         fitted, again = pair
         targets = fitted.ladder.targets()
         assert targets
-        assert forecast(again, targets, seed=5).draws.identical(forecast(fitted, targets, seed=5).draws)
+        assert forecast(again, targets, seed=5).draws.identical(
+            forecast(fitted, targets, seed=5).draws
+        )
 
     def test_a_fit_of_losses_alone(self, short_fit: Fit, tmp_path: Path) -> None:
         again = round_trip(replace(short_fit, link=None, accuracies=None), tmp_path)
         assert again.link is None
         assert again.accuracies is None
 
-    def test_names_that_look_like_numbers_or_like_nothing(self, short_fit: Fit, tmp_path: Path) -> None:
+    def test_names_that_look_like_numbers_or_like_nothing(
+        self, short_fit: Fit, tmp_path: Path
+    ) -> None:
         runs = [f"{i:03d}" for i in range(8)]
-        frame = pd.DataFrame({"run": runs, "params": 1e8, "tokens": 1e9, "task": "null", "corpus": "NA", "loss_name": "1.50", "loss": 3.0})
+        frame = pd.DataFrame(
+            {
+                "run": runs,
+                "params": 1e8,
+                "tokens": 1e9,
+                "task": "null",
+                "corpus": "NA",
+                "loss_name": "1.50",
+                "loss": 3.0,
+            }
+        )
         ladder = Ladder.from_frame(frame)
         again = round_trip(replace(short_fit, ladder=ladder), tmp_path)
         assert list(again.ladder.runs.index) == runs
         assert again.ladder == ladder
 
     def test_a_seed_that_came_from_numpy(self, short_fit: Fit, tmp_path: Path) -> None:
-        again = round_trip(replace(short_fit, sampler=replace(short_fit.sampler, seed=np.int64(7))), tmp_path)  # type: ignore[arg-type]
+        again = round_trip(
+            replace(short_fit, sampler=replace(short_fit.sampler, seed=np.int64(7))), tmp_path
+        )  # type: ignore[arg-type]
         assert again.sampler.seed == 7
 
 
@@ -114,7 +149,9 @@ class TestOwnFunctions:
         assert "load_fit(path, law=...)" in str(caught.value)
 
     def test_a_law_given_is_used(self, short_fit: Fit, tmp_path: Path) -> None:
-        mine = replace(LAWS["gadre"], name="mine", log_ratio=lambda v, x: 2 * LAWS["gadre"].log_ratio(v, x))
+        mine = replace(
+            LAWS["gadre"], name="mine", log_ratio=lambda v, x: 2 * LAWS["gadre"].log_ratio(v, x)
+        )
         fitted = replace(short_fit, law=mine)
         fitted.save(tmp_path / "a.fit")
         again = load_fit(tmp_path / "a.fit", law=mine)
@@ -123,23 +160,36 @@ class TestOwnFunctions:
         assert made.identical(forecast(fitted, FAR).draws)
         assert not made.equals(forecast(short_fit, FAR).draws)
 
-    def test_a_law_of_ones_own_under_a_known_name_is_asked_for_too(self, short_fit: Fit, tmp_path: Path) -> None:
-        replace(short_fit, law=replace(LAWS["gadre"], log_ratio=lambda v, x: -v["eta"] * x.c)).save(tmp_path / "a.fit")
+    def test_a_law_of_ones_own_under_a_known_name_is_asked_for_too(
+        self, short_fit: Fit, tmp_path: Path
+    ) -> None:
+        replace(short_fit, law=replace(LAWS["gadre"], log_ratio=lambda v, x: -v["eta"] * x.c)).save(
+            tmp_path / "a.fit"
+        )
         with pytest.raises(SettingError, match="was your own"):
             load_fit(tmp_path / "a.fit")
 
     def test_a_link_is_asked_for(self, short_fit: Fit, tmp_path: Path) -> None:
         mine = replace(LINKS["exponential"], name="mine")
         replace(short_fit, link=mine).save(tmp_path / "a.fit")
-        with pytest.raises(SettingError, match=r"link 'mine': was your own .*load_fit\(path, link=\.\.\.\)"):
+        with pytest.raises(
+            SettingError, match=r"link 'mine': was your own .*load_fit\(path, link=\.\.\.\)"
+        ):
             load_fit(tmp_path / "a.fit")
         assert load_fit(tmp_path / "a.fit", link=mine).link is mine
 
 
 def _start_of_numbers(content: bytes) -> int:
-    """Where the compressed bytes of the losses begin: 30 bytes of header, a name and an extra field come first."""
+    """Where the compressed bytes of the losses begin: 30 bytes of header, a name and an extra field
+    come first.
+    """
     at = content.index(b"losses.nc") - 30
-    return at + 30 + int.from_bytes(content[at + 26 : at + 28], "little") + int.from_bytes(content[at + 28 : at + 30], "little")
+    return (
+        at
+        + 30
+        + int.from_bytes(content[at + 26 : at + 28], "little")
+        + int.from_bytes(content[at + 28 : at + 30], "little")
+    )
 
 
 def put(content: bytes, at: int, byte: int) -> bytes:
@@ -156,7 +206,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a bit flipped in the middle": lambda b: put(b, len(b) // 2, b[len(b) // 2] ^ 0x01),
     "a block that no compressor writes": lambda b: put(b, _start_of_numbers(b), 0x07),
     "an unknown compression": lambda b: put(b, b.index(b"PK\x01\x02") + 10, 0x63),
-    "marked as encrypted": lambda b: put(b, b.index(b"PK\x01\x02") + 8, b[b.index(b"PK\x01\x02") + 8] | 0x01),
+    "marked as encrypted": lambda b: put(
+        b, b.index(b"PK\x01\x02") + 8, b[b.index(b"PK\x01\x02") + 8] | 0x01
+    ),
 }
 
 
@@ -167,7 +219,10 @@ class TestBadFiles:
         path.write_bytes(damage(saved.read_bytes()))
         with pytest.raises(FileError) as caught:
             load_fit(path)
-        assert f"file {str(path)!r}: must be a whole file that Fit.save wrote; got a damaged or foreign one" in str(caught.value)
+        assert (
+            f"file {str(path)!r}: must be a whole file that Fit.save wrote; got a damaged or foreign one"
+            in str(caught.value)
+        )
         assert "\n" not in str(caught.value)
 
     def test_foreign_archive(self, tmp_path: Path) -> None:
@@ -181,10 +236,18 @@ class TestBadFiles:
         with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
             for name in old.namelist():
                 content = old.read(name)
-                new.writestr(name, json.dumps({**json.loads(content), "format": "bayescale-fit-99"}) if name == "settings.json" else content)
+                new.writestr(
+                    name,
+                    json.dumps({**json.loads(content), "format": "bayescale-fit-99"})
+                    if name == "settings.json"
+                    else content,
+                )
         with pytest.raises(FileError) as caught:
             load_fit(path)
-        assert f"file {str(path)!r}: must have format {FORMAT}; got 'bayescale-fit-99'; load it with the version that wrote it" in str(caught.value)
+        assert (
+            f"file {str(path)!r}: must have format {FORMAT}; got 'bayescale-fit-99'; load it with the version that wrote it"
+            in str(caught.value)
+        )
 
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(FileError, match="must exist; got no such file"):
@@ -196,7 +259,9 @@ class TestBadFiles:
 
 
 class TestSaving:
-    def test_a_failed_save_leaves_the_old_file_as_it_was(self, short_fit: Fit, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_failed_save_leaves_the_old_file_as_it_was(
+        self, short_fit: Fit, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         path = shutil.copy(saved, tmp_path / "a.fit")
         self._fail_at_the_second_tree(monkeypatch)
         with pytest.raises(OSError, match="disk full"):
@@ -204,7 +269,9 @@ class TestSaving:
         assert path.read_bytes() == saved.read_bytes()
         assert [p.name for p in tmp_path.iterdir()] == ["a.fit"]
 
-    def test_a_failed_save_leaves_no_file_where_none_was(self, short_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_failed_save_leaves_no_file_where_none_was(
+        self, short_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self._fail_at_the_second_tree(monkeypatch)
         with pytest.raises(OSError, match="disk full"):
             short_fit.save(tmp_path / "a.fit")
@@ -219,7 +286,9 @@ class TestSaving:
         with pytest.raises(FileError, match="must lie in a folder that exists"):
             short_fit.save(tmp_path / "nowhere" / "a.fit")
 
-    def test_others_may_read_the_file_where_they_may_read_any_new_one(self, saved: Path, tmp_path: Path) -> None:
+    def test_others_may_read_the_file_where_they_may_read_any_new_one(
+        self, saved: Path, tmp_path: Path
+    ) -> None:
         plain = tmp_path / "plain"
         plain.write_text("")
         assert os.stat(saved).st_mode == os.stat(plain).st_mode

@@ -1,4 +1,6 @@
-"""simulate: a seed decides everything, the truth is what the figures were drawn from, and a bad argument is told what is wrong."""
+"""simulate: a seed decides everything, the truth is what the figures were drawn from, and a bad
+argument is told what is wrong.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -16,20 +18,40 @@ type Values = dict[str, np.ndarray]
 PARAMS, TOKENS = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9], [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]
 TARGETS = [(7e9, 1e12), (1.3e10, 4e12)]
 CORPORA, TASKS = ("web", "code"), ("piqa", "mmlu", "arc")
-NEXT_TO_NO_NOISE = {"sigma": dist.LogNormal(np.log(1e-10), 0.1), "noise_ratio": dist.LogNormal(np.log(1e-8), 0.1)}
+NEXT_TO_NO_NOISE = {
+    "sigma": dist.LogNormal(np.log(1e-10), 0.1),
+    "noise_ratio": dist.LogNormal(np.log(1e-8), 0.1),
+}
 
 
 def drawn(**settings: Any) -> Simulation:
-    return simulate(**{"params": PARAMS, "tokens": TOKENS, "targets": TARGETS, "corpora": CORPORA, "tasks": TASKS, **settings})
+    return simulate(
+        **{
+            "params": PARAMS,
+            "tokens": TOKENS,
+            "targets": TARGETS,
+            "corpora": CORPORA,
+            "tasks": TASKS,
+            **settings,
+        }
+    )
 
 
 def grid(ladder: Ladder, column: str) -> np.ndarray:
     """(series, runs), the series being corpus by task, as the truth has them."""
-    return np.stack([ladder.where(corpus=c, task=t).frame[column].to_numpy(float) for c in ladder.corpora for t in ladder.loss_names])
+    return np.stack(
+        [
+            ladder.where(corpus=c, task=t).frame[column].to_numpy(float)
+            for c in ladder.corpora
+            for t in ladder.loss_names
+        ]
+    )
 
 
 def places(ladder: Ladder) -> tuple[np.ndarray, np.ndarray]:
-    """N / N0 and D / D0, N0 and D0 the geometric means over the fitted runs that cost at least a fifth of the dearest."""
+    """N / N0 and D / D0, N0 and D0 the geometric means over the fitted runs that cost at least a
+    fifth of the dearest.
+    """
     runs = ladder.runs
     seen = runs[runs["role"] == "fit"]
     near = seen[seen["params"] * seen["tokens"] >= (seen["params"] * seen["tokens"]).max() / 5]
@@ -38,7 +60,9 @@ def places(ladder: Ladder) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _chinchilla(v: Values, n: np.ndarray, d: np.ndarray) -> np.ndarray:
-    return v["L0"] * (v["phi"] + (1 - v["phi"]) * (v["psi"] * n ** -v["alpha"] + (1 - v["psi"]) * d ** -v["beta"]))
+    return v["L0"] * (
+        v["phi"] + (1 - v["phi"]) * (v["psi"] * n ** -v["alpha"] + (1 - v["psi"]) * d ** -v["beta"])
+    )
 
 
 def _gadre(v: Values, n: np.ndarray, d: np.ndarray) -> np.ndarray:
@@ -66,18 +90,33 @@ def _skaling(v: Values, n: np.ndarray, d: np.ndarray) -> np.ndarray:
 
 def _repeated(v: Values, n: np.ndarray, d: np.ndarray) -> np.ndarray:
     """No data repeated, so only parameters in excess count for less."""
-    enough = np.minimum(n, (v["alpha"] * v["psi"] / (v["beta"] * (1 - v["psi"])) * d ** v["beta"]) ** (1 / v["alpha"]))
-    return _chinchilla(v, enough * (1 + v["r_star_n"] * (1 - np.exp(-(n / enough - 1) / v["r_star_n"]))), d)
+    enough = np.minimum(
+        n,
+        (v["alpha"] * v["psi"] / (v["beta"] * (1 - v["psi"])) * d ** v["beta"]) ** (1 / v["alpha"]),
+    )
+    return _chinchilla(
+        v, enough * (1 + v["r_star_n"] * (1 - np.exp(-(n / enough - 1) / v["r_star_n"]))), d
+    )
 
 
 def _asymmetric(v: Values, z: np.ndarray) -> np.ndarray:
     ratio = v["middle"] * (1 - v["lo"]) / (v["hi"] - v["lo"])
     q = ratio / (1 + ratio**8) ** 0.125
     p = q ** (1 / v["nu"])
-    return v["lo"] + (v["hi"] - v["lo"]) / (1 + (1 - p) / p * np.exp(v["slope"] * (1 - q) / (v["nu"] * (1 - p)) * z)) ** v["nu"]
+    return (
+        v["lo"]
+        + (v["hi"] - v["lo"])
+        / (1 + (1 - p) / p * np.exp(v["slope"] * (1 - q) / (v["nu"] * (1 - p)) * z)) ** v["nu"]
+    )
 
 
-CURVES = {"chinchilla": _chinchilla, "gadre": _gadre, "compute": _compute, "skaling": _skaling, "repeated": _repeated}
+CURVES = {
+    "chinchilla": _chinchilla,
+    "gadre": _gadre,
+    "compute": _compute,
+    "skaling": _skaling,
+    "repeated": _repeated,
+}
 SCORES = {"logistic": _logistic, "exponential": _exponential, "asymmetric": _asymmetric}
 
 
@@ -88,7 +127,9 @@ def columns(truth: Values) -> Values:
 
 
 def standardised(ladder: Ladder) -> np.ndarray:
-    """(L - mean) / sd of each series, mean and sd those of the task's losses over the fitted runs of all corpora."""
+    """(L - mean) / sd of each series, mean and sd those of the task's losses over the fitted runs
+    of all corpora.
+    """
     losses, fitted = grid(ladder, "loss"), ladder.with_role("fit")
     seen = [fitted.where(task=t).frame["loss"] for _ in ladder.corpora for t in ladder.loss_names]
     return (losses - np.array([[s.mean()] for s in seen])) / np.array([[s.std()] for s in seen])
@@ -98,14 +139,19 @@ class TestSeed:
     def test_same_seed_same_ladder_and_truth(self) -> None:
         one, again = drawn(seed=4), drawn(seed=4)
         assert one.ladder == again.ladder
-        for mine, other in ((one.loss_truth, again.loss_truth), (one.accuracy_truth, again.accuracy_truth)):
+        for mine, other in (
+            (one.loss_truth, again.loss_truth),
+            (one.accuracy_truth, again.accuracy_truth),
+        ):
             assert set(mine) == set(other)
             assert all(np.array_equal(mine[name], other[name]) for name in mine)
 
     def test_another_seed_another_ladder_and_truth(self) -> None:
         one, other = drawn(seed=4), drawn(seed=5)
         for column in ("loss", "accuracy"):
-            assert not np.isclose(one.ladder.frame[column], other.ladder.frame[column], rtol=1e-6).any()
+            assert not np.isclose(
+                one.ladder.frame[column], other.ladder.frame[column], rtol=1e-6
+            ).any()
         assert not np.isclose(one.loss_truth["alpha"], other.loss_truth["alpha"]).any()
         assert not np.isclose(one.accuracy_truth["lo"], other.accuracy_truth["lo"]).any()
 
@@ -120,7 +166,10 @@ class TestLadder:
         assert simulation.ladder.corpora == list(CORPORA)
         for corpus in CORPORA:
             runs = simulation.ladder.where(corpus=corpus).runs
-            assert list(zip(runs["params"], runs["tokens"], strict=True)) == [*zip(PARAMS, TOKENS, strict=True), *TARGETS]
+            assert list(zip(runs["params"], runs["tokens"], strict=True)) == [
+                *zip(PARAMS, TOKENS, strict=True),
+                *TARGETS,
+            ]
             assert list(runs["role"]) == ["fit"] * len(PARAMS) + ["target"] * len(TARGETS)
 
     def test_targets_are_ready_to_forecast(self, simulation: Simulation) -> None:
@@ -152,7 +201,10 @@ class TestLadder:
         np.testing.assert_array_equal(alone.ladder.frame["loss"], both.ladder.frame["loss"])
 
     def test_priors_are_the_users(self) -> None:
-        priors = {"alpha": dist.LogNormal(np.log(0.5), 1e-9), "slope": dist.LogNormal(np.log(3.0), 1e-9)}
+        priors = {
+            "alpha": dist.LogNormal(np.log(0.5), 1e-9),
+            "slope": dist.LogNormal(np.log(3.0), 1e-9),
+        }
         simulation = drawn(pooling="none", priors=priors)
         np.testing.assert_allclose(simulation.loss_truth["alpha"], 0.5, rtol=1e-6)
         np.testing.assert_allclose(simulation.accuracy_truth["slope"], 3.0, rtol=1e-6)
@@ -166,14 +218,24 @@ class TestLadder:
 class TestTruth:
     @pytest.mark.parametrize("pooling", ["partial", "none"])
     @pytest.mark.parametrize(("law", "curve"), CURVES.items(), ids=CURVES)
-    def test_law_gives_the_losses(self, law: str, curve: Callable[[Values, np.ndarray, np.ndarray], np.ndarray], pooling: str) -> None:
+    def test_law_gives_the_losses(
+        self, law: str, curve: Callable[[Values, np.ndarray, np.ndarray], np.ndarray], pooling: str
+    ) -> None:
         simulation = drawn(law=law, pooling=pooling, priors=NEXT_TO_NO_NOISE)
-        np.testing.assert_allclose(grid(simulation.ladder, "loss"), curve(columns(simulation.loss_truth), *places(simulation.ladder)), rtol=1e-7)
+        np.testing.assert_allclose(
+            grid(simulation.ladder, "loss"),
+            curve(columns(simulation.loss_truth), *places(simulation.ladder)),
+            rtol=1e-7,
+        )
 
     @pytest.mark.parametrize(("link", "score"), SCORES.items(), ids=SCORES)
-    def test_link_gives_the_accuracies(self, link: str, score: Callable[[Values, np.ndarray], np.ndarray]) -> None:
+    def test_link_gives_the_accuracies(
+        self, link: str, score: Callable[[Values, np.ndarray], np.ndarray]
+    ) -> None:
         simulation = drawn(link=link, priors=NEXT_TO_NO_NOISE)
-        wanted = np.clip(score(columns(simulation.accuracy_truth), standardised(simulation.ladder)), 0, 1)
+        wanted = np.clip(
+            score(columns(simulation.accuracy_truth), standardised(simulation.ladder)), 0, 1
+        )
         np.testing.assert_allclose(grid(simulation.ladder, "accuracy"), wanted, atol=1e-7)
 
 
@@ -183,11 +245,16 @@ class TestNoise:
     SIZES = cast(Sequence[float], list(np.geomspace(1e8, 1e9, 400)))
 
     def many(self, **settings: Any) -> Simulation:
-        return drawn(params=self.SIZES, tokens=[20 * n for n in self.SIZES], targets=(), seed=2, **settings)
+        return drawn(
+            params=self.SIZES, tokens=[20 * n for n in self.SIZES], targets=(), seed=2, **settings
+        )
 
     def residuals(self, simulation: Simulation) -> np.ndarray:
         truth = columns(simulation.loss_truth)
-        return np.log(grid(simulation.ladder, "loss") / _chinchilla(truth, *places(simulation.ladder))) / truth["sigma"]
+        return (
+            np.log(grid(simulation.ladder, "loss") / _chinchilla(truth, *places(simulation.ladder)))
+            / truth["sigma"]
+        )
 
     def test_of_losses_is_normal_with_the_scale_of_the_truth(self) -> None:
         z = self.residuals(self.many(link=None))
@@ -245,17 +312,24 @@ def test_bad_arguments_are_named_in_one_line(settings: dict[str, Any], word: str
 
 
 def test_a_link_of_ones_own_is_used() -> None:
-    constant = Link("constant", "acc = lo", (), lambda v, z: 0.5 + 0 * z, lambda v, centre, scale: {})
+    constant = Link(
+        "constant", "acc = lo", (), lambda v, z: 0.5 + 0 * z, lambda v, centre, scale: {}
+    )
     simulation = drawn(link=constant, priors=NEXT_TO_NO_NOISE)
     np.testing.assert_allclose(simulation.ladder.frame["accuracy"], 0.5, atol=1e-7)
 
 
 class TestDiscrepancy:
-    """Beyond the dearest run law and link err, below it noise widens; the parameters are those of the same seed without."""
+    """Beyond the dearest run law and link err, below it noise widens; the parameters are those of
+    the same seed without.
+    """
 
     def test_a_large_ladder_has_noise_that_widens(self) -> None:
         many = [p for p in (1e7, 1e8, 1e9) for _ in range(4)]
-        runs = {"params": many, "tokens": [p * m for p, m in zip(many, [10, 30, 100, 300] * 3, strict=True)]}
+        runs = {
+            "params": many,
+            "tokens": [p * m for p, m in zip(many, [10, 30, 100, 300] * 3, strict=True)],
+        }
         assert "widening" not in drawn(**runs).loss_truth
         assert drawn(**runs, discrepancy="prior").loss_truth["widening"].shape == (6,)
 
@@ -264,13 +338,19 @@ class TestDiscrepancy:
         true, wrong = drawn(**quiet), drawn(**quiet, discrepancy="prior")
         assert "widening" not in wrong.loss_truth, "six runs cannot tell"
         np.testing.assert_allclose(wrong.loss_truth["alpha"], true.loss_truth["alpha"])
-        log_ratio, runs = np.log(grid(wrong.ladder, "loss") / grid(true.ladder, "loss")), len(PARAMS)
+        log_ratio, runs = (
+            np.log(grid(wrong.ladder, "loss") / grid(true.ladder, "loss")),
+            len(PARAMS),
+        )
         np.testing.assert_allclose(log_ratio[:, :runs], 0.0, atol=1e-8)
         efolds = np.log(np.array([n * d for n, d in TARGETS]) / (PARAMS[-1] * TOKENS[-1]))
         slope = log_ratio[:, runs:] / efolds
         np.testing.assert_allclose(slope[:, 0], slope[:, 1], rtol=1e-6)
         assert 1e-4 < np.abs(slope).max() < 0.05
-        assert np.abs(grid(wrong.ladder, "accuracy") - grid(true.ladder, "accuracy"))[:, runs:].max() > 1e-3
+        assert (
+            np.abs(grid(wrong.ladder, "accuracy") - grid(true.ladder, "accuracy"))[:, runs:].max()
+            > 1e-3
+        )
 
     def test_calibrated_is_no_way_to_draw(self) -> None:
         with pytest.raises(BayescaleError, match="prior or none"):

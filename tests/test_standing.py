@@ -1,4 +1,6 @@
-"""Where to stand: the compute-optimal frontier against its closed form, and what it takes to reach an accuracy."""
+"""Where to stand: the compute-optimal frontier against its closed form, and what it takes to reach
+an accuracy.
+"""
 
 from typing import Any
 
@@ -26,13 +28,19 @@ def fitted() -> Fit:
 
 class TestFrontier:
     def test_is_that_of_the_closed_form(self, fitted: Fit) -> None:
-        """N* = G (C/6)^(beta / (alpha + beta)), G = (alpha A / (beta B))^(1 / (alpha + beta)) (Hoffmann et al. 2022, 2203.15556)."""
+        """N* = G (C/6)^(beta / (alpha + beta)), G = (alpha A / (beta B))^(1 / (alpha + beta))
+        (Hoffmann et al. 2022, 2203.15556).
+        """
         corpus, name = fitted.loss_data.factors.pairs[0]
-        found = frontier(fitted, [1e21, 1e24], loss_name=name, corpus=corpus, multipliers=[20.0, 640.0])
+        found = frontier(
+            fitted, [1e21, 1e24], loss_name=name, corpus=corpus, multipliers=[20.0, 640.0]
+        )
         of = fitted.losses["posterior"].sel(corpus=corpus, loss_name=name)
         alpha, beta, A, B, E = (of[k].to_numpy().ravel() for k in ("alpha", "beta", "A", "B", "E"))
         for budget in (1e21, 1e24):
-            N = (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (budget / 6) ** (beta / (alpha + beta))
+            N = (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (budget / 6) ** (
+                beta / (alpha + beta)
+            )
             D = budget / 6 / N
             rows = found[found["flops"] == budget].set_index("quantity")
             for quantity, draws in (("params", N), ("tokens", D), ("multiplier", D / N)):
@@ -44,11 +52,15 @@ class TestFrontier:
                 n = np.sqrt(budget / 6 / m)
                 lost = (E + A * n**-alpha + B * (m * n) ** -beta) / best - 1
                 row = rows[rows["multiplier"] == m].iloc[0]
-                assert (row["median"], row["upper"]) == pytest.approx((np.median(lost), np.quantile(lost, 0.95)), rel=0.05, abs=1e-5)
+                assert (row["median"], row["upper"]) == pytest.approx(
+                    (np.median(lost), np.quantile(lost, 0.95)), rel=0.05, abs=1e-5
+                )
 
     def test_nothing_is_given_up_at_the_optimum(self, fitted: Fit) -> None:
         corpus, name = fitted.loss_data.factors.pairs[0]
-        found = frontier(fitted, 1e22, loss_name=name, corpus=corpus).query("quantity == 'loss given up'")
+        found = frontier(fitted, 1e22, loss_name=name, corpus=corpus).query(
+            "quantity == 'loss given up'"
+        )
         assert (found["lower"] >= 0).all()
         np.testing.assert_allclose(found["extrapolation_factor"], 1e22 / (6 * 1.6e9 * 1e11))
 
@@ -62,7 +74,9 @@ class TestFrontier:
             ({"budgets": 1e22, "prob": 2.0}, SettingError, "prob"),
         ],
     )
-    def test_bad_input_is_told(self, fitted: Fit, asked: dict[str, Any], error: type[Exception], said: str) -> None:
+    def test_bad_input_is_told(
+        self, fitted: Fit, asked: dict[str, Any], error: type[Exception], said: str
+    ) -> None:
         with pytest.raises(error, match=said):
             frontier(fitted, **asked)
 
@@ -76,7 +90,11 @@ class TestRequired:
         assert found.flops is not None
         assert found.params is not None
         assert found.tokens == pytest.approx(20 * found.params)
-        again = forecast(fitted, Target(found.params, 20 * found.params), seed=1).draws["accuracy"].sel(task=task)
+        again = (
+            forecast(fitted, Target(found.params, 20 * found.params), seed=1)
+            .draws["accuracy"]
+            .sel(task=task)
+        )
         assert float((again >= wanted).mean()) == pytest.approx(0.7, abs=0.06)
 
     def test_more_is_needed_for_more_and_for_more_certainty(self, fitted: Fit) -> None:
@@ -92,8 +110,12 @@ class TestRequired:
         assert (found.flops, found.params, found.tokens) == (None, None, None)
         assert "not within the range that this ladder can speak for" in repr(found)
 
-    def test_a_size_far_from_the_ladders_is_answered_only_where_its_multiplier_is_near(self, fitted: Fit) -> None:
-        """At 100 times the largest size little compute means almost no tokens: the ladder does not speak for that."""
+    def test_a_size_far_from_the_ladders_is_answered_only_where_its_multiplier_is_near(
+        self, fitted: Fit
+    ) -> None:
+        """At 100 times the largest size little compute means almost no tokens: the ladder does not
+        speak for that.
+        """
         found = required(fitted, fitted.ladder.tasks[0], 0.27, 0.5, params=1.6e11)
         near = found.table["tokens"] / found.table["params"]
         assert not found.table.loc[near < 0.1, "spoken_for"].any()
@@ -102,10 +124,15 @@ class TestRequired:
         assert nowhere.flops is None
         assert "no D / N is near its own" in nowhere.answer
 
-    def test_what_the_ladder_does_not_speak_for_is_named(self, fitted: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_the_ladder_does_not_speak_for_is_named(
+        self, fitted: Fit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         judged = fitted.verdicts().assign(verdict="no trend")
         monkeypatch.setattr(Fit, "verdicts", lambda _: judged)
-        assert "the ladder does not speak for" in required(fitted, fitted.ladder.tasks[0], 0.5, 0.5).answer
+        assert (
+            "the ladder does not speak for"
+            in required(fitted, fitted.ladder.tasks[0], 0.5, 0.5).answer
+        )
 
     @pytest.mark.parametrize(
         ("asked", "said"),

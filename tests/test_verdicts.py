@@ -26,7 +26,8 @@ def ladder(seed: int) -> Ladder:
     """Tasks of each kind on 16 runs: 2000 questions, so that a score scatters by about 0.01."""
     rng = np.random.default_rng(seed)
     scatter = 0.01 * rng.standard_normal((5, RUNS))
-    own = np.exp(0.3 * rng.standard_normal(RUNS))  # a loss of the task's own that has nothing to do with the runs
+    # a loss of the task's own that has nothing to do with the runs
+    own = np.exp(0.3 * rng.standard_normal(RUNS))
     scores = {
         "steep": 0.25 + 0.5 * RISE + scatter[0],
         "faint": 0.25 + 0.05 * RISE + scatter[1],
@@ -35,12 +36,25 @@ def ladder(seed: int) -> Ladder:
         "elsewhere": 0.25 + 0.5 * RISE + scatter[4],
     }
     rows = [
-        {"run": f"r{i}", "params": SIZE[i], "tokens": TOKENS[i], "task": task, "accuracy": np.clip(accuracy[i], 0, 1)}
-        | ({"loss": own[i], "loss_name": "elsewhere"} if task == "elsewhere" else {"loss": LOSS[i], "loss_name": "c4"})
+        {
+            "run": f"r{i}",
+            "params": SIZE[i],
+            "tokens": TOKENS[i],
+            "task": task,
+            "accuracy": np.clip(accuracy[i], 0, 1),
+        }
+        | (
+            {"loss": own[i], "loss_name": "elsewhere"}
+            if task == "elsewhere"
+            else {"loss": LOSS[i], "loss_name": "c4"}
+        )
         for task, accuracy in scores.items()
         for i in range(RUNS)
     ]
-    return Ladder.from_frame(pd.DataFrame(rows), tasks=pd.DataFrame({"task": list(scores), "chance": 0.25, "items": 2000}))
+    return Ladder.from_frame(
+        pd.DataFrame(rows),
+        tasks=pd.DataFrame({"task": list(scores), "chance": 0.25, "items": 2000}),
+    )
 
 
 @cache
@@ -55,7 +69,8 @@ def judged(seed: int) -> pd.DataFrame:
     ("task", "allowed", "least"),
     [
         ("steep", {"predictable"}, 1.0),
-        ("faint", {"weak", "predictable"}, 0.7),  # it does rise, by 3 standard deviations of a score: more often than not the runs show it
+        # it does rise, by 3 standard deviations of a score: more often than not the runs show it
+        ("faint", {"weak", "predictable"}, 0.7),
         ("flat", {"no trend"}, 0.9),
         ("falling", {"inverse"}, 1.0),
         ("elsewhere", {"not through this loss"}, 0.9),
@@ -75,8 +90,12 @@ def test_figures_are_spearmans_with_fishers_interval() -> None:
     accuracy = one.frame.query("task == 'faint'")["accuracy"].to_numpy()
     rho = stats.spearmanr(accuracy, -LOSS)[0]
     assert frame.loc["faint", "rho"] == pytest.approx(rho)
-    assert frame.loc["faint", "rho_lower"] == pytest.approx(np.tanh(np.arctanh(rho) - 1.645 * np.sqrt(1.06 / 13)))
-    assert frame.loc["faint", "rho_compute"] == pytest.approx(stats.spearmanr(accuracy, SIZE * TOKENS)[0])
+    assert frame.loc["faint", "rho_lower"] == pytest.approx(
+        np.tanh(np.arctanh(rho) - 1.645 * np.sqrt(1.06 / 13))
+    )
+    assert frame.loc["faint", "rho_compute"] == pytest.approx(
+        stats.spearmanr(accuracy, SIZE * TOKENS)[0]
+    )
     assert (frame["runs"] == RUNS).all()
 
 

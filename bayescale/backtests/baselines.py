@@ -1,4 +1,6 @@
-"""What a forecast has to beat on the same split: the papers' point fits with a residual bootstrap, and the largest run as it stands."""
+"""What a forecast has to beat on the same split: the papers' point fits with a residual bootstrap,
+and the largest run as it stands.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,12 @@ RESAMPLED = 100
 type Draws = dict[tuple[str, str, str], np.ndarray]
 
 
-def largest_run(losses: LossData, accuracies: AccuracyData | None, targets: Sequence[Target], corpora: Sequence[str]) -> Draws:
+def largest_run(
+    losses: LossData,
+    accuracies: AccuracyData | None,
+    targets: Sequence[Target],
+    corpora: Sequence[str],
+) -> Draws:
     """The figure of each series' dearest run, one draw a (quantity, target, name)."""
     found: Draws = {}
     for quantity, data in (("loss", losses), ("accuracy", accuracies)):
@@ -28,24 +35,40 @@ def largest_run(losses: LossData, accuracies: AccuracyData | None, targets: Sequ
         y = np.exp(data.layout.y) if quantity == "loss" else np.asarray(data.layout.y)
         for corpus, name, seen, values, flops in _series(data, y):
             last = values[seen][np.argmax(flops[seen])]
-            found |= {(quantity, t.label, name): np.array([last]) for t, c in zip(targets, corpora, strict=True) if c == corpus}
+            found |= {
+                (quantity, t.label, name): np.array([last])
+                for t, c in zip(targets, corpora, strict=True)
+                if c == corpus
+            }
     return found
 
 
 def point_fits(
-    law: str, losses: LossData, accuracies: AccuracyData | None, targets: Sequence[Target], corpora: Sequence[str], rng: np.random.Generator
+    law: str,
+    losses: LossData,
+    accuracies: AccuracyData | None,
+    targets: Sequence[Target],
+    corpora: Sequence[str],
+    rng: np.random.Generator,
 ) -> tuple[Draws, list[str]]:
-    """Each series by itself, as the papers fit it, with the residuals drawn anew; and the series whose fit did not converge.
+    """Each series by itself, as the papers fit it, with the residuals drawn anew; and the series
+    whose fit did not converge.
 
-    The loss by Gadre et al.'s law where `law` is ``gadre``, by compute alone where it is ``compute``, else by Bhagia et al.'s first step; the accuracy
-    by the same paper's link, at the losses of the same draw.
+    The loss by Gadre et al.'s law where `law` is ``gadre``, by compute alone where it is
+    ``compute``, else by Bhagia et al.'s first step; the accuracy by the same paper's link, at the
+    losses of the same draw.
     """
     found: Draws = {}
     failed: list[str] = []
     for s, (corpus, name, seen, _, _) in enumerate(_series(losses, np.asarray(losses.layout.y))):
         mine = [t for t, c in zip(targets, corpora, strict=True) if c == corpus]
-        runs = pd.DataFrame({k: getattr(losses, k)[s][seen] for k in ("params", "tokens", "flops")} | {"loss": np.exp(losses.layout.y[s])[seen]})
-        ahead = pd.DataFrame({"params": [t.params for t in mine], "tokens": [t.tokens for t in mine]})
+        runs = pd.DataFrame(
+            {k: getattr(losses, k)[s][seen] for k in ("params", "tokens", "flops")}
+            | {"loss": np.exp(losses.layout.y[s])[seen]}
+        )
+        ahead = pd.DataFrame(
+            {"params": [t.params for t in mine], "tokens": [t.tokens for t in mine]}
+        )
         ahead["flops"] = [compute_of(t, losses.compute_is_measured) for t in mine]
         problem, at = _loss_problem(law, runs, ahead)
         try:
@@ -63,21 +86,37 @@ def _loss_problem(law: str, runs: pd.DataFrame, ahead: pd.DataFrame) -> tuple[Pr
     columns = {k: runs[k].to_numpy() for k in runs}
     N, D, C = (ahead[k].to_numpy() for k in ("params", "tokens", "flops"))
     if law == "gadre":
-        return gadre_loss(columns["params"], columns["tokens"] / columns["params"], columns["loss"]), (N, D / N)
+        return gadre_loss(
+            columns["params"], columns["tokens"] / columns["params"], columns["loss"]
+        ), (N, D / N)
     if law == "compute":
         return ladder_compute(columns["flops"], columns["loss"]), C
     return ladder_loss(columns["params"], columns["tokens"], columns["loss"]), (N, D)
 
 
 def _point_links(
-    law: str, data: AccuracyData, targets: Sequence[Target], corpora: Sequence[str], rng: np.random.Generator, found: Draws, failed: list[str]
+    law: str,
+    data: AccuracyData,
+    targets: Sequence[Target],
+    corpora: Sequence[str],
+    rng: np.random.Generator,
+    found: Draws,
+    failed: list[str],
 ) -> None:
     for s, (corpus, name, seen, values, _) in enumerate(_series(data, np.asarray(data.layout.y))):
-        mine = [t for t, c in zip(targets, corpora, strict=True) if c == corpus and ("loss", t.label, data.via[s]) in found]
+        mine = [
+            t
+            for t, c in zip(targets, corpora, strict=True)
+            if c == corpus and ("loss", t.label, data.via[s]) in found
+        ]
         if not mine:
             continue
         loss, accuracy = data.through[s][seen], values[seen]
-        problem = gadre_error(loss, 1 - accuracy) if law == "gadre" else ladder_link(loss, accuracy, float(data.chance[s]))
+        problem = (
+            gadre_error(loss, 1 - accuracy)
+            if law == "gadre"
+            else ladder_link(loss, accuracy, float(data.chance[s]))
+        )
         at = np.stack([found["loss", t.label, data.via[s]] for t in mine], 1)
         try:
             drawn = bootstrap(solve(problem), at, RESAMPLED, rng)
@@ -85,11 +124,17 @@ def _point_links(
             failed.append(f"{corpus}: {name}")
             continue
         for i, t in enumerate(mine):
-            found["accuracy", t.label, name] = np.clip(1 - drawn[:, i] if law == "gadre" else drawn[:, i], 0.0, 1.0)
+            found["accuracy", t.label, name] = np.clip(
+                1 - drawn[:, i] if law == "gadre" else drawn[:, i], 0.0, 1.0
+            )
 
 
-def _series(data: LossData | AccuracyData, y: np.ndarray) -> list[tuple[str, str, np.ndarray, np.ndarray, np.ndarray]]:
+def _series(
+    data: LossData | AccuracyData, y: np.ndarray
+) -> list[tuple[str, str, np.ndarray, np.ndarray, np.ndarray]]:
     """Corpus, name, seen cells, figures and compute of each series."""
     f = data.factors
     seen = np.asarray(data.layout.seen)
-    return [(corpus, name, seen[s], y[s], data.flops[s]) for s, (corpus, name) in enumerate(f.pairs)]
+    return [
+        (corpus, name, seen[s], y[s], data.flops[s]) for s, (corpus, name) in enumerate(f.pairs)
+    ]

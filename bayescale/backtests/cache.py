@@ -1,4 +1,6 @@
-"""The finished parts of a long backtest, kept in the user's cache folder until all of it is done."""
+"""The finished parts of a long backtest, kept in the user's cache folder until all of it is
+done.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,32 @@ from bayescale.models.links import LINKS
 
 
 class Keep:
-    """Cases and folds of each (model, cut), by ladder, settings and version; a law, a link or a prior of the user's own has no name to keep them under."""
+    """Cases and folds of each (model, cut), by ladder, settings and version; a law, a link or a
+    prior of the user's own has no name to keep them under.
+    """
 
-    def __init__(self, ladder: Ladder, settings: Settings, sampler: Sampler, by: str, baselines: bool) -> None:
-        own = LAWS.get(settings.law.name) is not settings.law or LINKS.get(settings.link.name) is not settings.link or settings.priors
-        asked = [settings.law.name, settings.link.name, settings.via, settings.pooling, settings.discrepancy, settings.noise, by, baselines, asdict(sampler)]
-        key = hashlib.sha256(json.dumps([version("bayescale"), ladder.digest(), *asked]).encode()).hexdigest()
+    def __init__(
+        self, ladder: Ladder, settings: Settings, sampler: Sampler, by: str, baselines: bool
+    ) -> None:
+        own = (
+            LAWS.get(settings.law.name) is not settings.law
+            or LINKS.get(settings.link.name) is not settings.link
+            or settings.priors
+        )
+        asked = [
+            settings.law.name,
+            settings.link.name,
+            settings.via,
+            settings.pooling,
+            settings.discrepancy,
+            settings.noise,
+            by,
+            baselines,
+            asdict(sampler),
+        ]
+        key = hashlib.sha256(
+            json.dumps([version("bayescale"), ladder.digest(), *asked]).encode()
+        ).hexdigest()
         self._folder = None if own else cache_folder().parent / "backtests" / key[:32]
 
     def load(self, model: str, cut: float) -> tuple[pd.DataFrame, pd.DataFrame] | None:
@@ -33,7 +55,12 @@ class Keep:
         paths = self._paths(model, cut)
         if paths is None or not all(path.exists() for path in paths):
             return None
-        cases, folds = (pd.read_csv(path, keep_default_na=False, na_values=["nan"], dtype=dict.fromkeys(TEXT, str)) for path in paths)
+        cases, folds = (
+            pd.read_csv(
+                path, keep_default_na=False, na_values=["nan"], dtype=dict.fromkeys(TEXT, str)
+            )
+            for path in paths
+        )
         return cases, folds
 
     def save(self, model: str, cut: float, cases: pd.DataFrame, folds: pd.DataFrame) -> None:

@@ -1,4 +1,6 @@
-"""python -m bayescale: thin commands over the library. Exit status 0; 1 where the sampler's checks fail; 2 on bad input."""
+"""python -m bayescale: thin commands over the library. Exit status 0; 1 where the sampler's checks
+fail; 2 on bad input.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,20 @@ from bayescale.data.names import visible
 from bayescale.errors import BayescaleError
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Bayesian scaling laws: from a ladder of small runs to a large one."
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Bayesian scaling laws: from a ladder of small runs to a large one.",
 )
-for command in (data.datasets, data.check, forecasts.forecast, backtests.backtest, decisions.decide, reports.report, reproductions.reproduce):
+for command in (
+    data.datasets,
+    data.check,
+    forecasts.forecast,
+    backtests.backtest,
+    decisions.decide,
+    reports.report,
+    reproductions.reproduce,
+):
     app.command()(command)
 INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
 
@@ -47,5 +60,9 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Bayesian scaling laws: from a ladder of small runs to a large one."""

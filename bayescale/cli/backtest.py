@@ -25,28 +25,50 @@ def backtest(
     runs: options.RunTable = None,
     dataset: options.Dataset = "ladder2024",
     tasks: options.TaskTable = None,
-    by: Annotated[str, typer.Option(help="What the cuts are of: flops, params or tokens.")] = "flops",
-    cuts: Annotated[str | None, typer.Option(help="Cuts, with commas; without it, up to 8 from 8 runs of every series upwards.")] = None,
+    by: Annotated[
+        str, typer.Option(help="What the cuts are of: flops, params or tokens.")
+    ] = "flops",
+    cuts: Annotated[
+        str | None,
+        typer.Option(
+            help="Cuts, with commas; without it, up to 8 from 8 runs of every series upwards."
+        ),
+    ] = None,
     law: options.LawName = None,
     link: options.LinkName = None,
     via: options.Via = AUTO,
     pooling: options.PoolingName = "partial",
     discrepancy: options.DiscrepancyName = "calibrated",
-    baselines: Annotated[bool, typer.Option(help="Forecast the same splits by the baselines too.")] = True,
+    baselines: Annotated[
+        bool, typer.Option(help="Forecast the same splits by the baselines too.")
+    ] = True,
     seed: options.Seed = 0,
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
     as_json: options.AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="Write every case to this file.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw how the intervals held to this file (.png, .svg or .pdf).")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw how the intervals held to this file (.png, .svg or .pdf)."),
+    ] = None,
 ) -> None:
-    """Fit the cheap runs, forecast the dear ones, again and again: coverage, and scores beside the baselines'. Interrupted, it resumes where it was."""
+    """Fit the cheap runs, forecast the dear ones, again and again: coverage, and scores beside the
+    baselines'. Interrupted, it resumes where it was.
+    """
     options.check_outputs(plot, csv)
     ladder = options.read(runs, tasks, dataset)
     chosen = None if cuts is None else _numbers(cuts)
     setup(chains)
-    settings: dict[str, Any] = {"law": law, "link": link, "via": options.chosen_via(via), "pooling": pooling, "discrepancy": discrepancy}
-    with Progress(console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
+    settings: dict[str, Any] = {
+        "law": law,
+        "link": link,
+        "via": options.chosen_via(via),
+        "pooling": pooling,
+        "discrepancy": discrepancy,
+    }
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()
+    ) as bar:
         task = bar.add_task("", total=1.0)
         made = make_backtest(
             ladder,
@@ -75,21 +97,41 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
-        raise SettingError("--cuts", rule="must be numbers with commas", got=repr(text), way_out="such as 1e20,1e21") from None
+        raise SettingError(
+            "--cuts",
+            rule="must be numbers with commas",
+            got=repr(text),
+            way_out="such as 1e20,1e21",
+        ) from None
 
 
 def backtest_json(made: Backtest) -> dict[str, Any]:
     """The JSON of `backtest --json`: status, coverage, scores, folds and every case."""
-    tables = {"coverage": made.coverage(), "scores": made.scores(), "folds": made.folds, "cases": made.cases}
-    return {"by": made.by, "status": made.status, **{name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}}
+    tables = {
+        "coverage": made.coverage(),
+        "scores": made.scores(),
+        "folds": made.folds,
+        "cases": made.cases,
+    }
+    return {
+        "by": made.by,
+        "status": made.status,
+        **{name: json.loads(table.to_json(orient="records")) for name, table in tables.items()},
+    }
 
 
 def print_backtest(console: Console, made: Backtest, seconds: float) -> None:
     """Scores, coverage of the model asked for, and the fits whose checks failed."""
     say(console, f"{made!r}")
-    say(console, "scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9")
+    say(
+        console,
+        "scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9",
+    )
     print_frame(console, made.scores())
-    say(console, "coverage by extrapolation factor, with the 90 % interval of a bootstrap over the cuts, whose number is in column clusters")
+    say(
+        console,
+        "coverage by extrapolation factor, with the 90 % interval of a bootstrap over the cuts, whose number is in column clusters",
+    )
     print_frame(console, made.coverage())
     failed = made.folds[made.folds["failed"] != ""]
     if len(failed):
@@ -99,7 +141,9 @@ def print_backtest(console: Console, made: Backtest, seconds: float) -> None:
 
 
 def draw_backtest(made: Backtest, path: Path) -> None:
-    """Three pictures side by side: errors by extrapolation factor, calibration, intervals against what came out."""
+    """Three pictures side by side: errors by extrapolation factor, calibration, intervals against
+    what came out.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -108,7 +152,9 @@ def draw_backtest(made: Backtest, path: Path) -> None:
     from bayescale.plots import plot_calibration, plot_error, plot_truth
 
     quantities = [q for q in ("accuracy", "loss") if (made.cases["quantity"] == q).any()]
-    figure, axes = plt.subplots(len(quantities), 3, figsize=(15, 4.6 * len(quantities)), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(
+        len(quantities), 3, figsize=(15, 4.6 * len(quantities)), layout="constrained", squeeze=False
+    )
     for row, quantity in zip(axes, quantities, strict=True):
         plot_error(made, quantity=quantity, ax=row[0])
         plot_calibration(made, quantity=quantity, ax=row[1])

@@ -18,7 +18,20 @@ def datasets(as_json: options.AsJson = False) -> None:
     """List the embedded data sets."""
     ladders = [load_dataset(name) for name in bayescale.DATASETS]
     if as_json:
-        print(json.dumps([{"name": x.name, "runs": len(x.runs), "corpora": x.corpora, "tasks": x.tasks, "source": x.source} for x in ladders]))
+        print(
+            json.dumps(
+                [
+                    {
+                        "name": x.name,
+                        "runs": len(x.runs),
+                        "corpora": x.corpora,
+                        "tasks": x.tasks,
+                        "source": x.source,
+                    }
+                    for x in ladders
+                ]
+            )
+        )
         return
     for x in ladders:
         print(f"{x!r}\n    {x.source}")

@@ -1,4 +1,6 @@
-"""What the commands share: their options, how a ladder and its targets are read from them, and what the process has cost."""
+"""What the commands share: their options, how a ladder and its targets are read from them, and what
+the process has cost.
+"""
 
 from __future__ import annotations
 
@@ -30,28 +32,53 @@ from bayescale.models.links import LINKS
 from bayescale.runtime import setup
 
 OWN = "own"
-_STARTED = time.perf_counter() - time.process_time()  # seconds before this file was loaded are the processor's: a shell may have had the process before
+# seconds before this file was loaded are the processor's: a shell may have had the process before
+_STARTED = time.perf_counter() - time.process_time()
 RunTable = Annotated[Path | None, typer.Argument(help="Run table, CSV; without one, --dataset.")]
 Dataset = Annotated[str, typer.Option(help="Embedded data set: ladder2024 or gadre2024.")]
 TaskTable = Annotated[Path | None, typer.Option(help="Task table, CSV: task, chance, items.")]
-LawName = Annotated[str | None, typer.Option(help=f"One of {', '.join(LAWS)}; to forecast also auto, a mixture of four.")]
+LawName = Annotated[
+    str | None,
+    typer.Option(help=f"One of {', '.join(LAWS)}; to forecast also auto, a mixture of four."),
+]
 LinkName = Annotated[str | None, typer.Option(help=f"One of {', '.join(LINKS)}.")]
-Via = Annotated[str, typer.Option(help="Loss that every task is linked through; own: each task's own; auto: both, weighed by their past.")]
+Via = Annotated[
+    str,
+    typer.Option(
+        help="Loss that every task is linked through; own: each task's own; auto: both, weighed by their past."
+    ),
+]
 PoolingName = Annotated[str, typer.Option(help="partial, none or complete.")]
-DiscrepancyName = Annotated[str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")]
+DiscrepancyName = Annotated[
+    str, typer.Option(help="What intervals allow for beyond the ladder: calibrated, prior or none.")
+]
 Params = Annotated[float | None, typer.Option(help="Parameters of the target.")]
 Tokens = Annotated[float | None, typer.Option(help="Training tokens of the target.")]
-Flops = Annotated[float | None, typer.Option(help="Training compute of the target, measured as the ladder's is.")]
-Corpus = Annotated[str | None, typer.Option(help="Corpus of the target; without --params, only the targets of that corpus.")]
-TargetNames = Annotated[str | None, typer.Option(help="Runs of the table to forecast: roles (target, link, held_out) or run names, with commas.")]
+Flops = Annotated[
+    float | None, typer.Option(help="Training compute of the target, measured as the ladder's is.")
+]
+Corpus = Annotated[
+    str | None,
+    typer.Option(help="Corpus of the target; without --params, only the targets of that corpus."),
+]
+TargetNames = Annotated[
+    str | None,
+    typer.Option(
+        help="Runs of the table to forecast: roles (target, link, held_out) or run names, with commas."
+    ),
+]
 Draws = Annotated[int, typer.Option(help="Draws kept of each chain.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Chains = Annotated[int, typer.Option(help="Chains of the sampler.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def fit_shown(ladder: Ladder, *, hidden: bool, chains: int, via: str = AUTO, **settings: Any) -> Fit:
-    """The fit, with a progress bar on stderr over both of its steps where somebody watches; `via` as the option has it."""
+def fit_shown(
+    ladder: Ladder, *, hidden: bool, chains: int, via: str = AUTO, **settings: Any
+) -> Fit:
+    """The fit, with a progress bar on stderr over both of its steps where somebody watches; `via`
+    as the option has it.
+    """
     setup(chains)
     with bar(hidden=hidden) as shown:
         task = shown.add_task("sampling", total=2.0)
@@ -66,7 +93,9 @@ def fit_shown(ladder: Ladder, *, hidden: bool, chains: int, via: str = AUTO, **s
 
 def bar(*, hidden: bool) -> Progress:
     """On stderr, where somebody watches."""
-    return Progress(console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty())
+    return Progress(
+        console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()
+    )
 
 
 def chosen_via(via: str) -> str | None:
@@ -77,7 +106,12 @@ def chosen_via(via: str) -> str | None:
 def read(runs: Path | None, tasks: Path | None, dataset: str) -> Ladder:
     """The run table, or the embedded data set where there is none."""
     if runs is None and tasks is not None:
-        raise SettingError("--tasks", rule="describes the tasks of a run table", got="no run table", way_out="name the run table too, or leave --tasks out")
+        raise SettingError(
+            "--tasks",
+            rule="describes the tasks of a run table",
+            got="no run table",
+            way_out="name the run table too, or leave --tasks out",
+        )
     return load_dataset(dataset) if runs is None else read_table(runs, tasks)
 
 
@@ -100,33 +134,83 @@ def check_outputs(plot: Path | None, *others: Path | None) -> None:
         tables.check_picture(plot)
 
 
-def choose_targets(ladder: Ladder, asked: str | None, params: float | None, tokens: float | None, flops: float | None, corpus: str | None) -> list[Target]:
-    """The target that --params and --tokens describe, or those of the table that --targets names, the role target where nothing does."""
+def choose_targets(
+    ladder: Ladder,
+    asked: str | None,
+    params: float | None,
+    tokens: float | None,
+    flops: float | None,
+    corpus: str | None,
+) -> list[Target]:
+    """The target that --params and --tokens describe, or those of the table that --targets names,
+    the role target where nothing does.
+    """
     if corpus is not None and corpus not in ladder.corpora:
-        raise DataError("--corpus", rule="must be a corpus of the ladder", got=repr(corpus), way_out=f"use one of {', '.join(ladder.corpora)}")
+        raise DataError(
+            "--corpus",
+            rule="must be a corpus of the ladder",
+            got=repr(corpus),
+            way_out=f"use one of {', '.join(ladder.corpora)}",
+        )
     if params is not None or tokens is not None:
         if params is None or tokens is None:
-            raise SettingError("the target", rule="needs both --params and --tokens", got="one of them", way_out="give the other")
+            raise SettingError(
+                "the target",
+                rule="needs both --params and --tokens",
+                got="one of them",
+                way_out="give the other",
+            )
         if corpus is None and len(ladder.corpora) > 1:
-            raise DataError("--corpus", rule="must say which corpus the target is trained on", got="none", way_out=f"use one of {', '.join(ladder.corpora)}")
+            raise DataError(
+                "--corpus",
+                rule="must say which corpus the target is trained on",
+                got="none",
+                way_out=f"use one of {', '.join(ladder.corpora)}",
+            )
         if asked is not None:
-            raise SettingError("--targets", rule="names runs of the table, --params and --tokens another", got="both", way_out="give one or the other")
+            raise SettingError(
+                "--targets",
+                rule="names runs of the table, --params and --tokens another",
+                got="both",
+                way_out="give one or the other",
+            )
         return [Target(params=params, tokens=tokens, corpus=corpus, flops=flops)]
     if flops is not None:
-        raise SettingError("--flops", rule="goes with --params and --tokens", got="neither of them", way_out="give both, or leave it out")
+        raise SettingError(
+            "--flops",
+            rule="goes with --params and --tokens",
+            got="neither of them",
+            way_out="give both, or leave it out",
+        )
     words = [w.strip() for w in (asked or "target,link").split(",") if w.strip()]
     unknown = [w for w in words if w not in ROLES and w not in ladder.runs.index]
     if unknown:
-        raise SettingError("--targets", rule=f"must be roles ({', '.join(ROLES)}) or run names", got=repr(unknown[0]), way_out="mend the name")
+        raise SettingError(
+            "--targets",
+            rule=f"must be roles ({', '.join(ROLES)}) or run names",
+            got=repr(unknown[0]),
+            way_out="mend the name",
+        )
     roles, names = [w for w in words if w in ROLES], {w for w in words if w not in ROLES}
-    found = [t for t in ladder.targets(*ROLES) if t.label in names or ladder.runs.loc[t.label, "role"] in roles]
+    found = [
+        t
+        for t in ladder.targets(*ROLES)
+        if t.label in names or ladder.runs.loc[t.label, "role"] in roles
+    ]
     found = [t for t in found if corpus in (None, t.corpus)]
     if not found:
-        raise DataError("the targets", rule="must be given", got="none in the table", way_out="give --params and --tokens, or rows with role target")
+        raise DataError(
+            "the targets",
+            rule="must be given",
+            got="none in the table",
+            way_out="give --params and --tokens, or rows with role target",
+        )
     return found
 
 
 def spent() -> dict[str, Any]:
     """Seconds of the whole process so far, and the largest memory that it ever held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 2**10
+    )
     return {"seconds": round(time.perf_counter() - _STARTED, 2), "peak_memory_mb": round(peak, 1)}

@@ -1,4 +1,6 @@
-"""What every printed or written result shares: tables, checks, numbers, the width of the page, kinds of pictures."""
+"""What every printed or written result shares: tables, checks, numbers, the width of the page,
+kinds of pictures.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def width() -> int:
 
 
 def plain(text: object, style: str = "") -> Text:
-    """The text letter by letter: no bracket is markup, no colon starts an emoji, each control character is visible."""
+    """The text letter by letter: no bracket is markup, no colon starts an emoji, each control
+    character is visible.
+    """
     return Text(visible(text), style=style)
 
 
@@ -39,9 +43,16 @@ def say(console: Console, text: object) -> None:
     console.print(plain(text))
 
 
-def print_table(console: Console, columns: Iterable[object], rows: Iterable[Iterable[object]], title: str | None = None) -> None:
+def print_table(
+    console: Console,
+    columns: Iterable[object],
+    rows: Iterable[Iterable[object]],
+    title: str | None = None,
+) -> None:
     """Print a table of texts, letter by letter; a `Text` stands as it is."""
-    table = Table(title=None if title is None else plain(title, "table.title"), title_justify="left")
+    table = Table(
+        title=None if title is None else plain(title, "table.title"), title_justify="left"
+    )
     for column in columns:
         table.add_column(plain(column))
     for row in rows:
@@ -54,13 +65,30 @@ def print_checks(console: Console, checks: Sequence[Check]) -> None:
     if not checks:
         return
     colour = {"pass": "green", "warn": "yellow", "fail": "red", "not run": "red"}
-    rows = [(c.check, Text.styled(c.status, colour[c.status]), f"{c.value:.4g}", f"{c.limit:g}", c.advice) for c in checks]
+    rows = [
+        (
+            c.check,
+            Text.styled(c.status, colour[c.status]),
+            f"{c.value:.4g}",
+            f"{c.limit:g}",
+            c.advice,
+        )
+        for c in checks
+    ]
     print_table(console, ("check", "status", "value", "limit", "advice"), rows)
 
 
 def print_frame(console: Console, frame: pd.DataFrame) -> None:
-    """One row a row, numbers to three digits, those from 10,000 to 10^12 to four and written out."""
-    rows = ([(money(v) if 1e4 <= abs(v) < 1e12 else f"{v:.3g}") if isinstance(v, float) else v for v in values] for values in frame.itertuples(index=False))
+    """One row a row, numbers to three digits, those from 10,000 to 10^12 to four and written
+    out.
+    """
+    rows = (
+        [
+            (money(v) if 1e4 <= abs(v) < 1e12 else f"{v:.3g}") if isinstance(v, float) else v
+            for v in values
+        ]
+        for values in frame.itertuples(index=False)
+    )
     print_table(console, frame.columns, rows)
 
 
@@ -79,7 +107,12 @@ def as_text(value: object) -> str:
 def check_picture(path: Path) -> None:
     """A SettingError for a kind of picture that nobody draws here."""
     if path.suffix not in PICTURES:
-        raise SettingError("--plot", rule=f"must end in {', '.join(PICTURES)}", got=repr(path.name), way_out="choose one of them")
+        raise SettingError(
+            "--plot",
+            rule=f"must end in {', '.join(PICTURES)}",
+            got=repr(path.name),
+            way_out="choose one of them",
+        )
 
 
 def diagnostics(fit: Fit) -> dict[str, Any]:
@@ -89,7 +122,16 @@ def diagnostics(fit: Fit) -> dict[str, Any]:
     def over(name: str, which: Any) -> float | None:
         return number(which([v for k, v in value.items() if k.endswith(name)]))
 
-    rows = [{"check": c.check, "status": c.status, "value": number(c.value), "limit": number(c.limit), "advice": c.advice} for c in fit.checks]
+    rows = [
+        {
+            "check": c.check,
+            "status": c.status,
+            "value": number(c.value),
+            "limit": number(c.limit),
+            "advice": c.advice,
+        }
+        for c in fit.checks
+    ]
     extremes = {
         "max_rhat": over("R-hat", max),
         "min_ess_bulk": over("bulk ESS", min),

@@ -17,9 +17,11 @@ from bayescale.errors import DataError, SettingError
 
 @dataclass(frozen=True, repr=False)
 class Ladder:
-    """A set of runs with losses and accuracies. Build one with `Ladder.from_frame`, a reader, or `load_dataset`.
+    """A set of runs with losses and accuracies. Build one with `Ladder.from_frame`, a reader, or
+    `load_dataset`.
 
-    Every view (`frame`, `runs`, `task_table`) is a copy; `where`, `up_to` and `with_role` return a new ladder.
+    Every view (`frame`, `runs`, `task_table`) is a copy; `where`, `up_to` and `with_role` return a
+    new ladder.
     """
 
     _rows: pd.DataFrame
@@ -47,8 +49,9 @@ class Ladder:
         Parameters
         ----------
         frame
-            Columns ``run``, ``params``, ``tokens``, ``task``, ``loss``; optionally ``corpus``, ``loss_name`` (default: the task's own
-            loss), ``accuracy`` (a share), ``flops``, ``unique_tokens``, ``seed``, ``step``, ``role`` (``fit`` | ``link`` | ``target`` |
+            Columns ``run``, ``params``, ``tokens``, ``task``, ``loss``; optionally ``corpus``,
+            ``loss_name`` (default: the task's own loss), ``accuracy`` (a share), ``flops``,
+            ``unique_tokens``, ``seed``, ``step``, ``role`` (``fit`` | ``link`` | ``target`` |
             ``held_out``, default ``fit``). A row without an accuracy only declares a loss series.
         tasks
             Columns ``task``, ``chance``, ``items``: needed for every task that has accuracies.
@@ -62,10 +65,19 @@ class Ladder:
         Raises
         ------
         DataError
-            For a missing column, a value that breaks its rule, a (run, task) given twice, or a task without its chance.
+            For a missing column, a value that breaks its rule, a (run, task) given twice, or a task
+            without its chance.
         """
         rows = schema.parse_runs(frame)
-        return cls(rows, schema.parse_tasks(tasks, rows), conventions or Conventions(), law, link, name, source)
+        return cls(
+            rows,
+            schema.parse_tasks(tasks, rows),
+            conventions or Conventions(),
+            law,
+            link,
+            name,
+            source,
+        )
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -79,7 +91,9 @@ class Ladder:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """One row a run, indexed by its name: corpus, params, tokens, flops (measured, or nan), unique_tokens, role."""
+        """One row a run, indexed by its name: corpus, params, tokens, flops (measured, or nan),
+        unique_tokens, role.
+        """
         columns = ["run", "corpus", "params", "tokens", "flops", "unique_tokens", "role"]
         return self._rows[columns].drop_duplicates("run").set_index("run")
 
@@ -105,48 +119,87 @@ class Ladder:
 
     @property
     def compute_is_measured(self) -> bool:
-        """Whether every run that a fit may see carries measured FLOPs; otherwise compute is 6ND for all."""
+        """Whether every run that a fit may see carries measured FLOPs; otherwise compute is 6ND for
+        all.
+        """
         seen = self._rows["role"].isin(["fit", "link"])
         return bool(self._rows.loc[seen if seen.any() else slice(None), "flops"].notna().all())
 
     def compute(self, *, measured: bool | None = None) -> pd.Series:
-        """C of each run in FLOPs, indexed by run: measured for all (`compute_is_measured`), or 6ND for all."""
+        """C of each run in FLOPs, indexed by run: measured for all (`compute_is_measured`), or 6ND
+        for all.
+        """
         runs = self.runs
         use = self.compute_is_measured if measured is None else measured
         return runs["flops"] if use else 6.0 * runs["params"] * runs["tokens"]
 
     def where(self, **conditions: object) -> Ladder:
-        """The rows whose column is a value, or one of a list: ``ladder.where(corpus="c4", task=["piqa", "mmlu"])``; each value must be some row's."""
+        """The rows whose column is a value, or one of a list: ``ladder.where(corpus="c4",
+        task=["piqa", "mmlu"])``; each value must be some row's.
+        """
         keep = pd.Series(True, index=self._rows.index)
         for column, wanted in conditions.items():
             if column not in schema.COLUMNS:
                 raise SettingError(
-                    f"column {column!r}", rule="must be a column of the run table", got=column, way_out=f"use one of {', '.join(schema.COLUMNS)}"
+                    f"column {column!r}",
+                    rule="must be a column of the run table",
+                    got=column,
+                    way_out=f"use one of {', '.join(schema.COLUMNS)}",
                 )
-            values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series) else list(wanted)
+            values = (
+                [wanted]
+                if isinstance(wanted, str)
+                or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series)
+                else list(wanted)
+            )
             unknown = [v for v in values if not self._rows[column].isin([v]).any()]
             if unknown:
                 known = ", ".join(map(str, self._rows[column].unique()[:12]))
-                raise DataError(f"{column} {unknown[0]!r}", rule=f"must be a {column} of the ladder", got="none such", way_out=f"use some of {known}")
+                raise DataError(
+                    f"{column} {unknown[0]!r}",
+                    rule=f"must be a {column} of the ladder",
+                    got="none such",
+                    way_out=f"use some of {known}",
+                )
             keep &= self._rows[column].isin(values)
         return self._keep(keep, f"where {conditions}")
 
-    def up_to(self, *, flops: float = np.inf, params: float = np.inf, tokens: float = np.inf) -> Ladder:
-        """The runs that cost at most `flops`, have at most `params` parameters, and saw at most `tokens` tokens."""
+    def up_to(
+        self, *, flops: float = np.inf, params: float = np.inf, tokens: float = np.inf
+    ) -> Ladder:
+        """The runs that cost at most `flops`, have at most `params` parameters, and saw at most
+        `tokens` tokens.
+        """
         runs = self.runs
-        keep = (self.compute().fillna(6.0 * runs["params"] * runs["tokens"]) <= flops) & (runs["params"] <= params) & (runs["tokens"] <= tokens)
-        return self._keep(self._rows["run"].isin(keep.index[keep]), f"up_to flops={flops:g}, params={params:g}, tokens={tokens:g}")
+        keep = (
+            (self.compute().fillna(6.0 * runs["params"] * runs["tokens"]) <= flops)
+            & (runs["params"] <= params)
+            & (runs["tokens"] <= tokens)
+        )
+        return self._keep(
+            self._rows["run"].isin(keep.index[keep]),
+            f"up_to flops={flops:g}, params={params:g}, tokens={tokens:g}",
+        )
 
     def with_role(self, *roles: str) -> Ladder:
         """The runs of these roles (``fit``, ``link``, ``target``, ``held_out``)."""
         unknown = [r for r in roles if r not in schema.ROLES]
         if unknown:
-            raise SettingError("role", rule=f"must be one of {', '.join(schema.ROLES)}", got=unknown[0], way_out="mend the name")
+            raise SettingError(
+                "role",
+                rule=f"must be one of {', '.join(schema.ROLES)}",
+                got=unknown[0],
+                way_out="mend the name",
+            )
         return self._keep(self._rows["role"].isin(roles), f"with_role {', '.join(roles)}")
 
     def targets(self, *roles: str) -> list[Target]:
-        """The runs of these roles (default ``target``) as targets to forecast, by corpus, then params, then tokens."""
-        runs = self.runs[self.runs["role"].isin(roles or ("target",))].sort_values(["corpus", "params", "tokens"], kind="stable")
+        """The runs of these roles (default ``target``) as targets to forecast, by corpus, then
+        params, then tokens.
+        """
+        runs = self.runs[self.runs["role"].isin(roles or ("target",))].sort_values(
+            ["corpus", "params", "tokens"], kind="stable"
+        )
         return [
             Target(
                 params=r.params,
@@ -161,25 +214,44 @@ class Ladder:
 
     def digest(self) -> str:
         """SHA-256 of the rows and the task table: two ladders with the same figures share it."""
-        text = self._rows.to_csv(index=False, float_format="%.17g") + self._tasks.to_csv(float_format="%.17g")
+        text = self._rows.to_csv(index=False, float_format="%.17g") + self._tasks.to_csv(
+            float_format="%.17g"
+        )
         return hashlib.sha256(text.encode()).hexdigest()
 
     def checks(self) -> list[Check]:
         """Warnings about the data: an accuracy further below chance than guessing would scatter."""
-        scored = self._rows[self._rows["accuracy"].notna()].merge(self._tasks, left_on="task", right_index=True)
-        z = (scored["accuracy"] - scored["chance"]) / np.sqrt(np.maximum(scored["chance"] * (1 - scored["chance"]), 1e-12) / scored["items"])
+        scored = self._rows[self._rows["accuracy"].notna()].merge(
+            self._tasks, left_on="task", right_index=True
+        )
+        z = (scored["accuracy"] - scored["chance"]) / np.sqrt(
+            np.maximum(scored["chance"] * (1 - scored["chance"]), 1e-12) / scored["items"]
+        )
         found = []
-        for row, value in zip(scored[z < BELOW_CHANCE_Z].itertuples(), z[z < BELOW_CHANCE_Z], strict=True):
-            advice = (
-                f"accuracy {row.accuracy:.4g} is below chance {row.chance:.4g} by more than guessing scatters: check the task's chance and its answer format"
+        for row, value in zip(
+            scored[z < BELOW_CHANCE_Z].itertuples(), z[z < BELOW_CHANCE_Z], strict=True
+        ):
+            advice = f"accuracy {row.accuracy:.4g} is below chance {row.chance:.4g} by more than guessing scatters: check the task's chance and its answer format"
+            found.append(
+                Check(
+                    f"accuracy above chance: {row.task}, {row.run}",
+                    "warn",
+                    float(value),
+                    BELOW_CHANCE_Z,
+                    advice,
+                )
             )
-            found.append(Check(f"accuracy above chance: {row.task}, {row.run}", "warn", float(value), BELOW_CHANCE_Z, advice))
         return found
 
     def _keep(self, keep: pd.Series, how: str) -> Ladder:
         rows = self._rows[keep].reset_index(drop=True)
         if rows.empty:
-            raise DataError(f"ladder {self.name!r} {how}", rule="must leave at least one row", got="none", way_out="loosen the condition")
+            raise DataError(
+                f"ladder {self.name!r} {how}",
+                rule="must leave at least one row",
+                got="none",
+                way_out="loosen the condition",
+            )
         tasks = self._tasks[self._tasks.index.isin(rows.loc[rows["accuracy"].notna(), "task"])]
         return replace(self, _rows=rows, _tasks=tasks)
 
@@ -187,7 +259,9 @@ class Ladder:
         if not isinstance(other, Ladder):
             return NotImplemented
         rest = [f.name for f in fields(self) if not f.name.startswith("_")]
-        return self.digest() == other.digest() and all(getattr(self, n) == getattr(other, n) for n in rest)
+        return self.digest() == other.digest() and all(
+            getattr(self, n) == getattr(other, n) for n in rest
+        )
 
     def __hash__(self) -> int:
         return hash(self.digest())
@@ -201,4 +275,5 @@ class Ladder:
         return names.paragraph(repr(self)) + self._rows.head(12).to_html(index=False)
 
 
-BELOW_CHANCE_Z = -5.0  # in standard errors of guessing; several public small models sit 1 to 3 below, through answer bias
+# in standard errors of guessing; several public small models sit 1 to 3 below, through answer bias
+BELOW_CHANCE_Z = -5.0

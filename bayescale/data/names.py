@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import unicodedata
 
-CONTROLS = {"Cc", "Cs", "Zl", "Zp"}  # categories: controls, halves of surrogate pairs, line and paragraph separators
-DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # turn the order of the letters that follow
+# categories: controls, halves of surrogate pairs, line and paragraph separators
+CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
+# turn the order of the letters that follow
+DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def paragraph(text: object) -> str:
@@ -15,10 +17,15 @@ def paragraph(text: object) -> str:
 
 
 def visible(text: object) -> str:
-    r"""The text with each control character written as its escape, such as ``\x1b``: a terminal obeys none of them."""
+    r"""The text with each control character written as its escape, such as ``\x1b``: a terminal
+    obeys none of them.
+    """
     return "".join(c.encode("unicode_escape").decode() if _controls(c) else c for c in str(text))
 
 
 def _controls(character: str) -> bool:
     """Whether a terminal would obey the character instead of showing it."""
-    return unicodedata.category(character) in CONTROLS or unicodedata.bidirectional(character) in DIRECTIONS
+    return (
+        unicodedata.category(character) in CONTROLS
+        or unicodedata.bidirectional(character) in DIRECTIONS
+    )

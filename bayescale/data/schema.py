@@ -1,4 +1,6 @@
-"""The two tables of the interchange format: their columns, their rules, and how a broken rule reads."""
+"""The two tables of the interchange format: their columns, their rules, and how a broken rule
+reads.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ RUNS = pa.DataFrameSchema(
         "loss": _positive(_NUMBER),
         "corpus": pa.Column(str, _NAME),
         "loss_name": pa.Column(str, _NAME),
-        "accuracy": pa.Column(float, pa.Check.in_range(0, 1, error="must be a share in [0, 1], not a percentage"), nullable=True),
+        "accuracy": pa.Column(
+            float,
+            pa.Check.in_range(0, 1, error="must be a share in [0, 1], not a percentage"),
+            nullable=True,
+        ),
         "flops": _positive(_NUMBER + " of FLOPs", nullable=True),
         "unique_tokens": _positive(_NUMBER + " of tokens", nullable=True),
         "seed": pa.Column(float, nullable=True),
@@ -46,14 +52,24 @@ RUNS = pa.DataFrameSchema(
 TASKS = pa.DataFrameSchema(
     {
         "task": pa.Column(str, _NAME, unique=True),
-        "chance": pa.Column(float, pa.Check(lambda x: (x >= 0) & (x < 1), error="must be a share in [0, 1)")),
-        "items": pa.Column(float, pa.Check(lambda x: np.isfinite(x) & (x >= 1), error="must be a number of questions, 1 or more")),
+        "chance": pa.Column(
+            float, pa.Check(lambda x: (x >= 0) & (x < 1), error="must be a share in [0, 1)")
+        ),
+        "items": pa.Column(
+            float,
+            pa.Check(
+                lambda x: np.isfinite(x) & (x >= 1),
+                error="must be a number of questions, 1 or more",
+            ),
+        ),
     }
 )
 
 
 def parse_runs(frame: pd.DataFrame) -> pd.DataFrame:
-    """The tidy run table with every column, in order, or a DataError that names the column and the row."""
+    """The tidy run table with every column, in order, or a DataError that names the column and the
+    row.
+    """
     _require_columns(frame, REQUIRED, "run table")
     _warn_of_misspelled(frame)
     rows = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
@@ -65,7 +81,9 @@ def parse_runs(frame: pd.DataFrame) -> pd.DataFrame:
         rows[name] = column.map(str).astype(str)
     rows = _validate(RUNS, rows, "run table")
     _one_row_a_cell(rows)
-    _one_value_a_group(rows, ["run"], ["params", "tokens", "corpus", "flops", "unique_tokens", "role"])
+    _one_value_a_group(
+        rows, ["run"], ["params", "tokens", "corpus", "flops", "unique_tokens", "role"]
+    )
     _one_value_a_group(rows, ["run", "corpus", "loss_name", "step"], ["loss"])
     _one_value_a_group(rows, ["task"], ["loss_name"])
     return rows
@@ -94,7 +112,12 @@ def parse_tasks(frame: pd.DataFrame | None, runs: pd.DataFrame) -> pd.DataFrame:
 
 def _require_columns(frame: pd.DataFrame, names: tuple[str, ...], table: str) -> None:
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"the {table}", rule="must be a pandas DataFrame", got=type(frame).__name__, way_out="pandas.DataFrame(...), or read_csv for a file")
+        raise DataError(
+            f"the {table}",
+            rule="must be a pandas DataFrame",
+            got=type(frame).__name__,
+            way_out="pandas.DataFrame(...), or read_csv for a file",
+        )
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise DataError(
@@ -104,16 +127,30 @@ def _require_columns(frame: pd.DataFrame, names: tuple[str, ...], table: str) ->
             way_out="add or rename the column",
         )
     if frame.empty and "run" in names:
-        raise DataError(f"the {table}", rule="must have at least one row", got="an empty table", way_out="add runs")
+        raise DataError(
+            f"the {table}",
+            rule="must have at least one row",
+            got="an empty table",
+            way_out="add runs",
+        )
 
 
 def _warn_of_misspelled(frame: pd.DataFrame) -> None:
-    """A column of another name is left out, which is no error; one that looks like a column that is not there may be."""
+    """A column of another name is left out, which is no error; one that looks like a column that is
+    not there may be.
+    """
     absent = [name for name in OPTIONAL if name not in frame.columns]
     for column in map(str, frame.columns):
-        meant = [] if column in COLUMNS else difflib.get_close_matches(column.lower(), absent, n=1, cutoff=0.8)
+        meant = (
+            []
+            if column in COLUMNS
+            else difflib.get_close_matches(column.lower(), absent, n=1, cutoff=0.8)
+        )
         if meant:
-            warnings.warn(f"column {column!r} of the run table is left out: rename it if {meant[0]!r} was meant", stacklevel=4)
+            warnings.warn(
+                f"column {column!r} of the run table is left out: rename it if {meant[0]!r} was meant",
+                stacklevel=4,
+            )
 
 
 def _to_number(column: pd.Series, name: str) -> pd.Series:
@@ -122,7 +159,10 @@ def _to_number(column: pd.Series, name: str) -> pd.Series:
     if text.any():
         row = int(np.flatnonzero(text)[0])
         raise DataError(
-            f"column {name!r}, row {row + 1}", rule="must be a number", got=repr(column.iloc[row]), way_out="mend the cell, or leave it empty if it may be"
+            f"column {name!r}, row {row + 1}",
+            rule="must be a number",
+            got=repr(column.iloc[row]),
+            way_out="mend the cell, or leave it empty if it may be",
         )
     return number
 
@@ -135,12 +175,23 @@ def _validate(schema: pa.DataFrameSchema, frame: pd.DataFrame, table: str) -> pd
         cases = error.failure_cases
         case = cases.iloc[0] if isinstance(cases, pd.DataFrame) and len(cases) else None
         index = None if case is None or pd.isna(case["index"]) else int(case["index"])
-        got = "nothing (an empty cell)" if case is None or pd.isna(case["failure_case"]) else case["failure_case"]
+        got = (
+            "nothing (an empty cell)"
+            if case is None or pd.isna(case["failure_case"])
+            else case["failure_case"]
+        )
         where = "" if index is None else f", row {index + 1}"
         if index is not None and "run" in frame.columns:
             where += f" (run {frame['run'].iloc[index]!r}, task {frame['task'].iloc[index]!r})"
-        rule = getattr(error.check, "error", None) or ("must be filled in" if got == "nothing (an empty cell)" else "must name no task twice")
-        raise DataError(f"column {column!r} of the {table}{where}", rule=rule, got=got, way_out=_way_out(str(column), got)) from None
+        rule = getattr(error.check, "error", None) or (
+            "must be filled in" if got == "nothing (an empty cell)" else "must name no task twice"
+        )
+        raise DataError(
+            f"column {column!r} of the {table}{where}",
+            rule=rule,
+            got=got,
+            way_out=_way_out(str(column), got),
+        ) from None
 
 
 def _way_out(column: str, got: object) -> str:

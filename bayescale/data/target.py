@@ -13,7 +13,8 @@ from bayescale.errors import DataError
 
 @dataclass(frozen=True)
 class Conventions:
-    """How N is counted, what unit each loss has, which tokenizer: what a target must share with its ladder.
+    """How N is counted, what unit each loss has, which tokenizer: what a target must share with its
+    ladder.
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ class Target:
     name
         How to call it; None names it by its size.
     flops
-        Measured training compute in FLOPs; None for 6ND. Measured figures are used only where the ladder's are measured too.
+        Measured training compute in FLOPs; None for 6ND. Measured figures are used only where the
+        ladder's are measured too.
     unique_tokens
         U, where data is repeated.
     shift
@@ -70,7 +72,13 @@ class Target:
     conventions: Conventions | None = None
 
     def __post_init__(self) -> None:
-        for what, least in (("params", 0.0), ("tokens", 0.0), ("flops", 0.0), ("unique_tokens", 0.0), ("shift", -1e-300)):
+        for what, least in (
+            ("params", 0.0),
+            ("tokens", 0.0),
+            ("flops", 0.0),
+            ("unique_tokens", 0.0),
+            ("shift", -1e-300),
+        ):
             value = getattr(self, what)
             if value is None and what not in ("params", "tokens"):
                 continue
@@ -78,7 +86,9 @@ class Target:
             if not np.isfinite(number) or number <= least:
                 raise DataError(
                     f"{what} of the target",
-                    rule="must be 0 or more" if what == "shift" else "must be a positive finite number",
+                    rule="must be 0 or more"
+                    if what == "shift"
+                    else "must be a positive finite number",
                     got=repr(value),
                     way_out=f"give {what} as a number, such as 7e9",
                 )

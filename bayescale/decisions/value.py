@@ -17,21 +17,24 @@ type Value = Threshold | Linear | Callable[[xr.Dataset], xr.DataArray]
 
 @dataclass(frozen=True)
 class Threshold:
-    """V = worth where the weighted mean accuracy reaches `accuracy`, or every task its own; 0 otherwise.
+    """V = worth where the weighted mean accuracy reaches `accuracy`, or every task its own; 0
+    otherwise.
 
     Parameters
     ----------
     worth
         In money.
     accuracy
-        In [0, 1]: one number for the mean over tasks, or one a task, of which every one must be reached.
+        In [0, 1]: one number for the mean over tasks, or one a task, of which every one must be
+        reached.
     tasks, weights
         Of the mean: None for all tasks that have accuracies, alike; weights by task, of any sum.
 
     Raises
     ------
     SettingError
-        For a worth that is not positive, an accuracy outside [0, 1], and tasks or weights beside one accuracy a task.
+        For a worth that is not positive, an accuracy outside [0, 1], and tasks or weights beside
+        one accuracy a task.
     """
 
     worth: float
@@ -42,12 +45,29 @@ class Threshold:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", None if self.tasks is None else tuple(self.tasks))
         if not np.isfinite(self.worth) or self.worth <= 0:
-            raise SettingError("worth of the threshold", rule="must be money above 0", got=repr(self.worth), way_out="such as worth=3e6")
-        if isinstance(self.accuracy, Mapping) and (self.tasks is not None or self.weights is not None):
-            raise SettingError("threshold", rule="has tasks and weights for the mean alone", got="an accuracy a task besides", way_out="leave them out")
+            raise SettingError(
+                "worth of the threshold",
+                rule="must be money above 0",
+                got=repr(self.worth),
+                way_out="such as worth=3e6",
+            )
+        if isinstance(self.accuracy, Mapping) and (
+            self.tasks is not None or self.weights is not None
+        ):
+            raise SettingError(
+                "threshold",
+                rule="has tasks and weights for the mean alone",
+                got="an accuracy a task besides",
+                way_out="leave them out",
+            )
         bad = [a for a in self.each.values() if not 0 <= a <= 1]
         if bad or not self.each:
-            raise SettingError("accuracy of the threshold", rule="must lie in [0, 1]", got=repr(bad[0] if bad else {}), way_out="60 % is 0.6")
+            raise SettingError(
+                "accuracy of the threshold",
+                rule="must lie in [0, 1]",
+                got=repr(bad[0] if bad else {}),
+                way_out="60 % is 0.6",
+            )
 
     @property
     def most(self) -> float:
@@ -65,7 +85,9 @@ class Threshold:
         return f"{money(self.worth)} if the {_mean_of(self.tasks, self.weights)} reaches {100 * self.accuracy:g} %"
 
     def margin(self, accuracy: xr.DataArray) -> xr.DataArray:
-        """By how much the threshold is passed, that of the hardest where every task has its own: without the dimension task."""
+        """By how much the threshold is passed, that of the hardest where every task has its own:
+        without the dimension task.
+        """
         if not isinstance(self.accuracy, Mapping):
             return weighted_mean(accuracy, self.tasks, self.weights) - self.accuracy
         chosen = scored(accuracy, list(self.accuracy))
@@ -84,7 +106,11 @@ class Threshold:
 
     def break_even_shift(self, margin: np.ndarray, cost: float) -> float:
         """The s at which E V = cost, were every threshold higher by s; nan where no s does."""
-        return float(np.quantile(margin, 1 - cost / self.worth)) if 0 < cost < self.worth else float("nan")
+        return (
+            float(np.quantile(margin, 1 - cost / self.worth))
+            if 0 < cost < self.worth
+            else float("nan")
+        )
 
 
 @dataclass(frozen=True)
@@ -114,9 +140,19 @@ class Linear:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", None if self.tasks is None else tuple(self.tasks))
         if not np.isfinite(self.per_point) or self.per_point <= 0:
-            raise SettingError("per_point", rule="must be money above 0", got=repr(self.per_point), way_out="such as per_point=1e5")
+            raise SettingError(
+                "per_point",
+                rule="must be money above 0",
+                got=repr(self.per_point),
+                way_out="such as per_point=1e5",
+            )
         if not 0 <= self.baseline < 1:
-            raise SettingError("baseline", rule="must lie in [0, 1)", got=repr(self.baseline), way_out="60 % is 0.6")
+            raise SettingError(
+                "baseline",
+                rule="must lie in [0, 1)",
+                got=repr(self.baseline),
+                way_out="60 % is 0.6",
+            )
 
     @property
     def most(self) -> float:
@@ -155,27 +191,51 @@ def value_draws(value: Value, draws: xr.Dataset) -> xr.DataArray:
     """
     if not callable(value):
         raise SettingError(
-            "value", rule="must be a Threshold, a Linear or a function of the draws", got=repr(value), way_out="Threshold(worth=3e6, accuracy=0.7)"
+            "value",
+            rule="must be a Threshold, a Linear or a function of the draws",
+            got=repr(value),
+            way_out="Threshold(worth=3e6, accuracy=0.7)",
         )
     found = value(draws)
     wanted = {"chain", "draw", "target"}
     if not isinstance(found, xr.DataArray) or set(found.dims) != wanted:
-        got = f"dimensions {found.dims}" if isinstance(found, xr.DataArray) else type(found).__name__
-        raise SettingError("value", rule="must give a DataArray over chain, draw and target", got=got, way_out="such as draws['accuracy'].mean('task')")
+        got = (
+            f"dimensions {found.dims}" if isinstance(found, xr.DataArray) else type(found).__name__
+        )
+        raise SettingError(
+            "value",
+            rule="must give a DataArray over chain, draw and target",
+            got=got,
+            way_out="such as draws['accuracy'].mean('task')",
+        )
     if not np.isfinite(found).all():
         raise SettingError(
-            "value", rule="must be finite for every draw", got="nan or infinity", way_out="leave out tasks that have no accuracy, or mend the function"
+            "value",
+            rule="must be finite for every draw",
+            got="nan or infinity",
+            way_out="leave out tasks that have no accuracy, or mend the function",
         )
     return found.transpose("chain", "draw", "target")
 
 
 def reach(value: Threshold, draws: xr.Dataset) -> pd.DataFrame:
-    """P(reaching each threshold), by task where each has its own, and jointly: columns target, task, threshold, prob."""
+    """P(reaching each threshold), by task where each has its own, and jointly: columns target,
+    task, threshold, prob.
+    """
     accuracy = draws["accuracy"]
-    each = [(t, a, accuracy.sel(task=scored(accuracy, [t])[0]) - a) for t, a in value.accuracy.items()] if isinstance(value.accuracy, Mapping) else []
+    each = (
+        [(t, a, accuracy.sel(task=scored(accuracy, [t])[0]) - a) for t, a in value.accuracy.items()]
+        if isinstance(value.accuracy, Mapping)
+        else []
+    )
     whole = ("every one", float("nan")) if each else ("mean", value.accuracy)
     rows = [
-        {"target": str(target), "task": task, "threshold": threshold, "prob": float((margin.sel(target=target) >= 0).mean())}
+        {
+            "target": str(target),
+            "task": task,
+            "threshold": threshold,
+            "prob": float((margin.sel(target=target) >= 0).mean()),
+        }
         for target in accuracy.target.values
         for task, threshold, margin in [*each, (*whole, value.margin(accuracy))]
     ]
@@ -186,26 +246,48 @@ def tasks_of(value: Value, accuracy: xr.DataArray) -> list[str]:
     """The tasks that a value looks at; all that have accuracies for a function of the user's."""
     if isinstance(value, Threshold) and isinstance(value.accuracy, Mapping):
         return list(value.accuracy)
-    return scored(accuracy, _weighed(value.tasks, value.weights) if isinstance(value, Threshold | Linear) else None)
+    return scored(
+        accuracy,
+        _weighed(value.tasks, value.weights) if isinstance(value, Threshold | Linear) else None,
+    )
 
 
 def doubts(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
-    """That the ladder does not speak for some of the tasks (see `Fit.verdicts`), from the table of a forecast; empty where it does."""
+    """That the ladder does not speak for some of the tasks (see `Fit.verdicts`), from the table of
+    a forecast; empty where it does.
+    """
     mine = table[table["task"].isin(tasks)].drop_duplicates("task")
-    doubtful = [f"{row.task} ({row.verdict})" for row in mine.itertuples() if row.verdict not in ("predictable", "weak", None)]
+    doubtful = [
+        f"{row.task} ({row.verdict})"
+        for row in mine.itertuples()
+        if row.verdict not in ("predictable", "weak", None)
+    ]
     return [f"the ladder does not speak for {', '.join(doubtful)}"] if doubtful else []
 
 
-def weighted_mean(accuracy: xr.DataArray, tasks: Sequence[str] | None, weights: Mapping[str, float] | None) -> xr.DataArray:
+def weighted_mean(
+    accuracy: xr.DataArray, tasks: Sequence[str] | None, weights: Mapping[str, float] | None
+) -> xr.DataArray:
     """sum_t w_t accuracy_t / sum_t w_t, without the dimension task."""
     chosen = scored(accuracy, _weighed(tasks, weights))
-    w = xr.DataArray([1.0 if weights is None else float(weights.get(t, 0.0)) for t in chosen], dims="task", coords={"task": chosen})
+    w = xr.DataArray(
+        [1.0 if weights is None else float(weights.get(t, 0.0)) for t in chosen],
+        dims="task",
+        coords={"task": chosen},
+    )
     if (w < 0).any() or not w.sum() > 0:
-        raise SettingError("weights", rule="must be 0 or more, not all nil", got=repr(dict(weights or {})), way_out="leave a task out instead")
+        raise SettingError(
+            "weights",
+            rule="must be 0 or more, not all nil",
+            got=repr(dict(weights or {})),
+            way_out="leave a task out instead",
+        )
     return (accuracy.sel(task=chosen) * w).sum("task", skipna=False) / w.sum()
 
 
-def _weighed(tasks: Sequence[str] | None, weights: Mapping[str, float] | None) -> Sequence[str] | None:
+def _weighed(
+    tasks: Sequence[str] | None, weights: Mapping[str, float] | None
+) -> Sequence[str] | None:
     """The tasks of a mean: those that have weights, where no others are asked for."""
     return list(weights) if tasks is None and weights is not None else tasks
 
@@ -216,5 +298,10 @@ def scored(accuracy: xr.DataArray, tasks: Sequence[str] | None) -> list[str]:
     unknown = [t for t in tasks or () if t not in known]
     if unknown or not known:
         got = repr(unknown[0]) if unknown else "a forecast of losses alone"
-        raise SettingError("tasks of the value", rule="must have accuracies in the forecast", got=got, way_out=f"use some of {', '.join(known) or 'none'}")
+        raise SettingError(
+            "tasks of the value",
+            rule="must have accuracies in the forecast",
+            got=got,
+            way_out=f"use some of {', '.join(known) or 'none'}",
+        )
     return known if tasks is None else list(tasks)

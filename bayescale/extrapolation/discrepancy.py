@@ -1,12 +1,15 @@
-"""What the law and the link do not know: errors that grow with every e-fold of compute beyond the ladder, learned from its own past and a prior.
+"""What the law and the link do not know: errors that grow with every e-fold of compute beyond the
+ladder, learned from its own past and a prior.
 
-ln L* = ln f - l slope + noise, l = max(0, ln(C* / Cmax)). For the series s of one kind of loss, and a scale r common to them,
+ln L* = ln f - l slope + noise, l = max(0, ln(C* / Cmax)). For the series s of one kind of loss, and
+a scale r common to them,
 
     slope_s = r (common Z + by_name z_name(s) + own z_s),   Z, z ~ Normal(0, 1),   ln r ~ Normal(0, 0.5),
 
-and the slopes of the ladder's past errors, one an earlier cut, are of the same law, correlated with those of the future by `persistence`. The link's error
-has the same form in logits, with nothing in common between tasks; what corpora share of a task is in `by_name`. Where the numbers come from: docs,
-the page on discrepancy.
+and the slopes of the ladder's past errors, one an earlier cut, are of the same law, correlated with
+those of the future by `persistence`. The link's error has the same form in logits, with nothing in
+common between tasks; what corpora share of a task is in `by_name`. Where the numbers come from:
+docs, the page on discrepancy.
 """
 
 from __future__ import annotations
@@ -25,11 +28,16 @@ from bayescale.models.pooling import Factors
 
 DiscrepancyKind = Literal["calibrated", "prior", "none"]
 DISCREPANCIES: tuple[DiscrepancyKind, ...] = get_args(DiscrepancyKind)
-FEWEST_RUNS, FEWEST_DECADES = 12, 1.5  # of a series, and of its kind: below, the prior of small ladders alone speaks
-SMALL_LADDER = 0.005  # drift of any law there, twice what small parts of public sweeps ask for: the law's own posterior is wide
+# of a series, and of its kind: below, the prior of small ladders alone speaks
+FEWEST_RUNS, FEWEST_DECADES = 12, 1.5
+# drift of any law there, twice what small parts of public sweeps ask for: the law's own posterior
+# is wide
+SMALL_LADDER = 0.005
 FEWEST_CUTS = 2
 FOLD_RHAT, FOLD_DIVERGENT = 1.05, 0.01  # a calibration wants the mean of a slope, not its tails
-OWN = 0.25  # sd of each series by itself, in units of what the series of a kind (of a task, for the link) have in common
+# sd of each series by itself, in units of what the series of a kind (of a task, for the link) have
+# in common
+OWN = 0.25
 TASK_SD = 0.009  # sd between the losses of tasks, an e-fold, the same for all corpora
 PERSISTENCE = 0.3  # correlation of past with future slopes
 SCALE_SD = 0.5  # of ln r
@@ -48,7 +56,8 @@ class Slopes:
     members, names
         Index of each series among those of the step, and of its loss name or task.
     common, by_name, own
-        Prior sd of what the series share, of what those of one name share, and of what each has by itself, at r = 1.
+        Prior sd of what the series share, of what those of one name share, and of what each has by
+        itself, at r = 1.
     persistence
         Correlation of past and future slopes.
     half_normal
@@ -56,8 +65,10 @@ class Slopes:
     basis
         What it rests on, in words.
     past, covariance
-        Slopes of the past errors, shape (cuts, members), and how well each is known, shape (cuts, members, members); None where only the prior speaks.
-        The cuts overlap, so together they count as one observation: of r by their mean log density, of the future slopes by their mean.
+        Slopes of the past errors, shape (cuts, members), and how well each is known, shape (cuts,
+        members, members); None where only the prior speaks. The cuts overlap, so together they
+        count as one observation: of r by their mean log density, of the future slopes by their
+        mean.
     """
 
     step: Literal["loss", "accuracy"]
@@ -81,11 +92,26 @@ class Slopes:
         return r, p / p.sum()
 
     def log_likelihoods(self) -> np.ndarray:
-        """Mean over the cuts of ln Normal(past slopes; 0, r^2 prior + covariance) for each r of the grid."""
+        """Mean over the cuts of ln Normal(past slopes; 0, r^2 prior + covariance) for each r of the
+        grid.
+        """
         if self.past is None or self.covariance is None:
             return np.zeros(len(self._grid()[0]))
-        middle, cuts = np.zeros(len(self.members)), list(zip(self.past, self.covariance, strict=True))
-        return np.array([np.mean([multivariate_normal.logpdf(b, middle, r**2 * self._prior() + known) for b, known in cuts]) for r in self._grid()[0]])
+        middle, cuts = (
+            np.zeros(len(self.members)),
+            list(zip(self.past, self.covariance, strict=True)),
+        )
+        return np.array(
+            [
+                np.mean(
+                    [
+                        multivariate_normal.logpdf(b, middle, r**2 * self._prior() + known)
+                        for b, known in cuts
+                    ]
+                )
+                for r in self._grid()[0]
+            ]
+        )
 
     def _grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Values of r and their prior log density."""
@@ -107,7 +133,11 @@ class Slopes:
 
     def _prior(self) -> np.ndarray:
         name = np.array(self.names)
-        return self.common**2 + self.by_name**2 * (name[:, None] == name) + self.own**2 * np.eye(len(name))
+        return (
+            self.common**2
+            + self.by_name**2 * (name[:, None] == name)
+            + self.own**2 * np.eye(len(name))
+        )
 
     def _given(self, r: float) -> tuple[np.ndarray, np.ndarray]:
         """Mean of the future slopes and a root of their covariance, given r and the past."""
@@ -139,7 +169,9 @@ class Discrepancy:
     checks: tuple[Check, ...] = ()
 
     def draw(self, step: str, series: int, rng: np.random.Generator, draws: int) -> np.ndarray:
-        """Error an e-fold of every series of a step, shape (draws, series); nil where there is none."""
+        """Error an e-fold of every series of a step, shape (draws, series); nil where there is
+        none.
+        """
         found = np.zeros((draws, series))
         for group in self.slopes:
             if group.step == step:
@@ -147,11 +179,22 @@ class Discrepancy:
         return found
 
     def least_slope(self, series: int) -> float:
-        """Lower end of the 90 % interval of the size of a loss series' past slope; nil where there is no past."""
+        """Lower end of the 90 % interval of the size of a loss series' past slope; nil where there
+        is no past.
+        """
         for group in self.slopes:
-            if group.step == "loss" and series in group.members and group.past is not None and group.covariance is not None:
+            if (
+                group.step == "loss"
+                and series in group.members
+                and group.past is not None
+                and group.covariance is not None
+            ):
                 at = group.members.index(series)
-                return max(0.0, abs(float(group.past[:, at].mean())) - NORMAL_95 * float(group.covariance[:, at, at].mean()) ** 0.5)
+                return max(
+                    0.0,
+                    abs(float(group.past[:, at].mean()))
+                    - NORMAL_95 * float(group.covariance[:, at, at].mean()) ** 0.5,
+                )
         return 0.0
 
     @property
@@ -161,12 +204,16 @@ class Discrepancy:
             return "Intervals take the law and the link as true: they will be too narrow far from the ladder's own compute."
         of: dict[str, list[str]] = {}
         for group in self.slopes:
-            of.setdefault(group.basis, []).append("link" if group.step == "accuracy" else f"{group.kind} losses")
+            of.setdefault(group.basis, []).append(
+                "link" if group.step == "accuracy" else f"{group.kind} losses"
+            )
         said = "; ".join(f"{', '.join(names)}: {basis}" for basis, names in of.items())
         return f"Intervals allow for errors of law and link that grow with compute beyond the ladder ({said})."
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a group of series: step, kind, series, prior_sd and sd (of one series' slope an e-fold), past (its mean over the series), basis."""
+        """One row a group of series: step, kind, series, prior_sd and sd (of one series' slope an
+        e-fold), past (its mean over the series), basis.
+        """
         rows = []
         for g in self.slopes:
             r, p = g.scales()
@@ -174,8 +221,18 @@ class Discrepancy:
             rng = np.random.default_rng(0)
             drawn = g.draw(rng, 4000)
             past = float("nan") if g.past is None else float(np.mean(g.past))
-            row = {"step": g.step, "kind": g.kind, "series": len(g.members), "prior_sd": prior, "scale": float(r @ p), "past": past}
-            rows.append(row | {"mean": float(drawn.mean()), "sd": float(drawn.std(0).mean()), "basis": g.basis})
+            row = {
+                "step": g.step,
+                "kind": g.kind,
+                "series": len(g.members),
+                "prior_sd": prior,
+                "scale": float(r @ p),
+                "past": past,
+            }
+            rows.append(
+                row
+                | {"mean": float(drawn.mean()), "sd": float(drawn.std(0).mean()), "basis": g.basis}
+            )
         return pd.DataFrame(rows)
 
 
@@ -185,13 +242,37 @@ def loss_slopes(factors: Factors, drift: float) -> list[Slopes]:
     for g, kind in enumerate(factors.kinds):
         members = tuple(int(i) for i in np.flatnonzero(np.array(factors.kind) == g))
         names, by_name = tuple(factors.name[i] for i in members), TASK_SD if kind == "task" else 0.0
-        found.append(Slopes("loss", kind, members, names, drift, by_name, OWN * drift, PERSISTENCE, False, "prior"))
+        found.append(
+            Slopes(
+                "loss",
+                kind,
+                members,
+                names,
+                drift,
+                by_name,
+                OWN * drift,
+                PERSISTENCE,
+                False,
+                "prior",
+            )
+        )
     return found
 
 
 def link_slopes(factors: Factors) -> Slopes:
     """The prior of the link's error."""
-    return Slopes("accuracy", "task", tuple(range(factors.series)), factors.name, 0.0, LINK_SCALE, OWN * LINK_SCALE, 0.0, True, "prior")
+    return Slopes(
+        "accuracy",
+        "task",
+        tuple(range(factors.series)),
+        factors.name,
+        0.0,
+        LINK_SCALE,
+        OWN * LINK_SCALE,
+        0.0,
+        True,
+        "prior",
+    )
 
 
 def small_ladder(prior: Slopes, reason: str) -> Slopes:
@@ -203,5 +284,9 @@ def small_ladder(prior: Slopes, reason: str) -> Slopes:
 
 
 def past_slope(errors: Sequence[np.ndarray], efolds: Sequence[np.ndarray]) -> np.ndarray:
-    """The b = sum(l e) / sum(l^2) of each series, shape (draws, series), from errors (draws, runs) at l (runs,) or (draws, runs)."""
-    return np.stack([(e * at).sum(1) / (at**2).sum(-1) for e, at in zip(errors, efolds, strict=True)], 1)
+    """The b = sum(l e) / sum(l^2) of each series, shape (draws, series), from errors (draws, runs)
+    at l (runs,) or (draws, runs).
+    """
+    return np.stack(
+        [(e * at).sum(1) / (at**2).sum(-1) for e, at in zip(errors, efolds, strict=True)], 1
+    )

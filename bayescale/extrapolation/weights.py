@@ -1,6 +1,8 @@
-"""Weights over the members of a mixture (laws, links, routes to accuracy), by how well each forecast the ladder's dearest runs from its cheaper ones.
+"""Weights over the members of a mixture (laws, links, routes to accuracy), by how well each
+forecast the ladder's dearest runs from its cheaper ones.
 
-Leave-the-largest-runs-out: at every earlier cut, the log predictive density of what lies beyond it. Ordinary leave-one-out would reward interpolation.
+Leave-the-largest-runs-out: at every earlier cut, the log predictive density of what lies beyond it.
+Ordinary leave-one-out would reward interpolation.
 """
 
 from __future__ import annotations
@@ -28,17 +30,22 @@ from bayescale.models.series import accuracy_model
 BOOTSTRAPS = 1000
 
 
-def densities(law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder) -> pd.DataFrame:
-    """Log predictive density of every loss and accuracy beyond a cut, by a normal of the draws' mean and sd: columns cut, quantity, name, run, lpd.
+def densities(
+    law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder
+) -> pd.DataFrame:
+    """Log predictive density of every loss and accuracy beyond a cut, by a normal of the draws'
+    mean and sd: columns cut, quantity, name, run, lpd.
 
-    Of ln L for a loss. Only runs that a fit may see are looked at. The discrepancy is its prior: what the past says of it is not known at its own cuts.
+    Of ln L for a loss. Only runs that a fit may see are looked at. The discrepancy is its prior:
+    what the past says of it is not known at its own cuts.
 
     Parameters
     ----------
     law, link
         Of the fits.
     losses, accuracies
-        The folds of the past; those of the link by the index of the fold of the losses that they go with.
+        The folds of the past; those of the link by the index of the fold of the losses that they go
+        with.
     ladder
         What came out.
     """
@@ -46,7 +53,11 @@ def densities(law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[
     compute = one_measure(ladder).compute()[runs.index]
     known = measured(ladder)
     known["loss_name"] = known.index.get_level_values("task").map(ladder.loss_name_of)
-    log_loss = np.log(known.reset_index().drop_duplicates(["run", "loss_name"]).set_index(["run", "loss_name"])["loss"])
+    log_loss = np.log(
+        known.reset_index()
+        .drop_duplicates(["run", "loss_name"])
+        .set_index(["run", "loss_name"])["loss"]
+    )
     found = []
     for k, loss in enumerate(losses):
         assert isinstance(loss.data, LossData)
@@ -55,32 +66,67 @@ def densities(law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[
         drawn = _chain(law, link, loss, accuracies.get(k), ahead, compute[ahead.index].to_numpy())
         found.append(_of_cells("loss", cut, drawn[0], loss.data.factors, ahead, log_loss))
         if drawn[1] is not None:
-            found.append(_of_cells("accuracy", cut, drawn[1], accuracies[k].data.factors, ahead, known["accuracy"]))
+            found.append(
+                _of_cells(
+                    "accuracy", cut, drawn[1], accuracies[k].data.factors, ahead, known["accuracy"]
+                )
+            )
     columns = ["cut", "quantity", "name", "run", "lpd"]
-    return pd.concat([pd.DataFrame(columns=columns), *(f for f in found if len(f))]) if any(map(len, found)) else pd.DataFrame(columns=columns)
+    return (
+        pd.concat([pd.DataFrame(columns=columns), *(f for f in found if len(f))])
+        if any(map(len, found))
+        else pd.DataFrame(columns=columns)
+    )
 
 
-def _of_cells(quantity: str, cut: float, drawn: np.ndarray, f: Factors, runs: pd.DataFrame, actual: pd.Series) -> pd.DataFrame:
+def _of_cells(
+    quantity: str, cut: float, drawn: np.ndarray, f: Factors, runs: pd.DataFrame, actual: pd.Series
+) -> pd.DataFrame:
     rows = []
     for s, (corpus, name) in enumerate(f.pairs):
         for i, run in enumerate(runs.index):
             came_out = actual.get((run, name), np.nan)
-            if runs["corpus"].iloc[i] == corpus and np.isfinite(came_out) and np.isfinite(drawn[:, s, i]).all():
+            if (
+                runs["corpus"].iloc[i] == corpus
+                and np.isfinite(came_out)
+                and np.isfinite(drawn[:, s, i]).all()
+            ):
                 middle, sd = drawn[:, s, i].mean(), drawn[:, s, i].std()
                 lpd = -0.5 * ((came_out - middle) / sd) ** 2 - np.log(sd)
-                rows.append({"cut": cut, "quantity": quantity, "name": name, "run": run, "lpd": float(lpd)})
+                rows.append(
+                    {"cut": cut, "quantity": quantity, "name": name, "run": run, "lpd": float(lpd)}
+                )
     return pd.DataFrame(rows)
 
 
-def _chain(law: Law, link: Link, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, compute: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Draws of log losses, and of accuracies chained through them, of some runs: shape (draws, series, runs) each, from fits of the past."""
+def _chain(
+    law: Law, link: Link, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, compute: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Draws of log losses, and of accuracies chained through them, of some runs: shape (draws,
+    series, runs) each, from fits of the past.
+    """
     assert isinstance(loss.data, LossData)
     rng, f = np.random.default_rng(0), loss.data.factors
-    x = point(runs["params"].to_numpy(), runs["tokens"].to_numpy(), compute, loss.data.reference, runs["unique_tokens"].to_numpy())
-    mean, sd = expected(loss.step.model, loss.real, type(x)(*(np.broadcast_to(v, (f.series, len(runs))) for v in x)), np.ones((f.series, len(runs))))
-    drift = Discrepancy("prior", tuple(loss_slopes(f, law.drift))).draw("loss", f.series, rng, len(mean))
+    x = point(
+        runs["params"].to_numpy(),
+        runs["tokens"].to_numpy(),
+        compute,
+        loss.data.reference,
+        runs["unique_tokens"].to_numpy(),
+    )
+    mean, sd = expected(
+        loss.step.model,
+        loss.real,
+        type(x)(*(np.broadcast_to(v, (f.series, len(runs))) for v in x)),
+        np.ones((f.series, len(runs))),
+    )
+    drift = Discrepancy("prior", tuple(loss_slopes(f, law.drift))).draw(
+        "loss", f.series, rng, len(mean)
+    )
     noise = standard_noise(loss.step.model, loss.tail, mean.shape, jax.random.key(1))
-    log_loss = LossParts(mean, sd, drift, _efolds(loss.data, compute), noise, np.zeros((len(mean), len(runs)))).log_loss()
+    log_loss = LossParts(
+        mean, sd, drift, _efolds(loss.data, compute), noise, np.zeros((len(mean), len(runs)))
+    ).log_loss()
     if accuracy is None:
         return log_loss, None
     assert isinstance(accuracy.data, AccuracyData)
@@ -88,8 +134,11 @@ def _chain(law: Law, link: Link, loss: Fold, accuracy: Fold | None, runs: pd.Dat
     via = series_through(f, accuracy.data)
     bend = Discrepancy("prior", (link_slopes(g),)).draw("accuracy", g.series, rng, len(mean))
     noise = rng.standard_normal((len(mean), g.series, len(runs)))
-    linked = accuracy_model(link, g, pooling=accuracy.step.model.pooling.kind)  # of a finished run, whatever blocks the fold was fitted on
-    return log_loss, AccuracyParts(linked, accuracy.real, accuracy.data, via, bend, _efolds(accuracy.data, compute), noise).accuracy(log_loss)
+    # of a finished run, whatever blocks the fold was fitted on
+    linked = accuracy_model(link, g, pooling=accuracy.step.model.pooling.kind)
+    return log_loss, AccuracyParts(
+        linked, accuracy.real, accuracy.data, via, bend, _efolds(accuracy.data, compute), noise
+    ).accuracy(log_loss)
 
 
 def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
@@ -97,12 +146,16 @@ def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
 
 
 def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
-    """W = E softmax(sum over blocks of the mean lpd): mean and sd of the weight of each member, and the cells that they rest on.
+    """W = E softmax(sum over blocks of the mean lpd): mean and sd of the weight of each member, and
+    the cells that they rest on.
 
-    A block is what came out between one cut and the next, as forecast at the first: every cell counts once, though several cuts have forecast it. A sum over
-    blocks, in the spirit of forecasting one after another (Dawid 1984, JRSS A 147); a mean within a block, because its errors have one cause. The
-    expectation is over Bayesian bootstraps of the blocks and of the cells in each (pseudo-BMA+, Yao et al. 2018, Bayesian Analysis 13). Cells count that all
-    members forecast, and not all alike: links of one law are not weighed by its losses. Equal weights where no cut tells of any.
+    A block is what came out between one cut and the next, as forecast at the first: every cell
+    counts once, though several cuts have forecast it. A sum over blocks, in the spirit of
+    forecasting one after another (Dawid 1984, JRSS A 147); a mean within a block, because its
+    errors have one cause. The expectation is over Bayesian bootstraps of the blocks and of the
+    cells in each (pseudo-BMA+, Yao et al. 2018, Bayesian Analysis 13). Cells count that all members
+    forecast, and not all alike: links of one law are not weighed by its losses. Equal weights where
+    no cut tells of any.
 
     Parameters
     ----------
@@ -110,7 +163,10 @@ def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
         One of each member, as `densities` gives them.
     """
     n = len(tables)
-    cells = pd.concat([t.set_index(["cut", "quantity", "name", "run"])["lpd"].astype(float) for t in tables], axis=1).dropna()
+    cells = pd.concat(
+        [t.set_index(["cut", "quantity", "name", "run"])["lpd"].astype(float) for t in tables],
+        axis=1,
+    ).dropna()
     cells = cells[np.ptp(cells.to_numpy(), axis=1) > 0] if len(cells) else cells
     if cells.empty:
         return np.full(n, 1 / n), np.zeros(n), 0
@@ -118,7 +174,9 @@ def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
     blocks = [of.to_numpy() for _, of in cells.sort_index(level="cut")[latest].groupby(level="cut")]
     rng = np.random.default_rng(0)
     total = np.zeros((BOOTSTRAPS, n))
-    for block, times in zip(blocks, len(blocks) * rng.dirichlet(np.ones(len(blocks)), BOOTSTRAPS).T, strict=True):
+    for block, times in zip(
+        blocks, len(blocks) * rng.dirichlet(np.ones(len(blocks)), BOOTSTRAPS).T, strict=True
+    ):
         total += times[:, None] * (rng.dirichlet(np.ones(len(block)), BOOTSTRAPS) @ block)
     weights = softmax(total, axis=1)
     return weights.mean(0), weights.std(0), sum(map(len, blocks))

@@ -1,4 +1,6 @@
-"""The file of Fit.save: one zip archive with posteriors, ladder and settings, written whole or not at all."""
+"""The file of Fit.save: one zip archive with posteriors, ladder and settings, written whole or not
+at all.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from bayescale.models.links import LINKS
 
 FORMAT = "bayescale-fit-4"
 ENGINE = "h5netcdf"
-OTHER_TEXT_COLUMNS = ("name", "law", "link", "via")  # columns of the tables of the past and of the weights
+# columns of the tables of the past and of the weights
+OTHER_TEXT_COLUMNS = ("name", "law", "link", "via")
 
 
 def save_fit(fit: Fit, path: str | Path) -> None:
@@ -28,9 +31,13 @@ def save_fit(fit: Fit, path: str | Path) -> None:
 
 
 def _write(fit: Fit, file: Path | io.BytesIO, of: Fit | None) -> None:
-    """One archive; the members of a mixture are archives in it, without the losses that they share with the fit `of` which they belong to."""
+    """One archive; the members of a mixture are archives in it, without the losses that they share
+    with the fit `of` which they belong to.
+    """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("settings.json", json.dumps(_settings(fit), indent=1, default=np.ndarray.tolist))
+        archive.writestr(
+            "settings.json", json.dumps(_settings(fit), indent=1, default=np.ndarray.tolist)
+        )
         archive.writestr("runs.csv", _csv(fit.ladder.frame))
         archive.writestr("tasks.csv", _csv(fit.ladder.task_table.reset_index()))
         archive.writestr("past.csv", _csv(fit.past))
@@ -51,14 +58,21 @@ def _settings(fit: Fit) -> dict[str, object]:
         "source": fit.ladder.source,
         "law": fit.ladder.law,
         "link": fit.ladder.link,
-        "conventions": {**vars(fit.ladder.conventions), "loss_units": dict(fit.ladder.conventions.loss_units)},
+        "conventions": {
+            **vars(fit.ladder.conventions),
+            "loss_units": dict(fit.ladder.conventions.loss_units),
+        },
     }
     return {
         "format": FORMAT,
         "ladder": ladder,
         "law": fit.law.name,
         "link": fit.link.name if fit.link else None,
-        "own": [what for what, part, known in (("law", fit.law, LAWS), ("link", fit.link, LINKS)) if part and known.get(part.name) is not part],
+        "own": [
+            what
+            for what, part, known in (("law", fit.law, LAWS), ("link", fit.link, LINKS))
+            if part and known.get(part.name) is not part
+        ],
         "via": fit.via,
         "pooling": fit.pooling,
         "noise": fit.noise,
@@ -71,5 +85,7 @@ def _settings(fit: Fit) -> dict[str, object]:
 
 
 def _csv(table: pd.DataFrame) -> str:
-    """The table as `_table` reads it: as rows end in CR LF, a name that holds either of them is quoted."""
+    """The table as `_table` reads it: as rows end in CR LF, a name that holds either of them is
+    quoted.
+    """
     return table.to_csv(index=False, float_format="%.17g", lineterminator="\r\n")

@@ -59,10 +59,13 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
                 )
             return _read(archive, settings, law, link, None)
     except FileNotFoundError:
-        raise FileError(f"file {str(path)!r}", rule="must exist", got="no such file", way_out="mend the path") from None
+        raise FileError(
+            f"file {str(path)!r}", rule="must exist", got="no such file", way_out="mend the path"
+        ) from None
     except BayescaleError:
         raise
-    except Exception as error:  # a damaged archive can fail in any of its parts, and each in a way of its own
+    # a damaged archive can fail in any of its parts, and each in a way of its own
+    except Exception as error:
         raise FileError(
             f"file {str(path)!r}",
             rule="must be a whole file that Fit.save wrote",
@@ -71,13 +74,21 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
         ) from error
 
 
-def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, link: Link | None, shared: xr.DataTree | None) -> Fit:
+def _read(
+    archive: zipfile.ZipFile,
+    settings: dict[str, Any],
+    law: Law | None,
+    link: Link | None,
+    shared: xr.DataTree | None,
+) -> Fit:
     about = dict(settings["ladder"])
     conventions = Conventions(**about.pop("conventions"))
     runs, tasks = (_table(archive.read(name)) for name in ("runs.csv", "tasks.csv"))
     ladder = Ladder.from_frame(runs, tasks=tasks, conventions=conventions, **about)
     names = set(archive.namelist())
-    losses, accuracies = (_tree(archive, name) if f"{name}.nc" in names else None for name in ("losses", "accuracies"))
+    losses, accuracies = (
+        _tree(archive, name) if f"{name}.nc" in names else None for name in ("losses", "accuracies")
+    )
     whole = Fit(
         ladder=ladder,
         law=_part(law, settings, LAWS, "law"),
@@ -97,7 +108,9 @@ def _read(archive: zipfile.ZipFile, settings: dict[str, Any], law: Law | None, l
     members = []
     for i in range(settings["members"]):
         with zipfile.ZipFile(io.BytesIO(archive.read(f"member-{i}.fit"))) as inside:
-            members.append(_read(inside, json.loads(inside.read("settings.json")), law, link, whole.losses))
+            members.append(
+                _read(inside, json.loads(inside.read("settings.json")), law, link, whole.losses)
+            )
     return replace(whole, members=tuple(members))
 
 
@@ -107,21 +120,34 @@ def _tree(archive: zipfile.ZipFile, name: str) -> xr.DataTree:
 
 def _discrepancy(saved: dict[str, Any]) -> Discrepancy:
     def slopes(s: dict[str, Any]) -> Slopes:
-        arrays = {name: None if s[name] is None else np.array(s[name]) for name in ("past", "covariance")}
+        arrays = {
+            name: None if s[name] is None else np.array(s[name]) for name in ("past", "covariance")
+        }
         return Slopes(**{**s, "members": tuple(s["members"]), "names": tuple(s["names"]), **arrays})
 
-    return Discrepancy(saved["kind"], tuple(map(slopes, saved["slopes"])), tuple(Check(**c) for c in saved["checks"]))
+    return Discrepancy(
+        saved["kind"],
+        tuple(map(slopes, saved["slopes"])),
+        tuple(Check(**c) for c in saved["checks"]),
+    )
 
 
 def _table(text: bytes) -> pd.DataFrame:
     """A table as it was, names as text whatever they look like."""
     if not text.strip():
         return pd.DataFrame()
-    table = pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys((*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS), str), keep_default_na=False, na_values=[""])
+    table = pd.read_csv(
+        io.BytesIO(text),
+        dtype=dict.fromkeys((*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS), str),
+        keep_default_na=False,
+        na_values=[""],
+    )
     return table.assign(task=table["task"].fillna("")) if "weight" in table else table
 
 
-def _part[T: (Law, Link)](given: T | None, settings: Mapping[str, Any], registry: Mapping[str, T], what: str) -> T:
+def _part[T: (Law, Link)](
+    given: T | None, settings: Mapping[str, Any], registry: Mapping[str, T], what: str
+) -> T:
     """The law or the link of the saved name: one of ours, or the user's own, given anew."""
     name = settings[what]
     if what not in settings["own"]:
@@ -129,6 +155,9 @@ def _part[T: (Law, Link)](given: T | None, settings: Mapping[str, Any], registry
     if given is None or getattr(given, "name", None) != name:
         got = "no value" if given is None else repr(given)
         raise SettingError(
-            f"{what} {name!r}", rule="was your own when the fit was made, and functions are not saved", got=got, way_out=f"load_fit(path, {what}=...)"
+            f"{what} {name!r}",
+            rule="was your own when the fit was made, and functions are not saved",
+            got=got,
+            way_out=f"load_fit(path, {what}=...)",
         )
     return given

@@ -1,7 +1,9 @@
-"""Whether a task can be forecast from its ladder at all: one verdict a task, from the runs that its link saw.
+"""Whether a task can be forecast from its ladder at all: one verdict a task, from the runs that its
+link saw.
 
-rho is Spearman's rank correlation of accuracy with -loss over those runs, all corpora together; rho_compute the same with compute. The 90 % interval of
-either is Fisher's, z = artanh(rho) with variance 1.06 / (n - 3) (Fieller, Hartley and Pearson 1957, Biometrika 44).
+rho is Spearman's rank correlation of accuracy with -loss over those runs, all corpora together;
+rho_compute the same with compute. The 90 % interval of either is Fisher's, z = artanh(rho) with
+variance 1.06 / (n - 3) (Fieller, Hartley and Pearson 1957, Biometrika 44).
 """
 
 from __future__ import annotations
@@ -39,13 +41,20 @@ def verdicts(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
     for j, task in enumerate(data.factors.names):
         members = [s for s, name in enumerate(data.factors.name) if name == j]
         seen = np.asarray(data.layout.seen)[members]
-        accuracy, loss = np.asarray(data.layout.y)[members][seen], np.asarray(data.layout.x)[members][seen]
+        accuracy, loss = (
+            np.asarray(data.layout.y)[members][seen],
+            np.asarray(data.layout.x)[members][seen],
+        )
         flops = compute[data.runs[members][seen]].to_numpy()
         figures: dict[str, float] = {}
         for name, other in (("rho", -loss), ("rho_compute", flops)):
             figures[name] = _rank_correlation(accuracy, other)
             figures[f"{name}_lower"] = _lower(figures[name], len(loss))
-        rows[task] = {"verdict": _verdict(figures["rho"], figures["rho_lower"], figures["rho_compute_lower"]), "runs": len(loss), **figures}
+        rows[task] = {
+            "verdict": _verdict(figures["rho"], figures["rho_lower"], figures["rho_compute_lower"]),
+            "runs": len(loss),
+            **figures,
+        }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 
@@ -59,10 +68,18 @@ def _verdict(rho: float, rho_lower: float, compute_lower: float) -> Verdict:
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Nil where one of the two never changes: there is no trend to see."""
-    return 0.0 if np.ptp(a) == 0 or np.ptp(b) == 0 else float(pd.Series(a).corr(pd.Series(b), method="spearman"))
+    return (
+        0.0
+        if np.ptp(a) == 0 or np.ptp(b) == 0
+        else float(pd.Series(a).corr(pd.Series(b), method="spearman"))
+    )
 
 
 def _lower(rho: float, runs: int) -> float:
     if runs <= 3:
         return -1.0
-    return float(np.tanh(np.arctanh(np.clip(rho, -0.999999, 0.999999)) - NORMAL_95 * np.sqrt(1.06 / (runs - 3))))
+    return float(
+        np.tanh(
+            np.arctanh(np.clip(rho, -0.999999, 0.999999)) - NORMAL_95 * np.sqrt(1.06 / (runs - 3))
+        )
+    )

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from bayescale.forecasts.update import Update
 
 
-STRAYS, SCATTERS = 0.02, 0.05  # twice what a loss of a task usually strays an e-fold, and the largest scatter of a published ladder
+# twice what a loss of a task usually strays an e-fold, and the largest scatter of a published
+# ladder
+STRAYS, SCATTERS = 0.02, 0.05
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +51,8 @@ class Fit:
     law, link, via, pooling, noise
         As chosen; `link` is None where the ladder has no accuracies.
     losses, accuracies
-        ArviZ DataTrees: see `bayescale.inference.posterior.full_tree`. `accuracies` is None where the ladder has none.
+        ArviZ DataTrees: see `bayescale.inference.posterior.full_tree`. `accuracies` is None where
+        the ladder has none.
     sampler
         Chains, draws, warm-up, seed.
     blocks
@@ -59,12 +62,14 @@ class Fit:
     priors
         The user's own; None where they were not saved with the fit.
     past
-        How the same settings forecast the ladder's dearer runs from its cheaper ones: see `bayescale.extrapolation.weights.densities`; empty without a past.
+        How the same settings forecast the ladder's dearer runs from its cheaper ones: see
+        `bayescale.extrapolation.weights.densities`; empty without a past.
     members
-        Fits of which this one is a mixture: one for each loss that accuracies are linked through (``via="auto"``), or what `stack` was given.
+        Fits of which this one is a mixture: one for each loss that accuracies are linked through
+        (``via="auto"``), or what `stack` was given.
     weights
-        Of the members: task (empty where they are weighed as a whole), member (index), law, link, via, weight, sd, cells (beyond earlier cuts, that it
-        rests on); empty without them.
+        Of the members: task (empty where they are weighed as a whole), member (index), law, link,
+        via, weight, sd, cells (beyond earlier cuts, that it rests on); empty without them.
     """
 
     ladder: Ladder
@@ -85,7 +90,9 @@ class Fit:
 
     @property
     def linked_via(self) -> str | None:
-        """The loss that `accuracies` goes through, None for each task's own: that of the heaviest member, where there are several."""
+        """The loss that `accuracies` goes through, None for each task's own: that of the heaviest
+        member, where there are several.
+        """
         if self.members:
             return self.members[self.heaviest].via
         return None if self.via == AUTO else self.via
@@ -113,24 +120,39 @@ class Fit:
             found += sampler_checks(self.accuracies, "accuracy")
         for member in (m for i, m in enumerate(self.members) if i != self.heaviest):
             name = f"law {member.law.name}, link {member.link.name if member.link else 'none'} via {member.via or 'own loss'}"
-            steps = {"accuracy": member.accuracies} if member.losses is self.losses else {"loss": member.losses, "accuracy": member.accuracies}
+            steps = (
+                {"accuracy": member.accuracies}
+                if member.losses is self.losses
+                else {"loss": member.losses, "accuracy": member.accuracies}
+            )
             for step, tree in steps.items():
                 found += [] if tree is None else sampler_checks(tree, f"{name}: {step}")
-                found += [replace(c, check=f"{name}: {c.check}") for c in member.discrepancy.checks if c.check.startswith(f"{step}: ")]
+                found += [
+                    replace(c, check=f"{name}: {c.check}")
+                    for c in member.discrepancy.checks
+                    if c.check.startswith(f"{step}: ")
+                ]
         found += self.discrepancy.checks
-        return found + design_checks(self.loss_data, self.law, self.accuracy_data, self.link) + self.ladder.with_role("fit", "link").checks()
+        return (
+            found
+            + design_checks(self.loss_data, self.law, self.accuracy_data, self.link)
+            + self.ladder.with_role("fit", "link").checks()
+        )
 
     def diagnostics(self) -> pd.DataFrame:
         """One row a check: check, status, value, limit, advice."""
         return checks.to_frame(self.checks)
 
     def verdicts(self) -> pd.DataFrame:
-        """One row a task: whether it can be forecast through this loss at all (see `bayescale.fits.predictability`); empty where there is no link.
+        """One row a task: whether it can be forecast through this loss at all (see
+        `bayescale.fits.predictability`); empty where there is no link.
 
-        A task whose loss strayed from its law by 2 % or more an e-fold of compute in the ladder's own past (lower end of the 90 % interval), or scatters
-        around it by 5 % or more, is ``not through this loss`` either; `alternative` then names a loss that does neither.
+        A task whose loss strayed from its law by 2 % or more an e-fold of compute in the ladder's
+        own past (lower end of the 90 % interval), or scatters around it by 5 % or more, is ``not
+        through this loss`` either; `alternative` then names a loss that does neither.
         """
-        finished = accuracy_data(self.ladder, self.linked_via)  # a run counts once, however many blocks of its checkpoints the link saw
+        # a run counts once, however many blocks of its checkpoints the link saw
+        finished = accuracy_data(self.ladder, self.linked_via)
         if finished is None:
             return pd.DataFrame(columns=["verdict"])
         found = verdicts(finished, self.ladder.compute())
@@ -138,14 +160,24 @@ class Fit:
         sigma = self.losses["posterior"]["sigma"].median(("chain", "draw"))
         strays: dict[str, bool] = {}
         for s, (corpus, name) in enumerate(losses.pairs):
-            unruly = self.discrepancy.least_slope(s) >= STRAYS or float(sigma.sel(corpus=corpus, loss_name=name)) >= SCATTERS
+            unruly = (
+                self.discrepancy.least_slope(s) >= STRAYS
+                or float(sigma.sel(corpus=corpus, loss_name=name)) >= SCATTERS
+            )
             strays[name] = strays.get(name, False) or unruly
-        others = [name for name in losses.names if name not in self.ladder.tasks and not strays[name]]
-        through = {task: via for (_, task), via in zip(finished.factors.pairs, finished.via, strict=True)}
+        others = [
+            name for name in losses.names if name not in self.ladder.tasks and not strays[name]
+        ]
+        through = {
+            task: via for (_, task), via in zip(finished.factors.pairs, finished.via, strict=True)
+        }
         found["alternative"] = ""
         for task in found.index:
             if strays.get(through[task], False):
-                found.loc[task, ["verdict", "alternative"]] = ["not through this loss", others[0] if others else ""]
+                found.loc[task, ["verdict", "alternative"]] = [
+                    "not through this loss",
+                    others[0] if others else "",
+                ]
         return found
 
     @property
@@ -154,15 +186,23 @@ class Fit:
         return checks.worst(self.checks)
 
     def summary(self) -> pd.DataFrame:
-        """Posterior beside prior for every parameter: mean, sd, 5 % and 95 % quantiles, of the population and of each series.
+        """Posterior beside prior for every parameter: mean, sd, 5 % and 95 % quantiles, of the
+        population and of each series.
 
         Of a mixture those of its heaviest member.
         """
         trees = {"loss": self.losses, "accuracy": self.accuracies}
-        return pd.concat([_summary(tree, step) for step, tree in trees.items() if tree is not None], ignore_index=True)
+        return pd.concat(
+            [_summary(tree, step) for step, tree in trees.items() if tree is not None],
+            ignore_index=True,
+        )
 
-    def update(self, new_runs: pd.DataFrame, *, targets: Sequence[Target] | None = None, seed: int = 0) -> Update:
-        """Fit again with rows added, and how each target's interval moved: see `bayescale.forecasts.update.update`."""
+    def update(
+        self, new_runs: pd.DataFrame, *, targets: Sequence[Target] | None = None, seed: int = 0
+    ) -> Update:
+        """Fit again with rows added, and how each target's interval moved: see
+        `bayescale.forecasts.update.update`.
+        """
         from bayescale.forecasts.update import update
 
         return update(self, new_runs, targets=targets, seed=seed)
@@ -196,7 +236,12 @@ def make_fit(
     past: pd.DataFrame,
 ) -> Fit:
     """The fit of `ladder` from its posteriors and those of its past, by step."""
-    about = {"ladder": ladder.name, "data_sha256": ladder.with_role("fit", "link").digest(), "pooling": settings.pooling, "seconds_together": seconds}
+    about = {
+        "ladder": ladder.name,
+        "data_sha256": ladder.with_role("fit", "link").digest(),
+        "pooling": settings.pooling,
+        "seconds_together": seconds,
+    }
     for tree in trees.values():
         tree.attrs |= about
     trees["loss"].attrs |= {"law": settings.law.name, "noise": settings.noise}
@@ -220,7 +265,10 @@ def make_fit(
 def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:
     frames = []
     for group in ("posterior", "prior"):
-        rows = [{"step": step, "parameter": name, "series": where, **_figures(np.ravel(v))} for (name, where), v in by_cell(tree[group].to_dataset())]
+        rows = [
+            {"step": step, "parameter": name, "series": where, **_figures(np.ravel(v))}
+            for (name, where), v in by_cell(tree[group].to_dataset())
+        ]
         frames.append(pd.DataFrame(rows).set_index(["step", "parameter", "series"]))
     return frames[0].join(frames[1].add_suffix("_prior")).reset_index()
 

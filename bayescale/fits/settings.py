@@ -1,4 +1,6 @@
-"""What a fit was asked for, and a ladder made ready for it: data, models, steps to sample, and what its past says of errors to come."""
+"""What a fit was asked for, and a ladder made ready for it: data, models, steps to sample, and what
+its past says of errors to come.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,13 @@ from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
-from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyKind, link_slopes, loss_slopes, small_ladder
+from bayescale.extrapolation.discrepancy import (
+    Discrepancy,
+    DiscrepancyKind,
+    link_slopes,
+    loss_slopes,
+    small_ladder,
+)
 from bayescale.extrapolation.history import Fold, fold_checks, learned, too_small
 from bayescale.inference.posterior import Step, accuracy_step, loss_step
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, link_model, loss_data
@@ -30,7 +38,9 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fit was asked for; turns a ladder into steps to sample, and the ladder's past into a discrepancy."""
+    """What a fit was asked for; turns a ladder into steps to sample, and the ladder's past into a
+    discrepancy.
+    """
 
     law: Law
     link: Link
@@ -42,21 +52,39 @@ class Settings:
     priors: Mapping[str, Distribution]
 
     def widens(self, ladder: Ladder) -> bool:
-        """Whether small runs may lose weight: where law and noise are not taken as true, and there are runs enough to tell."""
+        """Whether small runs may lose weight: where law and noise are not taken as true, and there
+        are runs enough to tell.
+        """
         losses = loss_data(ladder)
         return self.discrepancy != "none" and not too_small(losses, range(losses.factors.series))
 
     def prepare(self, ladder: Ladder, *, widening: bool, early: bool = False) -> Prepared:
-        """Data, models and steps; every prior must be one of theirs. An `early` part of a ladder may have too few accuracies for a link: then it has none."""
+        """Data, models and steps; every prior must be one of theirs. An `early` part of a ladder
+        may have too few accuracies for a link: then it has none.
+        """
         losses = loss_data(ladder, widening=widening)
         grouped = losses.layout.first is not None
-        model = loss_model(self.law, losses.factors, pooling=self.pooling, noise=self.noise, priors=self.priors, grouped=grouped, widening=widening)
+        model = loss_model(
+            self.law,
+            losses.factors,
+            pooling=self.pooling,
+            noise=self.noise,
+            priors=self.priors,
+            grouped=grouped,
+            widening=widening,
+        )
         data: dict[str, LossData | AccuracyData] = {"loss": losses}
         steps = {"loss": loss_step(self.law, losses, model)}
-        accuracies = self._early_accuracies(ladder) if early else accuracy_data(ladder, self.via, self.blocks)
+        accuracies = (
+            self._early_accuracies(ladder)
+            if early
+            else accuracy_data(ladder, self.via, self.blocks)
+        )
         if accuracies is not None:
             data["accuracy"] = accuracies
-            steps["accuracy"] = accuracy_step(self.link, accuracies, link_model(self.link, accuracies, self.pooling, self.priors))
+            steps["accuracy"] = accuracy_step(
+                self.link, accuracies, link_model(self.link, accuracies, self.pooling, self.priors)
+            )
         if not early:
             every_prior_used(self.priors, [step.model for step in steps.values()])
         return Prepared(data, steps)
@@ -67,15 +95,29 @@ class Settings:
         except (DataError, SettingError):
             return None
 
-    def find_discrepancy(self, data: Mapping[str, LossData | AccuracyData], folds: Mapping[str, Sequence[Fold]]) -> Discrepancy:
+    def find_discrepancy(
+        self, data: Mapping[str, LossData | AccuracyData], folds: Mapping[str, Sequence[Fold]]
+    ) -> Discrepancy:
         """The discrepancy asked for, from the folds of the ladder's past by step."""
         if self.discrepancy == "none":
             return Discrepancy("none")
         priors = [(p, "loss") for p in loss_slopes(data["loss"].factors, self.law.drift)]
-        priors += [(link_slopes(d.factors), "accuracy") for name, d in data.items() if name == "accuracy"]
+        priors += [
+            (link_slopes(d.factors), "accuracy") for name, d in data.items() if name == "accuracy"
+        ]
         if self.discrepancy == "prior":
             small = [too_small(data[name], prior.members) for prior, name in priors]
-            return Discrepancy("prior", tuple(small_ladder(prior, why) if why else prior for (prior, _), why in zip(priors, small, strict=True)))
+            return Discrepancy(
+                "prior",
+                tuple(
+                    small_ladder(prior, why) if why else prior
+                    for (prior, _), why in zip(priors, small, strict=True)
+                ),
+            )
         slopes = tuple(learned(prior, data[name], folds[name]) for prior, name in priors)
-        checks = [c for name, mine in folds.items() for c in fold_checks(mine, data[name], [s for s in slopes if s.step == name])]
+        checks = [
+            c
+            for name, mine in folds.items()
+            for c in fold_checks(mine, data[name], [s for s in slopes if s.step == name])
+        ]
         return Discrepancy("calibrated", slopes, tuple(checks))

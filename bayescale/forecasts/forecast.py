@@ -1,4 +1,6 @@
-"""forecast(fit, targets) -> Forecast: a law, its error, the run's own noise, hence a loss; a link at that loss, its error, the score's noise."""
+"""forecast(fit, targets) -> Forecast: a law, its error, the run's own noise, hence a loss; a link
+at that loss, its error, the score's noise.
+"""
 
 from __future__ import annotations
 
@@ -28,19 +30,23 @@ class Forecast:
     Parameters
     ----------
     draws
-        xarray Dataset: ``loss`` and ``accuracy`` over (chain, draw, target, task). A declared series is a task without accuracies (nan).
+        xarray Dataset: ``loss`` and ``accuracy`` over (chain, draw, target, task). A declared
+        series is a task without accuracies (nan).
     targets
         In the order of the draws.
     table
-        One row a (target, task): corpus, loss_name, via and verdict (both None where there is no accuracy).
+        One row a (target, task): corpus, loss_name, via and verdict (both None where there is no
+        accuracy).
     extrapolation
-        One row a target: extrapolation_factor, and note (empty, or what makes the target unlike the runs).
+        One row a target: extrapolation_factor, and note (empty, or what makes the target unlike the
+        runs).
     status
         Of the fit that it came from: ``fail`` stays on everything.
     note
         What its intervals hold, and on what that rests.
     parts
-        What the draws are put together from, losses and accuracies; and where in them each (target, corpus, name) is.
+        What the draws are put together from, losses and accuracies; and where in them each (target,
+        corpus, name) is.
     """
 
     draws: xr.Dataset
@@ -52,11 +58,12 @@ class Forecast:
     parts: Parts | MixedParts
 
     def to_frame(self, prob: float = 0.9) -> pd.DataFrame:
-        """One row a (target, task, quantity): mean, median, sd, and the equal-tailed interval of probability `prob`.
+        """One row a (target, task, quantity): mean, median, sd, and the equal-tailed interval of
+        probability `prob`.
 
-        Columns: target, corpus, task, quantity (``loss`` | ``accuracy``), mean, median, sd, lower, upper, loss_name, via, verdict (see
-        `Fit.verdicts`).
-        ``frame.attrs`` holds the status of the fit, `prob`, and the note that goes with the intervals.
+        Columns: target, corpus, task, quantity (``loss`` | ``accuracy``), mean, median, sd, lower,
+        upper, loss_name, via, verdict (see `Fit.verdicts`). ``frame.attrs`` holds the status of the
+        fit, `prob`, and the note that goes with the intervals.
         """
         tails = check_prob(prob)
         rows = []
@@ -83,9 +90,11 @@ class Forecast:
         return frame
 
     def mean(self, tasks: Sequence[str] | None = None, prob: float = 0.9) -> pd.DataFrame:
-        """The mean accuracy over `tasks` (None: all that have accuracies), draw by draw: one row a target.
+        """The mean accuracy over `tasks` (None: all that have accuracies), draw by draw: one row a
+        target.
 
-        The noise of a run is drawn for each loss series by itself; what a run's scores have in common beyond their losses is not known here.
+        The noise of a run is drawn for each loss series by itself; what a run's scores have in
+        common beyond their losses is not known here.
         """
         tails = check_prob(prob)
         accuracy = self.draws["accuracy"]
@@ -100,14 +109,21 @@ class Forecast:
                 way_out=f"use some of {', '.join(scored)}",
             )
         averaged = accuracy.sel(task=chosen).mean("task", skipna=False)
-        frame = pd.DataFrame([{"target": t.label, **_figures(np.ravel(averaged.sel(target=t.label)), tails)} for t in self.targets])
+        frame = pd.DataFrame(
+            [
+                {"target": t.label, **_figures(np.ravel(averaged.sel(target=t.label)), tails)}
+                for t in self.targets
+            ]
+        )
         frame.attrs = {"status": self.status, "prob": prob, "tasks": chosen, "note": self.note}
         return frame
 
     def compare(self, a: str, b: str, prob: float = 0.9) -> pd.DataFrame:
-        """P(a better than b), and a - b: mean, median, sd and interval, from joint draws; one row a (task, quantity) that both targets have.
+        """P(a better than b), and a - b: mean, median, sd and interval, from joint draws; one row a
+        (task, quantity) that both targets have.
 
-        Better is a higher accuracy, a lower loss. Both share the law's error, so their difference is known far better than either level.
+        Better is a higher accuracy, a lower loss. Both share the law's error, so their difference
+        is known far better than either level.
 
         Parameters
         ----------
@@ -119,31 +135,53 @@ class Forecast:
         tails, names = check_prob(prob), [t.label for t in self.targets]
         for name in (a, b):
             if name not in names:
-                raise SettingError("targets to compare", rule="must be targets of this forecast", got=repr(name), way_out=f"use two of {', '.join(names)}")
+                raise SettingError(
+                    "targets to compare",
+                    rule="must be targets of this forecast",
+                    got=repr(name),
+                    way_out=f"use two of {', '.join(names)}",
+                )
         rows = []
         for task in self.draws.task.values:
             for quantity in ("loss", "accuracy"):
-                difference = np.ravel(self.draws[quantity].sel(target=a, task=task) - self.draws[quantity].sel(target=b, task=task))
+                difference = np.ravel(
+                    self.draws[quantity].sel(target=a, task=task)
+                    - self.draws[quantity].sel(target=b, task=task)
+                )
                 if not np.isnan(difference).all():
                     better = difference < 0 if quantity == "loss" else difference > 0
                     share = float(better.mean() + 0.5 * (difference == 0).mean())
-                    rows.append({"a": a, "b": b, "task": str(task), "quantity": quantity, "prob_a_better": share, **_figures(difference, tails)})
+                    rows.append(
+                        {
+                            "a": a,
+                            "b": b,
+                            "task": str(task),
+                            "quantity": quantity,
+                            "prob_a_better": share,
+                            **_figures(difference, tails),
+                        }
+                    )
         frame = pd.DataFrame(rows)
         frame.attrs = {"status": self.status, "prob": prob, "note": self.note}
         return frame
 
     def variance(self) -> pd.DataFrame:
-        """Share_k = (Var E[y | parts 1..k] - Var E[y | parts 1..k-1]) / Var y for each (target, task, quantity); the shares of a row sum to 1.
+        """Share_k = (Var E[y | parts 1..k] - Var E[y | parts 1..k-1]) / Var y for each (target,
+        task, quantity); the shares of a row sum to 1.
 
-        The parts are conditioned on in this order: law parameters, discrepancy (of the law, with a target's `shift`), run-to-run noise, link
-        parameters, link discrepancy, scoring noise. Which law of a mixture it is counts as a parameter of the law, which link or route as one of the link.
-        Var E[y | parts] is the covariance of y with the same forecast whose other parts are drawn anew
-        (Sobol 2001, Mathematics and Computers in Simulation 55). Columns: target, corpus, task, quantity, sd, and one a part (nil for a part that
-        comes after).
+        The parts are conditioned on in this order: law parameters, discrepancy (of the law, with a
+        target's `shift`), run-to-run noise, link parameters, link discrepancy, scoring noise. Which
+        law of a mixture it is counts as a parameter of the law, which link or route as one of the
+        link. Var E[y | parts] is the covariance of y with the same forecast whose other parts are
+        drawn anew (Sobol 2001, Mathematics and Computers in Simulation 55). Columns: target,
+        corpus, task, quantity, sd, and one a part (nil for a part that comes after).
         """
         rng = np.random.default_rng([int(self.draws.attrs["seed"]), STREAMS.index("variance")])
         whole = self.parts.cells(None)
-        shared = {k: shared_variance(self.parts, whole, PARTS[: k + 1], rng) for k in range(len(PARTS) - 1)}
+        shared = {
+            k: shared_variance(self.parts, whole, PARTS[: k + 1], rng)
+            for k in range(len(PARTS) - 1)
+        }
         rows = []
         for row in self.table.itertuples():
             for quantity, name in (("loss", row.loss_name), ("accuracy", row.task)):
@@ -152,25 +190,46 @@ class Forecast:
                     continue
                 total = float(whole[key].var())
                 last = len(LOSS_PARTS) - 1 if quantity == "loss" else len(PARTS) - 1
-                steps = np.clip(np.maximum.accumulate([0.0, *(shared[k][key] for k in range(last)), total]), 0.0, total)
+                steps = np.clip(
+                    np.maximum.accumulate([0.0, *(shared[k][key] for k in range(last)), total]),
+                    0.0,
+                    total,
+                )
                 shares = np.diff(steps) / total if total > 0 else np.eye(last + 1)[0]
-                about = {"target": row.target, "corpus": row.corpus, "task": row.task, "quantity": quantity, "sd": total**0.5}
-                rows.append(about | dict(zip(PARTS, [*shares, *[0.0] * (len(PARTS) - 1 - last)], strict=True)))
+                about = {
+                    "target": row.target,
+                    "corpus": row.corpus,
+                    "task": row.task,
+                    "quantity": quantity,
+                    "sd": total**0.5,
+                }
+                rows.append(
+                    about
+                    | dict(zip(PARTS, [*shares, *[0.0] * (len(PARTS) - 1 - last)], strict=True))
+                )
         return pd.DataFrame(rows)
 
     def scaled(self, by: float) -> Forecast:
-        """The same forecast, the errors of law and link beyond the ladder `by` times as large: what a decision hangs on."""
+        """The same forecast, the errors of law and link beyond the ladder `by` times as large: what
+        a decision hangs on.
+        """
         parts, sizes = self.parts.scaled(by), self.draws.sizes
         draws = _dataset(parts, self.targets, self.table, (sizes["chain"], sizes["draw"]))
         draws.attrs = dict(self.draws.attrs)
         return replace(self, draws=draws, parts=parts)
 
     def __repr__(self) -> str:
-        names = ", ".join(t.label for t in self.targets[:4]) + (", ..." if len(self.targets) > 4 else "")
+        names = ", ".join(t.label for t in self.targets[:4]) + (
+            ", ..." if len(self.targets) > 4 else ""
+        )
         return f"Forecast({len(self.targets)} targets: {names}; {self.draws.sizes['task']} tasks; checks of the fit: {self.status})"
 
     def _repr_html_(self) -> str:
-        return paragraph(repr(self)) + self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}") + paragraph(self.note)
+        return (
+            paragraph(repr(self))
+            + self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}")
+            + paragraph(self.note)
+        )
 
 
 def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> Forecast:
@@ -183,22 +242,30 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     target
         One target, or several: their draws are joint.
     seed
-        Of the noise. Targets that are to be compared belong into one call: two calls of one seed share their noise.
+        Of the noise. Targets that are to be compared belong into one call: two calls of one seed
+        share their noise.
 
     Raises
     ------
     DataError
-        For a corpus that the ladder lacks, none where it has several, other conventions than the ladder's, two targets of one name, or, where law
-        ``compute`` was fitted on measured compute, a target without it.
+        For a corpus that the ladder lacks, none where it has several, other conventions than the
+        ladder's, two targets of one name, or, where law ``compute`` was fitted on measured compute,
+        a target without it.
     """
     targets = (target,) if isinstance(target, Target) else tuple(target)
     if not all(isinstance(t, Target) for t in targets):
         raise SettingError(
-            "target", rule="must be a Target, or several", got=repr(target), way_out="such as Target(params=7e9, tokens=4e12), or ladder.targets()"
+            "target",
+            rule="must be a Target, or several",
+            got=repr(target),
+            way_out="such as Target(params=7e9, tokens=4e12), or ladder.targets()",
         )
     if not targets or len({t.label for t in targets}) < len(targets):
         raise DataError(
-            "targets", rule="must be one or more, with different names", got=", ".join(t.label for t in targets) or "none", way_out="name them apart"
+            "targets",
+            rule="must be one or more, with different names",
+            got=", ".join(t.label for t in targets) or "none",
+            way_out="name them apart",
         )
     losses = fit.loss_data
     corpora = [corpus_of(t, losses) for t in targets]
@@ -210,35 +277,75 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     draws = _dataset(parts, targets, table, (fit.sampler.chains, fit.sampler.draws))
     draws.attrs = {"status": fit.status, "seed": seed}
     widened = [f"{t.label} {t.shift:g}" for t in targets if t.shift]
-    note = fit.discrepancy.note + (f" Widened on purpose, by an sd of log loss: {', '.join(widened)}." if widened else "")
-    return Forecast(draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status, note, parts)
+    note = fit.discrepancy.note + (
+        f" Widened on purpose, by an sd of log loss: {', '.join(widened)}." if widened else ""
+    )
+    return Forecast(
+        draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status, note, parts
+    )
 
 
-def _dataset(parts: Parts | MixedParts, targets: Sequence[Target], table: pd.DataFrame, shape: tuple[int, int]) -> xr.Dataset:
+def _dataset(
+    parts: Parts | MixedParts,
+    targets: Sequence[Target],
+    table: pd.DataFrame,
+    shape: tuple[int, int],
+) -> xr.Dataset:
     """Every cell over (chain, draw, target, task), nan where there is none."""
     name_of = dict(zip(table["task"], table["loss_name"], strict=True))
-    labels, found, blank = [t.label for t in targets], parts.cells(None), np.full(shape[0] * shape[1], np.nan)
+    labels, found, blank = (
+        [t.label for t in targets],
+        parts.cells(None),
+        np.full(shape[0] * shape[1], np.nan),
+    )
     cells = {
-        "loss": [[found.get(("loss", label, name), blank) for name in name_of.values()] for label in labels],
-        "accuracy": [[found.get(("accuracy", label, task), blank) for task in name_of] for label in labels],
+        "loss": [
+            [found.get(("loss", label, name), blank) for name in name_of.values()]
+            for label in labels
+        ],
+        "accuracy": [
+            [found.get(("accuracy", label, task), blank) for task in name_of] for label in labels
+        ],
     }
-    coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), "target": labels, "task": list(name_of)}
+    coords = {
+        "chain": np.arange(shape[0]),
+        "draw": np.arange(shape[1]),
+        "target": labels,
+        "task": list(name_of),
+    }
     dims = ("chain", "draw", "target", "task")
-    return xr.Dataset({k: (dims, np.moveaxis(np.array(v), -1, 0).reshape(*shape, *np.shape(v)[:2])) for k, v in cells.items()}, coords=coords)
+    return xr.Dataset(
+        {
+            k: (dims, np.moveaxis(np.array(v), -1, 0).reshape(*shape, *np.shape(v)[:2]))
+            for k, v in cells.items()
+        },
+        coords=coords,
+    )
 
 
 def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:
-    """One row a (target, task) that can be forecast; via and verdict are those of the heaviest route."""
+    """One row a (target, task) that can be forecast; via and verdict are those of the heaviest
+    route.
+    """
     losses, name_of = fit.loss_data, fit.ladder.loss_name_of
     has_loss = set(losses.factors.pairs)
     via: dict[tuple[str, str], str] = {}
     verdict: dict[str, str] = {}
-    heaviest = {str(task): int(of["weight"].to_numpy().argmax()) for task, of in fit.weights.groupby("task")} if fit.members else {}
+    heaviest = (
+        {
+            str(task): int(of["weight"].to_numpy().argmax())
+            for task, of in fit.weights.groupby("task")
+        }
+        if fit.members
+        else {}
+    )
     for m, member in enumerate(fit.members or (fit,)):
         if member.accuracy_data is None:
             continue
         found = member.verdicts()["verdict"]
-        for (corpus, task), name in zip(member.accuracy_data.factors.pairs, member.accuracy_data.via, strict=True):
+        for (corpus, task), name in zip(
+            member.accuracy_data.factors.pairs, member.accuracy_data.via, strict=True
+        ):
             if heaviest.get(task, heaviest.get("", 0)) == m:
                 via[corpus, task], verdict[task] = name, found[task]
 
@@ -257,4 +364,10 @@ def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.Da
 
 def _figures(values: np.ndarray, tails: tuple[float, float]) -> dict[str, float]:
     lower, median, upper = np.quantile(values, [tails[0], 0.5, tails[1]])
-    return {"mean": float(values.mean()), "median": float(median), "sd": float(values.std()), "lower": float(lower), "upper": float(upper)}
+    return {
+        "mean": float(values.mean()),
+        "median": float(median),
+        "sd": float(values.std()),
+        "lower": float(lower),
+        "upper": float(upper),
+    }

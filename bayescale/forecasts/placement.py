@@ -1,4 +1,6 @@
-"""Where a target stands relative to the ladder: its corpus, its conventions, and how far beyond the runs it lies."""
+"""Where a target stands relative to the ladder: its corpus, its conventions, and how far beyond the
+runs it lies.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from bayescale.models.inputs import LossData
 
 
 def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> pd.DataFrame:
-    """extrapolation_factor = C* / Cmax, measured for both or 6ND for both; and a note where a target lies inside the ladder, or beside it.
+    """extrapolation_factor = C* / Cmax, measured for both or 6ND for both; and a note where a
+    target lies inside the ladder, or beside it.
 
     Cmax is that of the dearest fitted run of the target's corpus.
     """
@@ -34,23 +37,39 @@ def factor(target: Target, runs: pd.DataFrame, measured: bool) -> float:
 
 
 def compute_of(target: Target, measured: bool) -> float:
-    """C of a target in FLOPs: measured where the ladder's is and the target's is known, else 6ND."""
+    """C of a target in FLOPs: measured where the ladder's is and the target's is known, else
+    6ND.
+    """
     return target.flops if measured and target.flops is not None else target.compute_6nd
 
 
 def _note(t: Target, factor: float, runs: pd.DataFrame) -> str:
-    ranges = {"N": (t.params, runs["params"]), "D": (t.tokens, runs["tokens"]), "D/N": (t.tokens / t.params, runs["tokens"] / runs["params"])}
-    outside = [name for name, (value, known) in ranges.items() if not known.min() * 0.999 <= value <= known.max() * 1.001]
+    ranges = {
+        "N": (t.params, runs["params"]),
+        "D": (t.tokens, runs["tokens"]),
+        "D/N": (t.tokens / t.params, runs["tokens"] / runs["params"]),
+    }
+    outside = [
+        name
+        for name, (value, known) in ranges.items()
+        if not known.min() * 0.999 <= value <= known.max() * 1.001
+    ]
     said = []
     if factor <= 1:
-        said.append(f"inside the ladder's compute, outside its range of {', '.join(outside)}" if outside else "inside the ladder: an interpolation")
+        said.append(
+            f"inside the ladder's compute, outside its range of {', '.join(outside)}"
+            if outside
+            else "inside the ladder: an interpolation"
+        )
     if t.shift:
         said.append(f"widened on purpose by {t.shift:g} of log loss (shift)")
     return "; ".join(said)
 
 
 def corpus_of(target: Target, data: LossData) -> str:
-    """The corpus of a target, the ladder's own where it has a single one; a DataError where it is missing or unknown."""
+    """The corpus of a target, the ladder's own where it has a single one; a DataError where it is
+    missing or unknown.
+    """
     known = data.factors.corpora
     if target.corpus is None and len(known) == 1:
         return known[0]
@@ -69,8 +88,13 @@ def same_conventions(target: Target, ladder: Conventions) -> None:
     mine = target.conventions
     if mine is None:
         return
-    pairs = {"params": (mine.params, ladder.params), "tokenizer": (mine.tokenizer, ladder.tokenizer)}
-    pairs |= {f"unit of loss {k}": (v, ladder.loss_units.get(k)) for k, v in mine.loss_units.items()}
+    pairs = {
+        "params": (mine.params, ladder.params),
+        "tokenizer": (mine.tokenizer, ladder.tokenizer),
+    }
+    pairs |= {
+        f"unit of loss {k}": (v, ladder.loss_units.get(k)) for k, v in mine.loss_units.items()
+    }
     for what, (got, wanted) in pairs.items():
         if got is not None and wanted is not None and got != wanted:
             raise DataError(

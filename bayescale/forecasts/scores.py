@@ -11,8 +11,9 @@ from bayescale.validation import check_prob
 def score(draws: np.ndarray, actual: np.ndarray, prob: float = 0.9) -> pd.DataFrame:
     """One row a case: median, lower, upper, actual, error, inside, crps, interval_score.
 
-    crps = E|X - y| - E|X - X'| / 2; interval_score = (upper - lower) + 2 / (1 - prob) times the distance of y from the interval (Gneiting and
-    Raftery 2007, J. American Statistical Association 102). Both are in the unit of the draws, and less is better.
+    crps = E|X - y| - E|X - X'| / 2; interval_score = (upper - lower) + 2 / (1 - prob) times the
+    distance of y from the interval (Gneiting and Raftery 2007, J. American Statistical Association
+    102). Both are in the unit of the draws, and less is better.
 
     Parameters
     ----------
@@ -23,7 +24,8 @@ def score(draws: np.ndarray, actual: np.ndarray, prob: float = 0.9) -> pd.DataFr
     prob
         Of the equal-tailed interval.
     """
-    import scoringrules  # here, because loading it costs a third of a second that a forecast does not need
+    # here, because loading it costs a third of a second that a forecast does not need
+    import scoringrules
 
     tails = check_prob(prob)
     lower, median, upper = np.quantile(draws, [tails[0], 0.5, tails[1]], axis=1)

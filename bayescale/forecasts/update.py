@@ -26,19 +26,25 @@ class Update:
     fit
         With the new rows.
     moved
-        One row a (target, task, quantity): median, lower, upper and width before and after (``_before``), and shift, the change of the median in units
-        of the sd before.
+        One row a (target, task, quantity): median, lower, upper and width before and after
+        (``_before``), and shift, the change of the median in units of the sd before.
     """
 
     fit: Fit
     moved: pd.DataFrame
 
     def __repr__(self) -> str:
-        narrower = (self.moved["width"] / self.moved["width_before"]).median() if len(self.moved) else float("nan")
+        narrower = (
+            (self.moved["width"] / self.moved["width_before"]).median()
+            if len(self.moved)
+            else float("nan")
+        )
         return f"Update({self.fit!r}; median width of the intervals {narrower:.2f} of what it was)"
 
     def _repr_html_(self) -> str:
-        return paragraph(repr(self)) + self.moved.to_html(index=False, float_format=lambda v: f"{v:.4g}")
+        return paragraph(repr(self)) + self.moved.to_html(
+            index=False, float_format=lambda v: f"{v:.4g}"
+        )
 
 
 def update(
@@ -50,15 +56,17 @@ def update(
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> Update:
-    """The same settings on the ladder with `new_runs` added, and what that did to the forecast of each target.
+    """The same settings on the ladder with `new_runs` added, and what that did to the forecast of
+    each target.
 
     Parameters
     ----------
     before
         A fit of one law.
     new_runs
-        Rows of the run table. With role ``link``, only the link sees them: so a target's own early checkpoint may be added, under a name of its own and
-        with its own ``tokens``; its loss is not that of a finished run, which is what a law is about.
+        Rows of the run table. With role ``link``, only the link sees them: so a target's own early
+        checkpoint may be added, under a name of its own and with its own ``tokens``; its loss is
+        not that of a finished run, which is what a law is about.
     targets
         Whose intervals to compare; None for the ladder's own targets.
     prob
@@ -76,14 +84,31 @@ def update(
         For rows that break a rule of the run table, or a (run, task) that the ladder has already.
     """
     if before.priors is None:
-        raise SettingError("priors of the fit", rule="must be known to fit again", got="your own, which are not saved", way_out="fit anew with priors=")
+        raise SettingError(
+            "priors of the fit",
+            rule="must be known to fit again",
+            got="your own, which are not saved",
+            way_out="fit anew with priors=",
+        )
     if before.members and before.via != AUTO:
-        raise SettingError("fit to update", rule="must be of one law", got="a mixture", way_out="update each of its fits, and stack them again")
+        raise SettingError(
+            "fit to update",
+            rule="must be of one law",
+            got="a mixture",
+            way_out="update each of its fits, and stack them again",
+        )
     ladder = with_rows(before.ladder, new_runs)
-    added = ladder.with_role("fit", "link").runs.index.difference(before.ladder.with_role("fit", "link").runs.index)
+    added = ladder.with_role("fit", "link").runs.index.difference(
+        before.ladder.with_role("fit", "link").runs.index
+    )
     if added.empty:
         got = f"{new_runs['run'].nunique()} runs of other roles"
-        raise DataError("new runs", rule="must have a run of role fit or link, for a fit to see it", got=got, way_out="new_runs.assign(role='fit')")
+        raise DataError(
+            "new runs",
+            rule="must have a run of role fit or link, for a fit to see it",
+            got=got,
+            way_out="new_runs.assign(role='fit')",
+        )
     after = fit(
         ladder,
         law=before.law,
@@ -101,11 +126,19 @@ def update(
     )
     of = before.ladder.targets("target") if targets is None else list(targets)
     if not of:
-        return Update(after, pd.DataFrame(columns=["target", "task", "quantity", "width", "width_before"]))
+        return Update(
+            after, pd.DataFrame(columns=["target", "task", "quantity", "width", "width_before"])
+        )
     key = ["target", "task", "quantity"]
-    old, new = (forecast(f, of, seed=seed).to_frame(prob).set_index(key)[["median", "lower", "upper", "sd"]] for f in (before, after))
+    old, new = (
+        forecast(f, of, seed=seed).to_frame(prob).set_index(key)[["median", "lower", "upper", "sd"]]
+        for f in (before, after)
+    )
     moved = new.join(old.add_suffix("_before"))
-    moved["width"], moved["width_before"] = moved["upper"] - moved["lower"], moved["upper_before"] - moved["lower_before"]
+    moved["width"], moved["width_before"] = (
+        moved["upper"] - moved["lower"],
+        moved["upper_before"] - moved["lower_before"],
+    )
     moved["shift"] = (moved["median"] - moved["median_before"]) / moved["sd_before"]
     return Update(after, moved.reset_index())
 
@@ -115,7 +148,10 @@ def with_rows(ladder: Ladder, new_runs: pd.DataFrame) -> Ladder:
     missing = [c for c in ("run", "task") if c not in new_runs]
     if missing:
         raise DataError(
-            f"column {missing[0]!r} of the new runs", rule="must be there", got=", ".join(map(str, new_runs.columns)), way_out="add it, or rename one"
+            f"column {missing[0]!r} of the new runs",
+            rule="must be there",
+            got=", ".join(map(str, new_runs.columns)),
+            way_out="add it, or rename one",
         )
     rows = new_runs.copy()
     if "loss_name" not in rows:
@@ -125,7 +161,12 @@ def with_rows(ladder: Ladder, new_runs: pd.DataFrame) -> Ladder:
     there = ladder.frame
     twice = sorted(set(rows["run"]) & set(there["run"]))
     if twice:
-        raise DataError("new runs", rule="must have names that the ladder lacks", got=repr(twice[0]), way_out="rename it, or build a ladder of your own")
+        raise DataError(
+            "new runs",
+            rule="must have names that the ladder lacks",
+            got=repr(twice[0]),
+            way_out="rename it, or build a ladder of your own",
+        )
     return Ladder.from_frame(
         pd.concat([there, rows], ignore_index=True),
         tasks=ladder.task_table.reset_index(),

@@ -1,4 +1,6 @@
-"""Checks on a posterior: R-hat, effective sample sizes, divergences, E-BFMI, tree depth. Each a row with status, value, limit, advice."""
+"""Checks on a posterior: R-hat, effective sample sizes, divergences, E-BFMI, tree depth. Each a row
+with status, value, limit, advice.
+"""
 
 from __future__ import annotations
 
@@ -23,36 +25,83 @@ def sampler_checks(tree: xr.DataTree, step: str) -> list[Check]:
     """The checks of one step's posterior, its name in front of each."""
     import arviz_stats as stats
 
-    posterior, sample_stats = _varying(tree["posterior"].to_dataset()), tree["sample_stats"].to_dataset()
+    posterior, sample_stats = (
+        _varying(tree["posterior"].to_dataset()),
+        tree["sample_stats"].to_dataset(),
+    )
     chains = posterior.sizes["chain"]
     found = []
     if chains > 1:
-        found.append(_limit(f"{step}: R-hat", _extreme(stats.rhat(posterior), np.nanmax), RHAT, below=True, advice=f"chains disagree: {LONGER}"))
+        found.append(
+            _limit(
+                f"{step}: R-hat",
+                _extreme(stats.rhat(posterior), np.nanmax),
+                RHAT,
+                below=True,
+                advice=f"chains disagree: {LONGER}",
+            )
+        )
     else:
-        found.append(Check(f"{step}: R-hat", "not run", float("nan"), RHAT, "one chain cannot be compared with another: sample with chains=4"))
+        found.append(
+            Check(
+                f"{step}: R-hat",
+                "not run",
+                float("nan"),
+                RHAT,
+                "one chain cannot be compared with another: sample with chains=4",
+            )
+        )
     for kind in ("bulk", "tail"):
         value = _extreme(stats.ess(posterior, method=kind), np.nanmin)
-        found.append(_limit(f"{step}: {kind} ESS", value, ESS, below=False, advice=f"too few effective draws: {LONGER}"))
+        found.append(
+            _limit(
+                f"{step}: {kind} ESS",
+                value,
+                ESS,
+                below=False,
+                advice=f"too few effective draws: {LONGER}",
+            )
+        )
     divergences = float(sample_stats["diverging"].sum())
     found.append(
         _limit(
-            f"{step}: divergences", divergences, 0.0, below=True, advice="the sampler missed a corner: more data or a tighter prior; the forecast may be off"
+            f"{step}: divergences",
+            divergences,
+            0.0,
+            below=True,
+            advice="the sampler missed a corner: more data or a tighter prior; the forecast may be off",
         )
     )
     energy = np.asarray(sample_stats["energy"])
     bfmi = np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)
-    found.append(_limit(f"{step}: E-BFMI", float(bfmi.min()), BFMI, below=False, advice="heavy tails: a tighter prior, or another parametrisation"))
+    found.append(
+        _limit(
+            f"{step}: E-BFMI",
+            float(bfmi.min()),
+            BFMI,
+            below=False,
+            advice="heavy tails: a tighter prior, or another parametrisation",
+        )
+    )
     deepest = float((sample_stats["tree_depth"] >= TREE_DEPTH).sum())
     found.append(
         _limit(
-            f"{step}: draws at the tree limit", deepest, 0.0, below=True, advice="trajectories were cut short: a tighter prior, or a law with fewer parameters"
+            f"{step}: draws at the tree limit",
+            deepest,
+            0.0,
+            below=True,
+            advice="trajectories were cut short: a tighter prior, or a law with fewer parameters",
         )
     )
     return found
 
 
-def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, link: Link | None) -> list[Check]:
-    """Warnings of a design that cannot answer: fewer runs than parameters, one token multiplier for all, no repetition for a law of repeated data."""
+def design_checks(
+    data: LossData, law: Law, accuracies: AccuracyData | None, link: Link | None
+) -> list[Check]:
+    """Warnings of a design that cannot answer: fewer runs than parameters, one token multiplier for
+    all, no repetition for a law of repeated data.
+    """
     found = _enough_runs(data.layout, len(law.parameters) + 1, f"law {law.name}")
     if accuracies is not None and link is not None:
         found += _enough_runs(accuracies.layout, len(link.parameters), f"link {link.name}")
@@ -69,7 +118,11 @@ def design_checks(data: LossData, law: Law, accuracies: AccuracyData | None, lin
 
 
 def _enough_runs(layout: Layout, needed: int, curve: str) -> list[Check]:
-    fewest = min(len(set(row[there])) for row, there in zip(layout.groups, np.asarray(layout.seen), strict=True))  # cells of one group count once
+    # cells of one group count once
+    fewest = min(
+        len(set(row[there]))
+        for row, there in zip(layout.groups, np.asarray(layout.seen), strict=True)
+    )
     if fewest >= needed:
         return []
     advice = f"a series has {fewest} runs for the {needed} parameters of {curve}: the prior decides what the runs cannot"
@@ -79,7 +132,13 @@ def _enough_runs(layout: Layout, needed: int, curve: str) -> list[Check]:
 def _limit(name: str, value: float, limit: float, *, below: bool, advice: str) -> Check:
     """One row; a value that cannot be computed is a check that did not run."""
     if not np.isfinite(value):
-        return Check(name, "not run", value, limit, "could not be computed: the draws hold values that are not finite, or too few of them")
+        return Check(
+            name,
+            "not run",
+            value,
+            limit,
+            "could not be computed: the draws hold values that are not finite, or too few of them",
+        )
     good = value <= limit if below else value > limit
     return Check(name, "pass" if good else "fail", value, limit, "" if good else advice)
 
@@ -96,6 +155,8 @@ def _varying(posterior: xr.Dataset) -> xr.Dataset:
 
 def _extreme(values: xr.Dataset, which: Callable[[np.ndarray], float]) -> float:
     numbers = np.concatenate(
-        [np.ravel(v) for v in values.to_dataset().data_vars.values()] if isinstance(values, xr.DataTree) else [np.ravel(v) for v in values.data_vars.values()]
+        [np.ravel(v) for v in values.to_dataset().data_vars.values()]
+        if isinstance(values, xr.DataTree)
+        else [np.ravel(v) for v in values.data_vars.values()]
     )
     return float("nan") if np.isnan(numbers).any() else float(which(numbers))

@@ -13,8 +13,9 @@ SMALL = 8  # up to this size a matrix is one of a batch of small ones
 def inverse_cholesky(P: jax.Array) -> tuple[jax.Array, jax.Array]:
     """L^-1 and log|L| of each P = L L', shapes (..., k, k) and (...,).
 
-    Small matrices by elimination, a column at a time: on a batch of them whole-array steps compile to little code and run faster on a CPU than
-    a call of LAPACK for each. A large one by halves. LAPACK itself is avoided: its threads get in the way of the chains' (tenfold, measured).
+    Small matrices by elimination, a column at a time: on a batch of them whole-array steps compile
+    to little code and run faster on a CPU than a call of LAPACK for each. A large one by halves.
+    LAPACK itself is avoided: its threads get in the way of the chains' (tenfold, measured).
     """
     k = P.shape[-1]
     if k > SMALL:
@@ -22,7 +23,10 @@ def inverse_cholesky(P: jax.Array) -> tuple[jax.Array, jax.Array]:
         first, log_first = inverse_cholesky(P[..., :h, :h])
         below = P[..., h:, :h] @ first.mT
         second, log_second = inverse_cholesky(P[..., h:, h:] - below @ below.mT)
-        rows = (jnp.concatenate([first, jnp.zeros_like(below.mT)], -1), jnp.concatenate([-second @ below @ first, second], -1))
+        rows = (
+            jnp.concatenate([first, jnp.zeros_like(below.mT)], -1),
+            jnp.concatenate([-second @ below @ first, second], -1),
+        )
         return jnp.concatenate(rows, -2), log_first + log_second
     inverse = jnp.broadcast_to(np.eye(k), P.shape)
     log_det = jnp.zeros(P.shape[:-2], P.dtype)
@@ -32,13 +36,21 @@ def inverse_cholesky(P: jax.Array) -> tuple[jax.Array, jax.Array]:
         row, row_inverse = P[..., j, :] / root[..., None], inverse[..., j, :] / root[..., None]
         factor = (row * (np.arange(k) > j))[..., :, None]
         P = P - factor * row[..., None, :]
-        inverse = jnp.where((np.arange(k) == j)[:, None], row_inverse[..., None, :], inverse - factor * row_inverse[..., None, :])
+        inverse = jnp.where(
+            (np.arange(k) == j)[:, None],
+            row_inverse[..., None, :],
+            inverse - factor * row_inverse[..., None, :],
+        )
     return inverse, log_det
 
 
 @inverse_cholesky.defjvp
-def _(primal: tuple[jax.Array], tangent: tuple[jax.Array]) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-    """With S = L^-1 dP L^-T: d(L^-1) = -(lower half of S) L^-1 and d log|L| = trace(S) / 2; the diagonal counts half in the lower half."""
+def _(
+    primal: tuple[jax.Array], tangent: tuple[jax.Array]
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """With S = L^-1 dP L^-T: d(L^-1) = -(lower half of S) L^-1 and d log|L| = trace(S) / 2; the
+    diagonal counts half in the lower half.
+    """
     inverse, log_det = inverse_cholesky(*primal)
     k = inverse.shape[-1]
     S = _product(_product(inverse, tangent[0]), inverse.mT)
@@ -47,7 +59,9 @@ def _(primal: tuple[jax.Array], tangent: tuple[jax.Array]) -> tuple[tuple[jax.Ar
 
 
 def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """A b; for batches of small matrices as sums, which XLA fuses where it would call a library for each."""
+    """A b; for batches of small matrices as sums, which XLA fuses where it would call a library for
+    each.
+    """
     return a @ b if a.shape[-1] > SMALL else jnp.sum(a[..., :, :, None] * b[..., None, :, :], -2)
 
 

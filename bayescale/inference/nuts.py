@@ -1,4 +1,6 @@
-"""setup(), the sampler's settings, and NUTS on the whitened coordinates of a model: chains over devices, draws on the host."""
+"""setup(), the sampler's settings, and NUTS on the whitened coordinates of a model: chains over
+devices, draws on the host.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,16 @@ from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_6
 
 BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
 TREE_DEPTH = 10
-TARGET_ACCEPT = (0.95, 0.99)  # mean acceptance that the step size is adapted to (at 0.9, one fit in forty has a divergence), and where draws still diverge
-STAND_IN_ENERGY = 1e6  # so high that the first iteration of warm-up moves to a point whose energy is known; sparing its computation halves the set-up
+# mean acceptance that the step size is adapted to (at 0.9, one fit in forty has a divergence), and
+# where draws still diverge
+TARGET_ACCEPT = (0.95, 0.99)
+# so high that the first iteration of warm-up moves to a point whose energy is known; sparing its
+# computation halves the set-up
+STAND_IN_ENERGY = 1e6
 STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", "lp")
-JITTER = 0.5  # sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start apart, yet not in a tail
+# sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start
+# apart, yet not in a tail
+JITTER = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,12 @@ class Sampler:
         for name, least in (("chains", 1), ("draws", 1), ("warmup", 50)):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-                raise SettingError(name, rule=f"must be a whole number, {least} or more", got=repr(value), way_out="such as chains=4, draws=1000")
+                raise SettingError(
+                    name,
+                    rule=f"must be a whole number, {least} or more",
+                    got=repr(value),
+                    way_out="such as chains=4, draws=1000",
+                )
         check_seed(self.seed)
         for name in ("chains", "draws", "warmup", "seed"):
             object.__setattr__(self, name, int(getattr(self, name)))
@@ -60,7 +73,9 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Sample:
-    """Draws of every real-valued site, (chain, draw, ...), with the sampler's statistics, (chain, draw), seconds spent, and the acceptance aimed at."""
+    """Draws of every real-valued site, (chain, draw, ...), with the sampler's statistics, (chain,
+    draw), seconds spent, and the acceptance aimed at.
+    """
 
     sites: dict[str, np.ndarray]
     statistics: dict[str, np.ndarray]
@@ -75,19 +90,25 @@ class Sample:
 
 
 def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic], jax.Array]:
-    """Ln p(y, theta(z)) + ln|dtheta/dz|, the log density that NUTS sees, as a function of the flat vector z."""
+    """Ln p(y, theta(z)) + ln|dtheta/dz|, the log density that NUTS sees, as a function of the flat
+    vector z.
+    """
     to_sites = coordinates(model).to_sites
 
     def density(z: jax.Array, layout: Layout, q: Quadratic) -> jax.Array:
         sites, log_det = to_sites(z, q)
-        with NUMPYRO, numpyro.validation_enabled(False):  # every site is on the real line: looking for values outside would cost a sixth of each gradient
+        # every site is on the real line: looking for values outside would cost a sixth of each
+        # gradient
+        with NUMPYRO, numpyro.validation_enabled(False):
             return log_density(model, (layout,), {}, sites)[0] + log_det
 
     return density
 
 
 class Program:
-    """NUTS for one model, compiled once for each shape of data; call it with a layout and the sampler's settings."""
+    """NUTS for one model, compiled once for each shape of data; call it with a layout and the
+    sampler's settings.
+    """
 
     def __init__(self, model: SeriesModel) -> None:
         self._space = coordinates(model)
@@ -97,11 +118,19 @@ class Program:
         self._over_chains = cache(_over_chains)
 
     def __call__(
-        self, layout: Layout, sampler: Sampler, progress: Callable[[float], None] | None = None, stream: Stream = "loss", *, divergent: float = 0.0
+        self,
+        layout: Layout,
+        sampler: Sampler,
+        progress: Callable[[float], None] | None = None,
+        stream: Stream = "loss",
+        *,
+        divergent: float = 0.0,
     ) -> Sample:
-        """Sample the posterior given `layout`, and once more with smaller steps where more than a share `divergent` of the draws diverged.
+        """Sample the posterior given `layout`, and once more with smaller steps where more than a
+        share `divergent` of the draws diverged.
 
-        `progress` is told the share done after each block; `stream` says which step's random numbers.
+        `progress` is told the share done after each block; `stream` says which step's random
+        numbers.
         """
         require_64bit()
         began = time.perf_counter()
@@ -115,11 +144,21 @@ class Program:
         return Sample(sites, statistics, time.perf_counter() - began, sampler, accept)
 
     def _sample(
-        self, key: jax.Array, layout: Layout, q: Quadratic, sampler: Sampler, accept: float, progress: Callable[[float], None] | None
+        self,
+        key: jax.Array,
+        layout: Layout,
+        q: Quadratic,
+        sampler: Sampler,
+        accept: float,
+        progress: Callable[[float], None] | None,
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         mesh = chain_mesh(sampler.chains)
-        keys = jax.device_put(jax.random.split(key, sampler.chains), NamedSharding(mesh, PartitionSpec("chain")))
-        begin, advance = (self._over_chains(function, mesh) for function in self._kernel(sampler.warmup, accept))
+        keys = jax.device_put(
+            jax.random.split(key, sampler.chains), NamedSharding(mesh, PartitionSpec("chain"))
+        )
+        begin, advance = (
+            self._over_chains(function, mesh) for function in self._kernel(sampler.warmup, accept)
+        )
         state = begin(keys, layout, q)
         blocks = []
         total = sampler.warmup + sampler.draws
@@ -132,23 +171,55 @@ class Program:
             if progress is not None:
                 progress(min(1.0, (done + BLOCK) / total))
         skip = sampler.warmup - BLOCK * (sampler.warmup // BLOCK)
-        return jax.tree.map(lambda *b: np.concatenate(b, 1)[:, skip : skip + sampler.draws], *blocks)
+        return jax.tree.map(
+            lambda *b: np.concatenate(b, 1)[:, skip : skip + sampler.draws], *blocks
+        )
 
-    def _make_kernel(self, warmup: int, accept: float) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """The first state of a chain, and BLOCK iterations. A kernel of NumPyro's holds the schedule of its warm-up, so each has its own."""
-        start, following = hmc(potential_fn_gen=lambda layout, q: lambda z: -self._density(z, layout, q), algo="NUTS")
+    def _make_kernel(
+        self, warmup: int, accept: float
+    ) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The first state of a chain, and BLOCK iterations. A kernel of NumPyro's holds the
+        schedule of its warm-up, so each has its own.
+        """
+        start, following = hmc(
+            potential_fn_gen=lambda layout, q: lambda z: -self._density(z, layout, q), algo="NUTS"
+        )
 
         def begin(key: jax.Array, layout: Layout, q: Quadratic) -> Any:
             one, two = jax.random.split(key)
-            z = jnp.asarray(self._space.start) + JITTER * jax.random.normal(one, (self._space.size,))
+            z = jnp.asarray(self._space.start) + JITTER * jax.random.normal(
+                one, (self._space.size,)
+            )
             first = ParamInfo(z, jnp.asarray(STAND_IN_ENERGY), jnp.zeros_like(z))
-            return start(first, warmup, step_size=0.5, target_accept_prob=accept, max_tree_depth=TREE_DEPTH, model_args=(layout, q), rng_key=two)
+            return start(
+                first,
+                warmup,
+                step_size=0.5,
+                target_accept_prob=accept,
+                max_tree_depth=TREE_DEPTH,
+                model_args=(layout, q),
+                rng_key=two,
+            )
 
-        def advance(state: Any, layout: Layout, q: Quadratic) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
-            def one(state: Any, _: None) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+        def advance(
+            state: Any, layout: Layout, q: Quadratic
+        ) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+            def one(
+                state: Any, _: None
+            ) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
                 state = following(state, (layout, q))
-                figures = (state.energy, state.num_steps, state.diverging, state.accept_prob, state.adapt_state.step_size, -state.potential_energy)
-                return state, (self._space.to_sites(state.z, q)[0], dict(zip(STATISTICS, figures, strict=True)))
+                figures = (
+                    state.energy,
+                    state.num_steps,
+                    state.diverging,
+                    state.accept_prob,
+                    state.adapt_state.step_size,
+                    -state.potential_energy,
+                )
+                return state, (
+                    self._space.to_sites(state.z, q)[0],
+                    dict(zip(STATISTICS, figures, strict=True)),
+                )
 
             return jax.lax.scan(one, state, None, length=BLOCK)
 
@@ -163,13 +234,20 @@ def chain_mesh(chains: int) -> Mesh:
 
 
 def _over_chains(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
-    """The function mapped over the leading chain axis of its first argument: devices in parallel, chains of one device vectorised."""
+    """The function mapped over the leading chain axis of its first argument: devices in parallel,
+    chains of one device vectorised.
+    """
 
     def local(first: Any, *rest: Any) -> Any:
-        if jax.tree.leaves(first)[0].shape[0] == 1:  # no vmap for a single chain: it would turn every branch into a select
+        # no vmap for a single chain: it would turn every branch into a select
+        if jax.tree.leaves(first)[0].shape[0] == 1:
             out = function(jax.tree.map(lambda a: a[0], first), *rest)
             return jax.tree.map(lambda a: jnp.asarray(a)[None], out)
         return jax.vmap(lambda one: function(one, *rest))(first)
 
     chain, whole = PartitionSpec("chain"), PartitionSpec()
-    return jax.jit(jax.shard_map(local, mesh=mesh, in_specs=(chain, whole, whole), out_specs=chain, check_vma=False))
+    return jax.jit(
+        jax.shard_map(
+            local, mesh=mesh, in_specs=(chain, whole, whole), out_specs=chain, check_vma=False
+        )
+    )

@@ -9,7 +9,9 @@ import numpy as np
 
 
 class Blocks(NamedTuple):
-    """x of a link that sees blocks of a run's checkpoints: the standardised loss, and its deviation from that of the run's last block."""
+    """x of a link that sees blocks of a run's checkpoints: the standardised loss, and its deviation
+    from that of the run's last block.
+    """
 
     z: jax.Array
     deviation: jax.Array
@@ -29,10 +31,12 @@ class Layout(NamedTuple):
     items
         Number of questions, shape (series, runs); ones for losses.
     first
-        Index of the first cell of the group that each cell belongs to, shape (series, runs), cells of a group side by side; None where all
-        stand alone. Cells of a group have part of their noise in common: reruns of a configuration, blocks of a run's checkpoints.
+        Index of the first cell of the group that each cell belongs to, shape (series, runs), cells
+        of a group side by side; None where all stand alone. Cells of a group have part of their
+        noise in common: reruns of a configuration, blocks of a run's checkpoints.
     lag
-        ln(Cmax / C) of each cell, shape (series, runs), where noise grows with it; None where it does not.
+        ln(Cmax / C) of each cell, shape (series, runs), where noise grows with it; None where it
+        does not.
     """
 
     y: jax.Array
@@ -45,14 +49,25 @@ class Layout(NamedTuple):
     @property
     def groups(self) -> np.ndarray:
         """`first`, or each cell's own index where all stand alone: shape (series, runs)."""
-        return np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape) if self.first is None else np.asarray(self.first)
+        return (
+            np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape)
+            if self.first is None
+            else np.asarray(self.first)
+        )
 
     def wider(self, width: int) -> Layout:
         """The same cells and as many unseen ones as make `width` of them."""
         more = ((0, 0), (0, width - self.seen.shape[1]))
         if not more[1][1]:
             return self
-        y, x, items, lag = jax.tree.map(lambda v: np.pad(np.asarray(v), more, mode="edge"), (self.y, self.x, self.items, self.lag))
+        y, x, items, lag = jax.tree.map(
+            lambda v: np.pad(np.asarray(v), more, mode="edge"),
+            (self.y, self.x, self.items, self.lag),
+        )
         alone = np.broadcast_to(np.arange(width), (len(y), width))
-        first = None if self.first is None else np.concatenate([np.asarray(self.first), alone[:, self.seen.shape[1] :]], 1)
+        first = (
+            None
+            if self.first is None
+            else np.concatenate([np.asarray(self.first), alone[:, self.seen.shape[1] :]], 1)
+        )
         return Layout(y, np.pad(np.asarray(self.seen), more), x, items, first, lag)

@@ -1,4 +1,6 @@
-"""Parameter: one quantity of a law or a link, its support, its prior with the source, and how far series share it."""
+"""Parameter: one quantity of a law or a link, its support, its prior with the source, and how far
+series share it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ NORMAL_95 = 1.645  # 95 % quantile of the standard normal
 
 
 def _softplus(x: jax.Array) -> jax.Array:
-    """ln(1 + e^x), good up to x = 700: a trajectory that goes further has diverged, and JAX's own takes a dozen operations for it."""
+    """ln(1 + e^x), good up to x = 700: a trajectory that goes further has diverged, and JAX's own
+    takes a dozen operations for it.
+    """
     return jnp.log1p(jnp.exp(x))
 
 
@@ -36,9 +40,11 @@ class _Constant(transforms.Transform):
 
 
 class IrreducibleTransform(_Constant):
-    """x = 1 - (1 + e^(4 y))^(-1/4): y is -ln(1 - x) for x above about 0.4; below, it goes on to minus infinity.
+    """x = 1 - (1 + e^(4 y))^(-1/4): y is -ln(1 - x) for x above about 0.4; below, it goes on to
+    minus infinity.
 
-    Runs determine the slope of a loss, which is the reducible share 1 - phi times an exponent; on this scale that ridge is straight.
+    Runs determine the slope of a loss, which is the reducible share 1 - phi times an exponent; on
+    this scale that ridge is straight.
     """
 
     codomain = constraints.unit_interval
@@ -51,13 +57,20 @@ class IrreducibleTransform(_Constant):
     def _inverse(self, y: jax.Array) -> jax.Array:
         return jnp.log(jnp.expm1(-self.SHARPNESS * jnp.log1p(-y))) / self.SHARPNESS
 
-    def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:  # noqa: ARG002 (NumPyro's signature)
+    def log_abs_det_jacobian(
+        self,
+        x: jax.Array,
+        y: jax.Array,
+        intermediates: object = None,  # noqa: ARG002
+    ) -> jax.Array:
         """ln|dy/dx|, x real, y in (0, 1)."""
         return jnp.log1p(-y) + self.SHARPNESS * x - _softplus(self.SHARPNESS * x)
 
 
 class SpreadTransform(_Constant):
-    """y = 0.01 softplus(x)^2: between logarithm and square root, so that neither a spread near nil nor a large one is a corner."""
+    """y = 0.01 softplus(x)^2: between logarithm and square root, so that neither a spread near nil
+    nor a large one is a corner.
+    """
 
     codomain = constraints.positive
     SCALE = 0.01
@@ -70,7 +83,12 @@ class SpreadTransform(_Constant):
         root = jnp.sqrt(y / self.SCALE)
         return root + jnp.log(-jnp.expm1(-root))
 
-    def log_abs_det_jacobian(self, x: jax.Array, y: jax.Array, intermediates: object = None) -> jax.Array:  # noqa: ARG002 (NumPyro's signature)
+    def log_abs_det_jacobian(
+        self,
+        x: jax.Array,
+        y: jax.Array,  # noqa: ARG002 (NumPyro's signature)
+        intermediates: object = None,  # noqa: ARG002
+    ) -> jax.Array:
         """ln|dy/dx|, x real, y positive."""
         return jnp.log(2 * self.SCALE * _softplus(x)) + x - _softplus(x)
 
@@ -87,19 +105,23 @@ _TO_NATURAL: dict[Support, transforms.Transform] = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """x = g(theta), theta real; g the identity, exp, the logistic function or `IrreducibleTransform` by support.
+    """x = g(theta), theta real; g the identity, exp, the logistic function or
+    `IrreducibleTransform` by support.
 
     Parameters
     ----------
     name
         As in the formula, and in the posterior.
     support
-        ``real``, ``positive``, ``unit`` (0 to 1) or ``irreducible`` (0 to 1, a share that cannot be reduced);
-        ``spread`` (positive, see `SpreadTransform`) is for standard deviations between series.
+        ``real``, ``positive``, ``unit`` (0 to 1) or ``irreducible`` (0 to 1, a share that cannot be
+        reduced); ``spread`` (positive, see `SpreadTransform`) is for standard deviations between
+        series.
     prior
-        A NumPyro distribution on the natural scale: of the population's value where series are pooled, of each series' own where not.
+        A NumPyro distribution on the natural scale: of the population's value where series are
+        pooled, of each series' own where not.
     pooling
-        Scale of the half-normal prior of the spread between series on the real scale; None where series share nothing.
+        Scale of the half-normal prior of the spread between series on the real scale; None where
+        series share nothing.
     source
         Where the numbers of the prior come from.
     """
@@ -122,11 +144,15 @@ def to_natural(support: Support) -> transforms.Transform:
 
 
 def on_real_line(prior: Distribution, support: Support) -> Distribution:
-    """The distribution of theta when g(theta) has the given prior; log-normal and logit-normal become plain normals."""
+    """The distribution of theta when g(theta) has the given prior; log-normal and logit-normal
+    become plain normals.
+    """
     base = getattr(prior, "base_dist", None)
     if support == "real":
         return prior
-    if isinstance(base, dist.Normal) and [type(t) for t in prior.transforms] == [type(to_natural(support))]:
+    if isinstance(base, dist.Normal) and [type(t) for t in prior.transforms] == [
+        type(to_natural(support))
+    ]:
         return base
     return dist.TransformedDistribution(prior, to_natural(support).inv)
 

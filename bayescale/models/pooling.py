@@ -1,4 +1,6 @@
-"""Partial pooling: how the parameters of many series share what they have in common, and the priors a user may replace."""
+"""Partial pooling: how the parameters of many series share what they have in common, and the priors
+a user may replace.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from bayescale.models.parameters import Parameter, on_real_line, to_natural
 PoolingKind = Literal["partial", "none", "complete"]
 POOLINGS: tuple[PoolingKind, ...] = ("partial", "none", "complete")
 type Sites = Mapping[str, jax.Array]
-NO_SPREAD = 1e-3  # on the real line, where priors have sd 0.4 or more: a lone series is its own population
+# on the real line, where priors have sd 0.4 or more: a lone series is its own population
+NO_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Factors:
     Parameters
     ----------
     corpora, names, kinds
-        Levels. Series of one kind are exchangeable and share a population; series of different kinds share nothing.
+        Levels. Series of one kind are exchangeable and share a population; series of different
+        kinds share nothing.
     corpus, name, kind
         Level of each series, integers of shape (series,).
     name_of_names
@@ -52,7 +56,9 @@ class Factors:
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
         """(corpus, name) of each series."""
-        return [(self.corpora[c], self.names[j]) for c, j in zip(self.corpus, self.name, strict=True)]
+        return [
+            (self.corpora[c], self.names[j]) for c, j in zip(self.corpus, self.name, strict=True)
+        ]
 
     @cached_property
     def several(self) -> np.ndarray:
@@ -61,13 +67,20 @@ class Factors:
 
     @cached_property
     def crossed(self) -> dict[str, Effects]:
-        """Effects of a factor besides the series' own, within the kinds where both factors really cross."""
-        found = {"corpus": self._effects(self.corpora, self.corpus), self.name_of_names: self._effects(self.names, self.name)}
+        """Effects of a factor besides the series' own, within the kinds where both factors really
+        cross.
+        """
+        found = {
+            "corpus": self._effects(self.corpora, self.corpus),
+            self.name_of_names: self._effects(self.names, self.name),
+        }
         return {factor: effects for factor, effects in found.items() if effects.labels}
 
     @property
     def own(self) -> str:
-        """What tells one series from another: the single factor that varies, or ``series`` where two do."""
+        """What tells one series from another: the single factor that varies, or ``series`` where
+        two do.
+        """
         if self.crossed or (len(self.corpora) > 1 and len(self.names) > 1):
             return "series"
         return "corpus" if len(self.corpora) > 1 else self.name_of_names
@@ -87,7 +100,9 @@ class Factors:
 
 
 class Effects(NamedTuple):
-    """Levels of a crossed factor: labels, the kind that each belongs to (levels,), and which series each touches (series, levels)."""
+    """Levels of a crossed factor: labels, the kind that each belongs to (levels,), and which series
+    each touches (series, levels).
+    """
 
     labels: tuple[str, ...]
     kind: np.ndarray
@@ -96,20 +111,23 @@ class Effects(NamedTuple):
 
 @dataclass(frozen=True)
 class Pooling:
-    """theta_s ~ Normal(mu + u_corpus[s] + v_name[s], sd) for each pooled parameter, on its real scale, within each kind of series.
+    """theta_s ~ Normal(mu + u_corpus[s] + v_name[s], sd) for each pooled parameter, on its real
+    scale, within each kind of series.
 
-    Sites of the model, all on the real line: ``population_x`` and ``sd_x_<factor>`` (support ``spread``), one value a kind;
-    ``effect_x_<factor>``, standardised, only where both factors really cross; and ``x`` itself, one value a series (one a kind where pooling
-    is complete).
+    Sites of the model, all on the real line: ``population_x`` and ``sd_x_<factor>`` (support
+    ``spread``), one value a kind; ``effect_x_<factor>``, standardised, only where both factors
+    really cross; and ``x`` itself, one value a series (one a kind where pooling is complete).
 
     Parameters
     ----------
     parameters
-        Of the law or the link, the noise included. A parameter whose `pooling` is None is never pooled.
+        Of the law or the link, the noise included. A parameter whose `pooling` is None is never
+        pooled.
     factors
         Corpus and name of each series.
     kind
-        ``partial``, ``none`` (each series by itself, under the population's prior) or ``complete`` (one value for all).
+        ``partial``, ``none`` (each series by itself, under the population's prior) or ``complete``
+        (one value for all).
     overrides
         Distributions that replace a prior, by ``x`` (on its natural scale) or by ``sd_x_<factor>``.
     """
@@ -140,7 +158,9 @@ class Pooling:
         """Mu + u_corpus[s] + v_name[s], shape (series,)."""
         mu = sites[f"population_{p.name}"][np.array(self.factors.kind)]
         for factor, effects in self.factors.crossed.items():
-            mu = mu + effects.touches @ (self.sd(p, factor, sites)[effects.kind] * sites[f"effect_{p.name}_{factor}"])
+            mu = mu + effects.touches @ (
+                self.sd(p, factor, sites)[effects.kind] * sites[f"effect_{p.name}_{factor}"]
+            )
         return mu
 
     def own_sd(self, p: Parameter, sites: Sites) -> jax.Array:
@@ -148,7 +168,9 @@ class Pooling:
         return self.sd(p, self.factors.own, sites)[np.array(self.factors.kind)]
 
     def sd(self, p: Parameter, factor: str, sites: Sites) -> jax.Array:
-        """Standard deviation between the levels of a factor, or of the series (`factors.own`), one a kind; next to nil in a kind of one series."""
+        """Standard deviation between the levels of a factor, or of the series (`factors.own`), one
+        a kind; next to nil in a kind of one series.
+        """
         spread = to_natural("spread")(sites[f"sd_{p.name}_{factor}"])
         if len(self.factors.several) == len(self.factors.kinds):
             return spread
@@ -165,9 +187,15 @@ class Pooling:
             size = kinds if self.shared(p) else n
             value = numpyro.sample(p.name, self.prior(p).expand((size,)))
             return value[kind] if self.shared(p) else value
-        sites = {f"population_{p.name}": numpyro.sample(f"population_{p.name}", self.prior(p).expand((kinds,)))}
+        sites = {
+            f"population_{p.name}": numpyro.sample(
+                f"population_{p.name}", self.prior(p).expand((kinds,))
+            )
+        }
         for name, spread in self.spreads(p).items():
-            sites[name] = numpyro.sample(name, on_real_line(spread, "spread").expand((len(self.factors.several),)))
+            sites[name] = numpyro.sample(
+                name, on_real_line(spread, "spread").expand((len(self.factors.several),))
+            )
         for factor, effects in self.factors.crossed.items():
             name = f"effect_{p.name}_{factor}"
             sites[name] = numpyro.sample(name, dist.Normal(0.0, 1.0).expand((len(effects.labels),)))
@@ -176,7 +204,10 @@ class Pooling:
     def by_series(self, sites: Sites) -> dict[str, jax.Array]:
         """The real values of every parameter, shape (..., series), shared ones repeated."""
         kind = np.array(self.factors.kind)
-        return {p.name: sites[p.name][..., kind] if self.shared(p) else sites[p.name] for p in self.parameters}
+        return {
+            p.name: sites[p.name][..., kind] if self.shared(p) else sites[p.name]
+            for p in self.parameters
+        }
 
     def natural(self, sites: Sites) -> dict[str, jax.Array]:
         """Every site on its natural scale, from real values with any leading dimensions."""
@@ -186,30 +217,50 @@ class Pooling:
             if self.pooled(p):
                 found[f"population_{p.name}"] = p.transform(sites[f"population_{p.name}"])
                 found |= {name: to_natural("spread")(sites[name]) for name in self.spreads(p)}
-                found |= {f"effect_{p.name}_{f}": sites[f"effect_{p.name}_{f}"] for f in self.factors.crossed}
+                found |= {
+                    f"effect_{p.name}_{f}": sites[f"effect_{p.name}_{f}"]
+                    for f in self.factors.crossed
+                }
         return found
 
     def log_prior(self, sites: Sites) -> dict[str, jax.Array]:
-        """Ln p of every prior that a user may replace, by its name in the posterior: of populations on the real line, of spreads on their natural scale.
+        """Ln p of every prior that a user may replace, by its name in the posterior: of populations
+        on the real line, of spreads on their natural scale.
 
-        What lies between, series around their population, is not among them: it is the model's, not a prior of its own (Kallioinen et al. 2024, section 3.4).
+        What lies between, series around their population, is not among them: it is the model's, not
+        a prior of its own (Kallioinen et al. 2024, section 3.4).
         """
         found: dict[str, jax.Array] = {}
         for p in self.parameters:
             name = f"population_{p.name}" if self.pooled(p) else p.name
             found[name] = self.prior(p).log_prob(sites[name]).sum(-1)
             if self.pooled(p):
-                found |= {spread: of.log_prob(to_natural("spread")(sites[spread])).sum(-1) for spread, of in self.spreads(p).items()}
+                found |= {
+                    spread: of.log_prob(to_natural("spread")(sites[spread])).sum(-1)
+                    for spread, of in self.spreads(p).items()
+                }
         return found
 
 
-def make_pooling(parameters: tuple[Parameter, ...], factors: Factors, kind: PoolingKind, priors: Mapping[str, Distribution]) -> Pooling:
+def make_pooling(
+    parameters: tuple[Parameter, ...],
+    factors: Factors,
+    kind: PoolingKind,
+    priors: Mapping[str, Distribution],
+) -> Pooling:
     """Pooling with the user's priors put in, each checked against what it replaces."""
     if kind not in POOLINGS:
-        raise SettingError("pooling", rule=f"must be one of {', '.join(POOLINGS)}", got=repr(kind), way_out="mend the name")
+        raise SettingError(
+            "pooling",
+            rule=f"must be one of {', '.join(POOLINGS)}",
+            got=repr(kind),
+            way_out="mend the name",
+        )
     pooling = Pooling(parameters, factors, kind, {})
     supports = {p.name: p.support for p in parameters}
-    supports |= {name: "positive" for p in parameters if pooling.pooled(p) for name in pooling.spreads(p)}
+    supports |= {
+        name: "positive" for p in parameters if pooling.pooled(p) for name in pooling.spreads(p)
+    }
     mine = {name: prior for name, prior in priors.items() if name in supports}
     for name, prior in mine.items():
         _check_prior(name, prior, supports[name])
@@ -224,8 +275,13 @@ def _check_prior(name: str, prior: object, support: str) -> None:
             got=repr(prior),
             way_out="such as numpyro.distributions.LogNormal(-1.0, 0.4)",
         )
-    inside = {"positive": (constraints.positive, constraints.nonnegative, constraints.unit_interval)}.get(support, (constraints.unit_interval,))
+    inside = {
+        "positive": (constraints.positive, constraints.nonnegative, constraints.unit_interval)
+    }.get(support, (constraints.unit_interval,))
     if support != "real" and prior.support not in inside:
         raise SettingError(
-            f"prior of {name!r}", rule=f"must live on the {support} numbers", got=str(prior.support), way_out="choose a distribution with that support"
+            f"prior of {name!r}",
+            rule=f"must live on the {support} numbers",
+            got=str(prior.support),
+            way_out="choose a distribution with that support",
         )

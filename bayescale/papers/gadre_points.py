@@ -1,4 +1,6 @@
-"""Gadre et al. 2024 as released: loss law and error law of three corpora, and every error of prediction."""
+"""Gadre et al. 2024 as released: loss law and error law of three corpora, and every error of
+prediction.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ from bayescale.papers.analysis import Analysis, digits, row, spread_of_optima, t
 from bayescale.point_fits.gadre2024 import gadre_constants, gadre_error, gadre_loss
 from bayescale.point_fits.solver import Problem, solve
 
-HEADLINE = ("redpajama-1.4B-M640", "redpajama-6.9B-M20")  # the two targets that the paper's abstract speaks of
+# the two targets that the paper's abstract speaks of
+HEADLINE = ("redpajama-1.4B-M640", "redpajama-6.9B-M20")
 PREDICTED = 1e-4  # relative bound of a predicted loss or error
-PAPER_TIMES = {"loss": 300.0, "error": 20.0}  # "300x less compute", "20x less compute" in the paper's abstract, about both targets together
+# "300x less compute", "20x less compute" in the paper's abstract, about both targets together
+PAPER_TIMES = {"loss": 300.0, "error": 20.0}
 
 
 def coefficients() -> Analysis:
@@ -28,18 +32,37 @@ def coefficients() -> Analysis:
         law = solve(_loss_problem(wide, "c4"))
         for name, value in law.values.items():
             figure = released[corpus, "c4", "", name]
-            rows.append(row({"corpus": corpus, "fit": "loss", "coefficient": name}, figure, value, digits(figure)))
-        rows += [row({"corpus": corpus, "fit": "loss", "coefficient": f"{k} (paper's form)"}, None, v) for k, v in gadre_constants(law.values).items()]
+            rows.append(
+                row(
+                    {"corpus": corpus, "fit": "loss", "coefficient": name},
+                    figure,
+                    value,
+                    digits(figure),
+                )
+            )
+        rows += [
+            row({"corpus": corpus, "fit": "loss", "coefficient": f"{k} (paper's form)"}, None, v)
+            for k, v in gadre_constants(law.values).items()
+        ]
         for average in AVERAGES:
             for name, value in solve(_error_problem(wide, "c4", average)).values.items():
                 figure = released[corpus, average, "", name]
-                rows.append(row({"corpus": corpus, "fit": f"error, {average}", "coefficient": name}, figure, value, digits(figure)))
+                rows.append(
+                    row(
+                        {"corpus": corpus, "fit": f"error, {average}", "coefficient": name},
+                        figure,
+                        value,
+                        digits(figure),
+                    )
+                )
     about = "L = alpha N^p + beta 6^(p/2) (MN)^p + E, in the paper E + (a M^eta + b M^-eta) C^-eta; error = eps - k e^(-gamma L). Bound: 4 significant digits."
     return Analysis("coefficients", about, table(rows))
 
 
 def predictions() -> Analysis:
-    """Relative errors (%) of every run that the fit did not use, for the loss and both averages of the error."""
+    """Relative errors (%) of every run that the fit did not use, for the loss and both averages of
+    the error.
+    """
     released = load_released("gadre2024")
     rows = []
     for corpus, wide in _by_corpus():
@@ -48,12 +71,28 @@ def predictions() -> Analysis:
         for run, r in wide.iterrows():
             loss = float(law((r["params"], r["multiplier"])))
             cells = [] if r["role"] == "fit" else [("c4", "loss", r[LOSS + "c4"], loss)]
-            cells += [(a, "error", 1 - r[ACCURACY + a], float(link(loss))) for a, link in links.items() if r["role"] not in ("fit", "link")]
+            cells += [
+                (a, "error", 1 - r[ACCURACY + a], float(link(loss)))
+                for a, link in links.items()
+                if r["role"] not in ("fit", "link")
+            ]
             for series, quantity, actual, predicted in cells:
                 figure = released[corpus, series, run, quantity]
                 relative = [100 * (value / actual - 1) for value in (figure, predicted)]
                 bound = digits(relative[0]) if run in HEADLINE else 100 * PREDICTED
-                rows.append(row({"run": run, "of": f"{quantity}, {series}", "actual": actual, "predicted": predicted}, relative[0], relative[1], bound))
+                rows.append(
+                    row(
+                        {
+                            "run": run,
+                            "of": f"{quantity}, {series}",
+                            "actual": actual,
+                            "predicted": predicted,
+                        },
+                        relative[0],
+                        relative[1],
+                        bound,
+                    )
+                )
     rows.sort(key=lambda r: r["run"] not in HEADLINE)
     about = (
         "Error of prediction, % of the actual value, of all runs that the fit did not use; released and here are that error. "
@@ -69,7 +108,9 @@ def losses() -> Analysis:
         for loss in LOSSES.values():
             rows += _through(wide, loss, "average17", {"corpus": corpus, "loss": loss})
     return Analysis(
-        "losses", "Each validation loss in place of C4, for the law and for the error law: errors of prediction (%) of the large runs.", table(rows)
+        "losses",
+        "Each validation loss in place of C4, for the law and for the error law: errors of prediction (%) of the large runs.",
+        table(rows),
     )
 
 
@@ -88,7 +129,13 @@ def tasks() -> Analysis:
             for run, r in _large(wide).iterrows():
                 predicted = float(link(law((r["params"], r["multiplier"]))))
                 rows.append(
-                    {**keys, "run": run, "actual": 1 - r[ACCURACY + task], "predicted": predicted, "points": 100 * (predicted - 1 + r[ACCURACY + task])}
+                    {
+                        **keys,
+                        "run": run,
+                        "actual": 1 - r[ACCURACY + task],
+                        "predicted": predicted,
+                        "points": 100 * (predicted - 1 + r[ACCURACY + task]),
+                    }
                 )
     about = "The error law of each of the 46 tasks, chained from C4 loss: the error of the large runs, and by how many points it is off."
     return Analysis("tasks", about, table(rows))
@@ -112,28 +159,51 @@ def compute() -> Analysis:
                         "target (FLOPs)": flops[run],
                     }
                 )
-    return Analysis("compute", "6ND of the target over that of all runs of the fit together. The paper rounds.", pd.DataFrame(rows))
+    return Analysis(
+        "compute",
+        "6ND of the target over that of all runs of the fit together. The paper rounds.",
+        pd.DataFrame(rows),
+    )
 
 
 def starts(count: int, seed: int) -> Analysis:
     """The spread of the optima over `count` starts."""
     rows = []
     for corpus, wide in _by_corpus():
-        problems = {"loss": _loss_problem(wide, "c4")} | {f"error, {a}": _error_problem(wide, "c4", a) for a in AVERAGES}
-        rows += [{"corpus": corpus, "fit": fit, **spread_of_optima(problem, count, seed)} for fit, problem in problems.items()]
-    return Analysis("starts", f"Optima from {count} starts: the released one and random ones around it.", table(rows))
+        problems = {"loss": _loss_problem(wide, "c4")} | {
+            f"error, {a}": _error_problem(wide, "c4", a) for a in AVERAGES
+        }
+        rows += [
+            {"corpus": corpus, "fit": fit, **spread_of_optima(problem, count, seed)}
+            for fit, problem in problems.items()
+        ]
+    return Analysis(
+        "starts",
+        f"Optima from {count} starts: the released one and random ones around it.",
+        table(rows),
+    )
 
 
 def _by_corpus() -> list[tuple[str, pd.DataFrame]]:
-    """One wide table a corpus (see `bayescale.data.readers.wide`), indexed by run, with the token multiplier."""
+    """One wide table a corpus (see `bayescale.data.readers.wide`), indexed by run, with the token
+    multiplier.
+    """
     ladder = load_dataset("gadre2024", tasks="all")
-    wide = widen(ladder)[0].set_index("run").assign(multiplier=lambda r: (r["tokens"] / r["params"]).round())
+    wide = (
+        widen(ladder)[0]
+        .set_index("run")
+        .assign(multiplier=lambda r: (r["tokens"] / r["params"]).round())
+    )
     return [(corpus, wide[wide["corpus"] == corpus]) for corpus in ladder.corpora]
 
 
 def _loss_problem(wide: pd.DataFrame, loss: str) -> Problem:
     runs = wide[wide["role"] == "fit"]
-    return gadre_loss(runs["params"].to_numpy(float), runs["multiplier"].to_numpy(float), runs[LOSS + loss].to_numpy(float))
+    return gadre_loss(
+        runs["params"].to_numpy(float),
+        runs["multiplier"].to_numpy(float),
+        runs[LOSS + loss].to_numpy(float),
+    )
 
 
 def _error_problem(wide: pd.DataFrame, loss: str, task: str) -> Problem:
@@ -149,7 +219,9 @@ def _large(wide: pd.DataFrame) -> pd.DataFrame:
     return wide[wide["role"] == "target"]
 
 
-def _through(wide: pd.DataFrame, loss: str, average: str, keys: dict[str, Any]) -> list[dict[str, Any]]:
+def _through(
+    wide: pd.DataFrame, loss: str, average: str, keys: dict[str, Any]
+) -> list[dict[str, Any]]:
     try:
         law, link = solve(_loss_problem(wide, loss)), solve(_error_problem(wide, loss, average))
     except FitError as failure:
@@ -158,6 +230,9 @@ def _through(wide: pd.DataFrame, loss: str, average: str, keys: dict[str, Any]) 
     for run, r in _large(wide).iterrows():
         predicted = float(law((r["params"], r["multiplier"])))
         error = float(link(predicted))
-        figures = {"loss, error (%)": 100 * (predicted / r[LOSS + loss] - 1), f"{average} error, error (%)": 100 * (error / (1 - r[ACCURACY + average]) - 1)}
+        figures = {
+            "loss, error (%)": 100 * (predicted / r[LOSS + loss] - 1),
+            f"{average} error, error (%)": 100 * (error / (1 - r[ACCURACY + average]) - 1),
+        }
         rows.append({**keys, "run": run, **figures, **law.values})
     return rows

@@ -1,4 +1,6 @@
-"""Gadre et al. 2024 asked of a posterior: what corpora share, over-training, the downstream average two ways, which tasks can be forecast."""
+"""Gadre et al. 2024 asked of a posterior: what corpora share, over-training, the downstream average
+two ways, which tasks can be forecast.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from bayescale.forecasts.scores import score
 from bayescale.models.noise import Noise
 from bayescale.papers.analysis import Analysis, table
 
-CHEAP, OVER_TRAINED = 40.0, 80.0  # token multipliers: runs up to the one are fitted, from the other on forecast
+# token multipliers: runs up to the one are fitted, from the other on forecast
+CHEAP, OVER_TRAINED = 40.0, 80.0
 PROB = 0.9
 LARGE = 1e9  # parameters of the runs that the averages are forecast for
 LINK_DRAWS = 1200  # of each chain, for 138 links of six runs each, whose draws are less independent
@@ -26,23 +29,43 @@ LINK_DRAWS = 1200  # of each chain, for 138 links of six runs each, whose draws 
 
 @cache
 def corpora_fit(seed: int) -> Fit:
-    """Law `gadre` on the three corpora and eight validation losses in one model, crossed pooling; the paper's five runs a corpus."""
-    return fit(load_dataset("gadre2024", tasks=list(LOSSES.values())), discrepancy="none", seed=seed)
+    """Law `gadre` on the three corpora and eight validation losses in one model, crossed pooling;
+    the paper's five runs a corpus.
+    """
+    return fit(
+        load_dataset("gadre2024", tasks=list(LOSSES.values())), discrepancy="none", seed=seed
+    )
 
 
 @cache
 def links_fit(seed: int) -> Fit:
-    """One logistic link for each of the 46 tasks and three corpora, through C4 loss; the paper's six runs a corpus."""
+    """One logistic link for each of the 46 tasks and three corpora, through C4 loss; the paper's
+    six runs a corpus.
+    """
     tasks = [t for t in load_dataset("gadre2024", tasks="all").tasks if t not in AVERAGES]
-    return fit(load_dataset("gadre2024", tasks=tasks), link="logistic", draws=LINK_DRAWS, discrepancy="none", seed=seed)
+    return fit(
+        load_dataset("gadre2024", tasks=tasks),
+        link="logistic",
+        draws=LINK_DRAWS,
+        discrepancy="none",
+        seed=seed,
+    )
 
 
 def exponents(seed: int) -> Analysis:
-    """Which exponents corpora share: eta of each corpus and loss, and the spread between corpora, prior beside posterior."""
+    """Which exponents corpora share: eta of each corpus and loss, and the spread between corpora,
+    prior beside posterior.
+    """
     fitted = corpora_fit(seed)
     summary = fitted.summary()
-    spreads = [f"sd_{p}_{factor}" for p in ("eta", "phi", "psi") for factor in ("corpus", "loss_name", "series")]
-    chosen = summary[summary["parameter"].isin(["eta", "population_eta", *spreads])].sort_values("parameter", kind="stable")
+    spreads = [
+        f"sd_{p}_{factor}"
+        for p in ("eta", "phi", "psi")
+        for factor in ("corpus", "loss_name", "series")
+    ]
+    chosen = summary[summary["parameter"].isin(["eta", "population_eta", *spreads])].sort_values(
+        "parameter", kind="stable"
+    )
     frame = chosen.drop(columns="step").assign(checks=fitted.status).reset_index(drop=True)
     about = (
         "Law gadre on 3 corpora x 8 losses, theta = mu + u_corpus + v_loss + w. sd_x_corpus is the spread between corpora on the real scale (log for eta), "
@@ -62,7 +85,9 @@ def over_training(seed: int) -> Analysis:
     for variant, (least, noise) in variants.items():
         cases, status = over_trained_cases(least, noise, seed)
         for M, of in [*cases.groupby("M"), ("all", cases)]:
-            rows.append({"fitted": variant, "M": str(M), "runs": len(of), **_summary(of), "checks": status})
+            rows.append(
+                {"fitted": variant, "M": str(M), "runs": len(of), **_summary(of), "checks": status}
+            )
     about = (
         "C4 loss of every run at M >= 80, from the runs of all sizes at M <= 40: bias and mean absolute error of the median, %, share inside the 90 % "
         "interval, its mean width, %. Runs at M = 5 lie 5 to 15 % above the law: noise that only goes up, or leaving them out, mends most of that (as seen on "
@@ -72,29 +97,55 @@ def over_training(seed: int) -> Analysis:
 
 
 def over_trained_cases(least: float, noise: Noise, seed: int) -> tuple[pd.DataFrame, str]:
-    """One row an over-trained run: M, loss scores relative to the actual loss in %; and the status of the fit's checks."""
+    """One row an over-trained run: M, loss scores relative to the actual loss in %; and the status
+    of the fit's checks.
+    """
     full = load_dataset("gadre2024", tasks=["average17"])
     rows = full.frame
     M = (rows["tokens"] / rows["params"]).round()
-    role = np.select([(M <= CHEAP) & (least <= M), M >= OVER_TRAINED], ["fit", "target"], "held_out")
-    ladder = Ladder.from_frame(rows.assign(role=role, accuracy=np.nan), law=full.law, name=full.name)
+    role = np.select(
+        [(M <= CHEAP) & (least <= M), M >= OVER_TRAINED], ["fit", "target"], "held_out"
+    )
+    ladder = Ladder.from_frame(
+        rows.assign(role=role, accuracy=np.nan), law=full.law, name=full.name
+    )
     fitted = fit(ladder, noise=noise, discrepancy="none", seed=seed)
     made = forecast(fitted, ladder.targets("target"), seed=seed)
     names = [t.label for t in made.targets]
     actual = rows.set_index("run")["loss"][names].to_numpy()
-    draws = made.draws["loss"].sel(task="average17").stack(sample=("chain", "draw")).transpose("target", "sample").to_numpy()
+    draws = (
+        made.draws["loss"]
+        .sel(task="average17")
+        .stack(sample=("chain", "draw"))
+        .transpose("target", "sample")
+        .to_numpy()
+    )
     cases = score(100 * (draws / actual[:, None] - 1), np.zeros(len(actual)), PROB)
-    return cases.assign(run=names, M=M.set_axis(rows["run"])[names].to_numpy().astype(int)), fitted.status
+    return cases.assign(
+        run=names, M=M.set_axis(rows["run"])[names].to_numpy().astype(int)
+    ), fitted.status
 
 
 def averages(seed: int) -> Analysis:
-    """The average accuracy two ways: one link on the average, and 46 links averaged draw by draw."""
+    """The average accuracy two ways: one link on the average, and 46 links averaged draw by
+    draw.
+    """
     rows: list[dict[str, Any]] = []
     for route, cases in average_cases(seed).groupby("route", sort=False):
         for average, of in cases.groupby("average"):
-            rows += [{"average": average, "route": route, **r} for r in of.drop(columns=["average", "route"]).to_dict("records")]
+            rows += [
+                {"average": average, "route": route, **r}
+                for r in of.drop(columns=["average", "route"]).to_dict("records")
+            ]
             rows.append(
-                {"average": average, "route": route, "run": f"mean of {len(of)}", **_summary(of), "crps": of["crps"].mean(), "checks": of["checks"].iloc[0]}
+                {
+                    "average": average,
+                    "route": route,
+                    "run": f"mean of {len(of)}",
+                    **_summary(of),
+                    "crps": of["crps"].mean(),
+                    "checks": of["checks"].iloc[0],
+                }
             )
     about = (
         "Average accuracy (points) of the six runs over 1 B parameters that neither step saw. One link sees only the average, whose shape is no logistic nor "
@@ -109,26 +160,39 @@ def average_cases(seed: int) -> pd.DataFrame:
     targets = [t for t in pair.targets("target") if t.params > LARGE]
     actual = pair.frame.set_index(["task", "run"])["accuracy"]
     tasks = {"average17": list(TASKS_17), "average46": links_fit(seed).ladder.tasks}
-    made = {f"one link, {link}": forecast(fit(pair, link=link, discrepancy="none", seed=seed), targets, seed=seed) for link in ("exponential", "logistic")}
+    made = {
+        f"one link, {link}": forecast(
+            fit(pair, link=link, discrepancy="none", seed=seed), targets, seed=seed
+        )
+        for link in ("exponential", "logistic")
+    }
     made["46 links, logistic"] = forecast(links_fit(seed), targets, seed=seed)
     parts = []
     for route, one in made.items():
         for average, members in tasks.items():
             draws = _accuracy_draws(one, members if route.startswith("46") else [average])
             truth = actual[average][[t.label for t in targets]].to_numpy()
-            parts.append(score(100 * draws, 100 * truth, PROB).assign(route=route, average=average, run=[t.label for t in targets], checks=one.status))
+            parts.append(
+                score(100 * draws, 100 * truth, PROB).assign(
+                    route=route, average=average, run=[t.label for t in targets], checks=one.status
+                )
+            )
     return pd.concat(parts, ignore_index=True)
 
 
 def verdict_table(seed: int) -> Analysis:
-    """The verdict on each of the 46 tasks, from the runs that the links saw, and what then happened on the large runs."""
+    """The verdict on each of the 46 tasks, from the runs that the links saw, and what then happened
+    on the large runs.
+    """
     fitted = links_fit(seed)
     frame = fitted.verdicts().reset_index()
     made = forecast(fitted, fitted.ladder.targets("target"), seed=seed)
     actual = fitted.ladder.frame.set_index(["task", "run"])["accuracy"]
     for row in frame.itertuples():
         draws = _accuracy_draws(made, [str(row.task)])
-        cases = score(100 * draws, 100 * actual[row.task][[t.label for t in made.targets]].to_numpy(), PROB)
+        cases = score(
+            100 * draws, 100 * actual[row.task][[t.label for t in made.targets]].to_numpy(), PROB
+        )
         figures = {
             "inside": int(cases["inside"].sum()),
             "of": len(cases),
@@ -146,9 +210,21 @@ def verdict_table(seed: int) -> Analysis:
 
 def _accuracy_draws(made: Forecast, tasks: list[str]) -> np.ndarray:
     """Accuracy averaged over tasks draw by draw, shape (targets, draws)."""
-    return made.draws["accuracy"].sel(task=tasks).mean("task").stack(sample=("chain", "draw")).transpose("target", "sample").to_numpy()
+    return (
+        made.draws["accuracy"]
+        .sel(task=tasks)
+        .mean("task")
+        .stack(sample=("chain", "draw"))
+        .transpose("target", "sample")
+        .to_numpy()
+    )
 
 
 def _summary(cases: pd.DataFrame) -> dict[str, float]:
     width = (cases["upper"] - cases["lower"]).mean()
-    return {"error": cases["error"].mean(), "absolute error": cases["error"].abs().mean(), "inside": cases["inside"].mean(), "width": width}
+    return {
+        "error": cases["error"].mean(),
+        "absolute error": cases["error"].abs().mean(),
+        "inside": cases["inside"].mean(),
+        "width": width,
+    }

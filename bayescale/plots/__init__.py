@@ -1,4 +1,6 @@
-"""Figures, one function each: ``f(record, *, ax=None) -> Axes``. Importing this package, and nothing else, imports matplotlib."""
+"""Figures, one function each: ``f(record, *, ax=None) -> Axes``. Importing this package, and
+nothing else, imports matplotlib.
+"""
 
 from bayescale.plots.calibration import plot_calibration
 from bayescale.plots.chain import plot_chain

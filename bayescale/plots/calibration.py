@@ -9,8 +9,11 @@ from bayescale.backtests.record import LEVELS, Backtest, covered, factor_bin
 from bayescale.plots.style import PALETTE, backtest_cases, new_axes, with_status
 
 
-def plot_calibration(backtest: Backtest, *, quantity: str | None = None, ax: Axes | None = None) -> Axes:
-    """Share of cases inside against the nominal level, one line a bin of the extrapolation factor, and all together in black; as `Backtest.coverage`.
+def plot_calibration(
+    backtest: Backtest, *, quantity: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Share of cases inside against the nominal level, one line a bin of the extrapolation factor,
+    and all together in black; as `Backtest.coverage`.
 
     Parameters
     ----------
@@ -32,12 +35,34 @@ def plot_calibration(backtest: Backtest, *, quantity: str | None = None, ax: Axe
     ax.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
     groups = cases.groupby(factor_bin(cases["extrapolation_factor"]), observed=True)
     for colour, (name, of) in zip(PALETTE, groups, strict=False):
-        ax.plot(nominal, [covered(of, p).mean() for p in LEVELS], "o-", color=colour, linewidth=1, ms=4, label=f"{name} ({len(of)})")
-    ax.plot(nominal, [covered(cases, p).mean() for p in LEVELS], "s-", color="black", linewidth=2, ms=5, label=f"all ({len(cases)})")
+        ax.plot(
+            nominal,
+            [covered(of, p).mean() for p in LEVELS],
+            "o-",
+            color=colour,
+            linewidth=1,
+            ms=4,
+            label=f"{name} ({len(of)})",
+        )
+    ax.plot(
+        nominal,
+        [covered(cases, p).mean() for p in LEVELS],
+        "s-",
+        color="black",
+        linewidth=2,
+        ms=5,
+        label=f"all ({len(cases)})",
+    )
     ax.set_xlim(0.4, 1.0)
     ax.set_ylim(0.0, 1.03)
     ax.set_xlabel("nominal probability of the interval")
     ax.set_ylabel("share of cases inside")
-    ax.legend(frameon=False, fontsize=8, loc="lower right", title="extrapolation factor (cases)", title_fontsize=8)
+    ax.legend(
+        frameon=False,
+        fontsize=8,
+        loc="lower right",
+        title="extrapolation factor (cases)",
+        title_fontsize=8,
+    )
     ax.set_title(with_status(f"Calibration, {quantity}", backtest.status))
     return ax

@@ -1,4 +1,6 @@
-"""Figure of a frontier: the compute-optimal N and D of each budget, or the loss given up by over-training."""
+"""Figure of a frontier: the compute-optimal N and D of each budget, or the loss given up by
+over-training.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ OPTIMUM, GIVEN_UP = "optimum", "loss given up"
 NAMES = {"params": "parameters N*", "tokens": "tokens D*"}
 
 
-def plot_frontier(frontier: pd.DataFrame, *, quantity: str = OPTIMUM, ax: Axes | None = None) -> Axes:
+def plot_frontier(
+    frontier: pd.DataFrame, *, quantity: str = OPTIMUM, ax: Axes | None = None
+) -> Axes:
     """N* and D* against the budget, or the loss given up at each D / N: medians and bands.
 
     Parameters
@@ -44,6 +48,13 @@ def plot_frontier(frontier: pd.DataFrame, *, quantity: str = OPTIMUM, ax: Axes |
         ax.plot(of["flops"], of["median"], "o-", color=colour, ms=4, label=label)
     ax.set_xscale("log")
     ax.set_xlabel("training compute, 6ND (FLOPs)")
-    ax.legend(frameon=False, title=f"median, {100 * frontier.attrs['prob']:g} % band", title_fontsize=8)
-    ax.set_title(with_status(f"Compute-optimal runs, {' on '.join(reversed(frontier.attrs['series']))}", frontier.attrs["status"]))
+    ax.legend(
+        frameon=False, title=f"median, {100 * frontier.attrs['prob']:g} % band", title_fontsize=8
+    )
+    ax.set_title(
+        with_status(
+            f"Compute-optimal runs, {' on '.join(reversed(frontier.attrs['series']))}",
+            frontier.attrs["status"],
+        )
+    )
     return ax

@@ -44,14 +44,24 @@ TICKS = 8
 LEGEND_WIDTH = 40  # letters
 LAW = PALETTE[1]
 MARKERS = "Ds^vP*"
-COLOURS = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.88, 256)))  # the palest yellow cannot be seen on white
+# the palest yellow cannot be seen on white
+COLOURS = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.88, 256)))
 
 
-def plot_law(fit: Fit, *, loss_name: str | None = None, corpus: str | None = None, targets: Sequence[Target] = (), ax: Axes | None = None) -> Axes:
-    """Loss against training compute: the runs, and the law along lines of constant token multiplier D/N.
+def plot_law(
+    fit: Fit,
+    *,
+    loss_name: str | None = None,
+    corpus: str | None = None,
+    targets: Sequence[Target] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Loss against training compute: the runs, and the law along lines of constant token multiplier
+    D/N.
 
-    Thin lines are the law's posterior median at the multipliers of the fitted runs, no token seen twice. The thick line, with its 50 % and 90 %
-    bands, follows the multiplier of the dearest target (or run, without targets), and has no more unique tokens than that has. The bands are of
+    Thin lines are the law's posterior median at the multipliers of the fitted runs, no token seen
+    twice. The thick line, with its 50 % and 90 % bands, follows the multiplier of the dearest
+    target (or run, without targets), and has no more unique tokens than that has. The bands are of
     the expected loss: a single run scatters around it.
 
     Parameters
@@ -63,14 +73,16 @@ def plot_law(fit: Fit, *, loss_name: str | None = None, corpus: str | None = Non
     corpus
         The corpus of the runs; None for that of the first target, or the first.
     targets
-        Extend the law to these; those of another corpus are left out. Each gets a bar of 90 % and 50 %.
+        Extend the law to these; those of another corpus are left out. Each gets a bar of 90 % and
+        50 %.
     ax
         Where to draw; None for a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Where it was drawn. Runs that were not fitted, and the targets' own losses where the ladder knows them, are open markers.
+        Where it was drawn. Runs that were not fitted, and the targets' own losses where the ladder
+        knows them, are open markers.
 
     Raises
     ------
@@ -81,10 +93,19 @@ def plot_law(fit: Fit, *, loss_name: str | None = None, corpus: str | None = Non
     runs = _runs(fit, series)
     ax = new_axes(ax, width=8.5, height=5.2)
     trained, fitted = runs[~runs["target"]], runs[runs["fitted"]]
-    colour = ScalarMappable(LogNorm(trained["multiplier"].min() / 1.05, trained["multiplier"].max() * 1.05), COLOURS)
+    colour = ScalarMappable(
+        LogNorm(trained["multiplier"].min() / 1.05, trained["multiplier"].max() * 1.05), COLOURS
+    )
     _draw_lines(ax, fit, series, fitted, colour)
-    handles: list[Artist] = [*_draw_runs(ax, trained, colour), *_draw_targets(ax, fit, series, runs)]
-    handles += band_handles(LAW, f"law at D/N = {_emphasis(series, fitted)[0]:.3g}", shade="band, bar" if series.targets else "band")
+    handles: list[Artist] = [
+        *_draw_runs(ax, trained, colour),
+        *_draw_targets(ax, fit, series, runs),
+    ]
+    handles += band_handles(
+        LAW,
+        f"law at D/N = {_emphasis(series, fitted)[0]:.3g}",
+        shade="band, bar" if series.targets else "band",
+    )
     _label(ax, fit, series)
     _colour_bar(ax, trained, colour)
     ax.legend(handles=handles, loc="upper right", frameon=False, fontsize=9)
@@ -103,20 +124,43 @@ class _Series:
     overhead: pd.Series
 
     def compute(self, params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """6ND, times C/6ND of the measured runs, which is a matter of size: between two sizes interpolated in ln N."""
-        factor = np.exp(np.interp(np.log(params), self.overhead.index.to_numpy(), self.overhead.to_numpy())) if len(self.overhead) else 1.0
+        """6ND, times C/6ND of the measured runs, which is a matter of size: between two sizes
+        interpolated in ln N.
+        """
+        factor = (
+            np.exp(
+                np.interp(np.log(params), self.overhead.index.to_numpy(), self.overhead.to_numpy())
+            )
+            if len(self.overhead)
+            else 1.0
+        )
         return np.asarray(6.0 * params * tokens * factor)
 
 
-def _series(fit: Fit, loss_name: str | None, corpus: str | None, targets: Sequence[Target]) -> _Series:
+def _series(
+    fit: Fit, loss_name: str | None, corpus: str | None, targets: Sequence[Target]
+) -> _Series:
     data = fit.loss_data
     f = data.factors
     known = [t.corpus for t in targets if t.corpus in f.corpora]
     chosen = choose("corpus", corpus or (known[0] if known else None), f.corpora)
-    rows = {f.names[j]: s for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True)) if f.corpora[c] == chosen}
-    name = choose("loss_name", loss_name or (fit.linked_via if fit.linked_via in rows else None), list(rows))
+    rows = {
+        f.names[j]: s
+        for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))
+        if f.corpora[c] == chosen
+    }
+    name = choose(
+        "loss_name", loss_name or (fit.linked_via if fit.linked_via in rows else None), list(rows)
+    )
     mine = tuple(t for t in targets if (t.corpus or chosen) == chosen)
-    return _Series(chosen, name, rows[name], data, mine, _overhead(fit.ladder, mine) if data.compute_is_measured else pd.Series(dtype=float))
+    return _Series(
+        chosen,
+        name,
+        rows[name],
+        data,
+        mine,
+        _overhead(fit.ladder, mine) if data.compute_is_measured else pd.Series(dtype=float),
+    )
 
 
 def _overhead(ladder: Ladder, targets: Sequence[Target]) -> pd.Series:
@@ -124,35 +168,69 @@ def _overhead(ladder: Ladder, targets: Sequence[Target]) -> pd.Series:
     sizes = ladder.runs[["params", "tokens", "flops"]].to_numpy(float)
     mine = [[t.params, t.tokens, np.nan if t.flops is None else t.flops] for t in targets]
     params, tokens, flops = np.vstack([sizes, np.array(mine).reshape(-1, 3)]).T
-    return pd.Series(np.log(flops / (6.0 * params * tokens)), index=np.log(params)).dropna().groupby(level=0).mean()
+    return (
+        pd.Series(np.log(flops / (6.0 * params * tokens)), index=np.log(params))
+        .dropna()
+        .groupby(level=0)
+        .mean()
+    )
 
 
 def _runs(fit: Fit, series: _Series) -> pd.DataFrame:
-    """The runs to draw: loss, params, tokens, compute, multiplier, and whether fitted or a target."""
+    """The runs to draw: loss, params, tokens, compute, multiplier, and whether fitted or a
+    target.
+    """
     seen = np.asarray(series.data.layout.seen)[series.row]
     fitted = series.data.runs[series.row][seen]
     rows = last_rows(fit.ladder.frame, "task")
-    rows = rows[(rows["corpus"] == series.corpus) & (rows["loss_name"] == series.loss_name)].drop_duplicates("run").set_index("run")
+    rows = (
+        rows[(rows["corpus"] == series.corpus) & (rows["loss_name"] == series.loss_name)]
+        .drop_duplicates("run")
+        .set_index("run")
+    )
     names = {t.label for t in series.targets}
-    rows = rows.assign(fitted=rows.index.isin(fitted), target=rows.index.isin(names), multiplier=rows["tokens"] / rows["params"])
+    rows = rows.assign(
+        fitted=rows.index.isin(fitted),
+        target=rows.index.isin(names),
+        multiplier=rows["tokens"] / rows["params"],
+    )
     rows["compute"] = series.compute(rows["params"].to_numpy(), rows["tokens"].to_numpy())
     return rows[(rows["role"] != "target") | rows["target"]]
 
 
-def _expected(fit: Fit, series: _Series, params: np.ndarray, tokens: np.ndarray, unique: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
-    """Compute, shape (points,), and draws of the expected loss, shape (draws, points), with at most `unique` unique tokens."""
+def _expected(
+    fit: Fit, series: _Series, params: np.ndarray, tokens: np.ndarray, unique: float = np.inf
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute, shape (points,), and draws of the expected loss, shape (draws, points), with at most
+    `unique` unique tokens.
+    """
     compute = series.compute(params, tokens)
-    v = series_draws(fit.losses, ["L0", *(p.name for p in fit.law.parameters)], corpus=series.corpus, loss_name=series.loss_name)
+    v = series_draws(
+        fit.losses,
+        ["L0", *(p.name for p in fit.law.parameters)],
+        corpus=series.corpus,
+        loss_name=series.loss_name,
+    )
     at = point(params, tokens, compute, series.data.reference, np.full(tokens.shape, unique))
     ratio = jax.vmap(jax.vmap(fit.law.log_ratio, (None, 0)), (0, None))(v, at)
     return compute, np.asarray(v["L0"])[:, None] * np.exp(np.asarray(ratio))
 
 
-def _draw_lines(ax: Axes, fit: Fit, series: _Series, fitted: pd.DataFrame, colour: ScalarMappable) -> None:
-    cheapest, dearest = (float(f(6.0 * fitted["params"] * fitted["tokens"])) for f in (np.min, np.max))
+def _draw_lines(
+    ax: Axes, fit: Fit, series: _Series, fitted: pd.DataFrame, colour: ScalarMappable
+) -> None:
+    cheapest, dearest = (
+        float(f(6.0 * fitted["params"] * fitted["tokens"])) for f in (np.min, np.max)
+    )
     for multiplier in _few(fitted["multiplier"].to_numpy(), LINES):
         compute, loss = _expected(fit, series, *_along(multiplier, cheapest, dearest))
-        ax.plot(compute, np.median(loss, axis=0), color=_shade(colour, multiplier), linewidth=1.2, zorder=2)
+        ax.plot(
+            compute,
+            np.median(loss, axis=0),
+            color=_shade(colour, multiplier),
+            linewidth=1.2,
+            zorder=2,
+        )
     multiplier, end, unique = _emphasis(series, fitted)
     compute, loss = _expected(fit, series, *_along(multiplier, cheapest, end), unique)
     draw_bands(ax, compute, loss, LAW)
@@ -164,7 +242,11 @@ def _shade(colour: ScalarMappable, multiplier: float) -> ColorType:
 
 def _emphasis(series: _Series, fitted: pd.DataFrame) -> tuple[float, float, float]:
     """Multiplier, 6ND and unique tokens of the dearest target, or of the dearest fitted run."""
-    runs = fitted[["params", "tokens", "unique_tokens"]].fillna({"unique_tokens": np.inf}).itertuples(index=False, name=None)
+    runs = (
+        fitted[["params", "tokens", "unique_tokens"]]
+        .fillna({"unique_tokens": np.inf})
+        .itertuples(index=False, name=None)
+    )
     sizes = [(t.params, t.tokens, t.unique_tokens or np.inf) for t in series.targets] or list(runs)
     params, tokens, unique = max(sizes, key=lambda size: size[0] * size[1])
     return tokens / params, 6.0 * params * tokens, unique
@@ -179,7 +261,11 @@ def _along(multiplier: float, start: float, end: float) -> tuple[np.ndarray, np.
 def _few(multipliers: np.ndarray, most: int) -> list[float]:
     """The multipliers to two digits, or as many as `most` spread over them."""
     rounded = sorted({float(f"{m:.2g}") for m in multipliers})
-    return rounded if len(rounded) <= most else [rounded[i] for i in np.linspace(0, len(rounded) - 1, most).round().astype(int)]
+    return (
+        rounded
+        if len(rounded) <= most
+        else [rounded[i] for i in np.linspace(0, len(rounded) - 1, most).round().astype(int)]
+    )
 
 
 def _draw_targets(ax: Axes, fit: Fit, series: _Series, runs: pd.DataFrame) -> list[Line2D]:
@@ -187,29 +273,66 @@ def _draw_targets(ax: Axes, fit: Fit, series: _Series, runs: pd.DataFrame) -> li
     losses = dict(zip(runs.index, runs["loss"].to_numpy(dtype=float), strict=True))
     handles = []
     for t, marker in zip(series.targets, itertools.cycle(MARKERS)):
-        (compute,), loss = _expected(fit, series, np.array([t.params]), np.array([t.tokens]), t.unique_tokens or np.inf)
-        for (low, high), width in zip(np.quantile(loss, [[0.05, 0.95], [0.25, 0.75]]), (1.6, 5.0), strict=True):
-            ax.plot([compute, compute], [low, high], color=LAW, linewidth=width, solid_capstyle="butt", zorder=3)
+        (compute,), loss = _expected(
+            fit, series, np.array([t.params]), np.array([t.tokens]), t.unique_tokens or np.inf
+        )
+        for (low, high), width in zip(
+            np.quantile(loss, [[0.05, 0.95], [0.25, 0.75]]), (1.6, 5.0), strict=True
+        ):
+            ax.plot(
+                [compute, compute],
+                [low, high],
+                color=LAW,
+                linewidth=width,
+                solid_capstyle="butt",
+                zorder=3,
+            )
         known = t.label in losses
         if known:
             draw_points(ax, compute, losses[t.label], marker, ACTUAL, filled=False)
-        text = literal(f"{t.label}{', actual' if known else ''}, D/N\u00a0=\u00a0{t.tokens / t.params:.3g}", LEGEND_WIDTH)
-        handles.append(points_handle(marker if known else "|", ACTUAL if known else LAW, text, filled=False))
+        text = literal(
+            f"{t.label}{', actual' if known else ''}, D/N\u00a0=\u00a0{t.tokens / t.params:.3g}",
+            LEGEND_WIDTH,
+        )
+        handles.append(
+            points_handle(marker if known else "|", ACTUAL if known else LAW, text, filled=False)
+        )
     return handles
 
 
 def _draw_runs(ax: Axes, runs: pd.DataFrame, colour: ScalarMappable) -> list[Line2D]:
-    for compute, loss, multiplier, fitted in runs[["compute", "loss", "multiplier", "fitted"]].to_numpy(dtype=float):
+    for compute, loss, multiplier, fitted in runs[
+        ["compute", "loss", "multiplier", "fitted"]
+    ].to_numpy(dtype=float):
         draw_points(ax, compute, loss, "o", _shade(colour, multiplier), filled=bool(fitted))
     kinds = {True: "run, fitted", False: "run, not fitted"}
-    return [points_handle("o", GREY, label, filled=filled) for filled, label in kinds.items() if (runs["fitted"] == filled).any()]
+    return [
+        points_handle("o", GREY, label, filled=filled)
+        for filled, label in kinds.items()
+        if (runs["fitted"] == filled).any()
+    ]
 
 
 def _label(ax: Axes, fit: Fit, series: _Series) -> None:
     ax.set_xscale("log")
-    ax.set_xlabel("training compute, " + ("measured" if series.data.compute_is_measured else "6ND") + " (FLOPs)")
-    ax.set_ylabel(literal(f"{series.loss_name} loss ({unit_of(fit.ladder.conventions.loss_units, series.loss_name)})"))
-    ax.set_title(add_corpus(f"{fit.ladder.name}: {series.loss_name} loss, law {fit.law.name}", series.corpus, series.data.factors.corpora, fit.status))
+    ax.set_xlabel(
+        "training compute, "
+        + ("measured" if series.data.compute_is_measured else "6ND")
+        + " (FLOPs)"
+    )
+    ax.set_ylabel(
+        literal(
+            f"{series.loss_name} loss ({unit_of(fit.ladder.conventions.loss_units, series.loss_name)})"
+        )
+    )
+    ax.set_title(
+        add_corpus(
+            f"{fit.ladder.name}: {series.loss_name} loss, law {fit.law.name}",
+            series.corpus,
+            series.data.factors.corpora,
+            fit.status,
+        )
+    )
 
 
 def _colour_bar(ax: Axes, runs: pd.DataFrame, colour: ScalarMappable) -> None:

@@ -6,11 +6,26 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale.backtests.record import Backtest, inside
-from bayescale.plots.style import GREY, PALETTE, backtest_cases, choose, new_axes, percent, with_status
+from bayescale.plots.style import (
+    GREY,
+    PALETTE,
+    backtest_cases,
+    choose,
+    new_axes,
+    percent,
+    with_status,
+)
 
 
-def plot_truth(backtest: Backtest, *, quantity: str | None = None, cut: float | None = None, ax: Axes | None = None) -> Axes:
-    """Median and 90 % interval of every case against its actual figure; those that missed in another colour.
+def plot_truth(
+    backtest: Backtest,
+    *,
+    quantity: str | None = None,
+    cut: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Median and 90 % interval of every case against its actual figure; those that missed in
+    another colour.
 
     Parameters
     ----------
@@ -37,8 +52,21 @@ def plot_truth(backtest: Backtest, *, quantity: str | None = None, cut: float | 
     for colour, which, label in ((PALETTE[0], hit, "inside"), (PALETTE[1], ~hit, "outside")):
         of = cases[which]
         around = np.abs(of[["lower_90", "upper_90"]].to_numpy().T - of["median"].to_numpy())
-        ax.errorbar(of["actual"], of["median"], around, fmt="o", color=colour, ms=4, elinewidth=1, alpha=0.7, label=f"{label} ({len(of)})")
-    ends = [min(cases["actual"].min(), cases["lower_90"].min()), max(cases["actual"].max(), cases["upper_90"].max())]
+        ax.errorbar(
+            of["actual"],
+            of["median"],
+            around,
+            fmt="o",
+            color=colour,
+            ms=4,
+            elinewidth=1,
+            alpha=0.7,
+            label=f"{label} ({len(of)})",
+        )
+    ends = [
+        min(cases["actual"].min(), cases["lower_90"].min()),
+        max(cases["actual"].max(), cases["upper_90"].max()),
+    ]
     ax.plot(ends, ends, color=GREY, linewidth=0.8)
     ax.set_xlabel(f"actual {quantity}" + (" (%)" if quantity == "accuracy" else ""))
     ax.set_ylabel("forecast: median, 90 % interval" + (" (%)" if quantity == "accuracy" else ""))
@@ -46,5 +74,9 @@ def plot_truth(backtest: Backtest, *, quantity: str | None = None, cut: float | 
         ax.xaxis.set_major_formatter(percent)
         ax.yaxis.set_major_formatter(percent)
     ax.legend(frameon=False, fontsize=8, loc="upper left")
-    ax.set_title(with_status(f"{quantity.capitalize()} beyond the cut at {name} {backtest.by}", backtest.status))
+    ax.set_title(
+        with_status(
+            f"{quantity.capitalize()} beyond the cut at {name} {backtest.by}", backtest.status
+        )
+    )
     return ax

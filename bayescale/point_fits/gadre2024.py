@@ -21,9 +21,22 @@ def _gadre_error(p: jax.Array, loss: jax.Array) -> jax.Array:
 
 
 def gadre_loss(params: np.ndarray, multiplier: np.ndarray, loss: np.ndarray) -> Problem:
-    """L = alpha N^p + beta 6^(p/2) (M N)^p + E by least squares, M = D/N: the released form; `gadre_constants` gives the paper's."""
-    starts = itertools.product((1e2, 3e2, 1e3, 3e3), (1e2, 3e2, 1e3, 3e3), (-0.1, -0.3), (0.0, 1.0, 2.0, 10.0))
-    return Problem("loss law of Gadre et al.", _gadre_loss, ("alpha", "beta", "p", "E"), (params, multiplier), loss, tuple(starts), (FREE,) * 4, "squares")
+    """L = alpha N^p + beta 6^(p/2) (M N)^p + E by least squares, M = D/N: the released form;
+    `gadre_constants` gives the paper's.
+    """
+    starts = itertools.product(
+        (1e2, 3e2, 1e3, 3e3), (1e2, 3e2, 1e3, 3e3), (-0.1, -0.3), (0.0, 1.0, 2.0, 10.0)
+    )
+    return Problem(
+        "loss law of Gadre et al.",
+        _gadre_loss,
+        ("alpha", "beta", "p", "E"),
+        (params, multiplier),
+        loss,
+        tuple(starts),
+        (FREE,) * 4,
+        "squares",
+    )
 
 
 def gadre_constants(released: dict[str, float]) -> dict[str, float]:
@@ -34,4 +47,13 @@ def gadre_constants(released: dict[str, float]) -> dict[str, float]:
 
 def gadre_error(loss: np.ndarray, error: np.ndarray) -> Problem:
     """Error = eps - k e^(-gamma L) by least squares."""
-    return Problem("error law of Gadre et al.", _gadre_error, ("k", "gamma", "eps"), loss, error, ((1.0, 1.0, 1.0),), (FREE,) * 3, "squares")
+    return Problem(
+        "error law of Gadre et al.",
+        _gadre_error,
+        ("k", "gamma", "eps"),
+        loss,
+        error,
+        ((1.0, 1.0, 1.0),),
+        (FREE,) * 3,
+        "squares",
+    )

@@ -1,4 +1,6 @@
-"""Point fits: `solve` a `Problem` by least squares or Huber's loss; the optimum or a `FitError`, never a number that the optimiser had not settled on."""
+"""Point fits: `solve` a `Problem` by least squares or Huber's loss; the optimum or a `FitError`,
+never a number that the optimiser had not settled on.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,19 @@ from bayescale.errors import FitError
 from bayescale.runtime import require_64bit
 
 type Curve = Callable[[jax.Array, Any], jax.Array]
-HUBER = 1e-3  # residual of ln(loss) beyond which Bhagia et al. (and Hoffmann et al. before them) count it by its size and no more by its square
-SETTLED, NEGLIGIBLE = 1e-8, 1e-12  # gain that a second optimiser may still find at an optimum: relative, absolute (a residual of 1e-6)
+# residual of ln(loss) beyond which Bhagia et al. (and Hoffmann et al. before them) count it by its
+# size and no more by its square
+HUBER = 1e-3
+# gain that a second optimiser may still find at an optimum: relative, absolute (a residual of 1e-6)
+SETTLED, NEGLIGIBLE = 1e-8, 1e-12
 MOST_EVALUATIONS = 10_000
 
 
 @dataclass(frozen=True)
 class PointFit:
-    """The optimum of a `Problem`: its values by name, the objective there, and the prediction ``fit(x)``."""
+    """The optimum of a `Problem`: its values by name, the objective there, and the prediction
+    ``fit(x)``.
+    """
 
     problem: Problem
     values: dict[str, float]
@@ -33,7 +40,9 @@ class PointFit:
 
     def __call__(self, x: object) -> np.ndarray:
         """The curve at x, of the form that the problem's own x has."""
-        return np.asarray(_compiled(self.problem.curve)(np.array(list(self.values.values())), _as_arrays(x)))
+        return np.asarray(
+            _compiled(self.problem.curve)(np.array(list(self.values.values())), _as_arrays(x))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +99,11 @@ def solve(problem: Problem) -> PointFit:
 
 
 def bootstrap(fit: PointFit, x: object, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Predictions at x (draws, points), each from a fit of the curve with its residuals drawn anew, and one more residual: the residual bootstrap.
+    """Predictions at x (draws, points), each from a fit of the curve with its residuals drawn anew,
+    and one more residual: the residual bootstrap.
 
-    Residuals are of ln y where the objective is Huber's loss; an x of shape (draws, points) goes with the draws. Each refit starts at the optimum and
-    is taken where its optimiser ends.
+    Residuals are of ln y where the objective is Huber's loss; an x of shape (draws, points) goes
+    with the draws. Each refit starts at the optimum and is taken where its optimiser ends.
 
     Raises
     ------
@@ -106,7 +116,10 @@ def bootstrap(fit: PointFit, x: object, draws: int, rng: np.random.Generator) ->
     residual = np.log(problem.y / fitted) if in_logs else problem.y - fitted
     inside = np.clip(centre, *(np.array(problem.bounds).T + np.array([[1e-12], [-1e-12]])))
     at, known = _as_arrays(x), _as_arrays(problem.x)
-    curve, residuals, jacobian = _compiled(problem.curve), *_residual_functions(problem.curve, in_logs)
+    curve, residuals, jacobian = (
+        _compiled(problem.curve),
+        *_residual_functions(problem.curve, in_logs),
+    )
     rows = []
     for b in range(draws):
         drawn = rng.choice(residual, len(residual))
@@ -124,21 +137,28 @@ def bootstrap(fit: PointFit, x: object, draws: int, rng: np.random.Generator) ->
             )
         except ValueError as failure:  # SciPy's word for a curve that is not finite
             raise _failed(problem, str(failure)) from None
-        here = np.asarray(curve(end.x, at[b] if isinstance(at, np.ndarray) and at.ndim == 2 else at))
+        here = np.asarray(
+            curve(end.x, at[b] if isinstance(at, np.ndarray) and at.ndim == 2 else at)
+        )
         more = rng.choice(residual, here.shape)
         rows.append(here * np.exp(more) if in_logs else here + more)
     return np.array(rows)
 
 
 def optima(problem: Problem, starts: int, seed: int = 0) -> pd.DataFrame:
-    """One row a start, the released one first: objective, values, message (empty where it is an optimum).
+    """One row a start, the released one first: objective, values, message (empty where it is an
+    optimum).
 
-    The others are drawn around the released start: each parameter times a log-normal of sd 0.5, within the bounds.
+    The others are drawn around the released start: each parameter times a log-normal of sd 0.5,
+    within the bounds.
     """
     rng = np.random.default_rng(seed)
     lower, upper = np.array(problem.bounds).T
     first = np.array(problem.starts[0])
-    drawn = [np.clip(first * np.exp(0.5 * rng.standard_normal(len(first))), lower, upper) for _ in range(starts - 1)]
+    drawn = [
+        np.clip(first * np.exp(0.5 * rng.standard_normal(len(first))), lower, upper)
+        for _ in range(starts - 1)
+    ]
     rows = []
     for start in (first, *drawn):
         one = replace(problem, starts=(tuple(start),))
@@ -146,7 +166,13 @@ def optima(problem: Problem, starts: int, seed: int = 0) -> pd.DataFrame:
             fit = solve(one)
             rows.append({"objective": fit.objective, **fit.values, "message": ""})
         except FitError as failure:
-            rows.append({"objective": np.nan, **dict.fromkeys(problem.parameters, np.nan), "message": failure.got})
+            rows.append(
+                {
+                    "objective": np.nan,
+                    **dict.fromkeys(problem.parameters, np.nan),
+                    "message": failure.got,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -160,10 +186,19 @@ def _least_squares(problem: Problem, start: Sequence[float]) -> PointFit:
     with warnings.catch_warnings():
         warnings.simplefilter("error", opt.OptimizeWarning)
         try:
-            p, _ = opt.curve_fit(predicted, np.arange(len(problem.y)), problem.y, p0=start, bounds=(lower, upper), maxfev=MOST_EVALUATIONS)
+            p, _ = opt.curve_fit(
+                predicted,
+                np.arange(len(problem.y)),
+                problem.y,
+                p0=start,
+                bounds=(lower, upper),
+                maxfev=MOST_EVALUATIONS,
+            )
         except (RuntimeError, ValueError, opt.OptimizeWarning) as failure:
             raise _failed(problem, str(failure)) from None
-    return PointFit(problem, _named(problem, p), float(np.sum((predicted(None, *p) - problem.y) ** 2)))
+    return PointFit(
+        problem, _named(problem, p), float(np.sum((predicted(None, *p) - problem.y) ** 2))
+    )
 
 
 def _huber(problem: Problem, start: Sequence[float]) -> PointFit:
@@ -179,7 +214,9 @@ def _huber(problem: Problem, start: Sequence[float]) -> PointFit:
         options={"ftol": 0.0, "gtol": 1e-10, "maxiter": 1_000_000},
     )
     if not np.isfinite(end.fun):
-        raise _failed(problem, f"{end.message.strip()} the curve fell below 0, which has no logarithm")
+        raise _failed(
+            problem, f"{end.message.strip()} the curve fell below 0, which has no logarithm"
+        )
     lower, upper = np.array(problem.bounds).T
     inside = np.clip(end.x, lower + 1e-12, upper - 1e-12)
     better = opt.least_squares(
@@ -196,12 +233,20 @@ def _huber(problem: Problem, start: Sequence[float]) -> PointFit:
         max_nfev=1000,
     )
     if better.cost < (1 - SETTLED) * end.fun - NEGLIGIBLE:
-        raise _failed(problem, f"{end.message.strip()} after {end.nit} iterations, and a second optimiser still gains {1 - better.cost / end.fun:.1e}")
+        raise _failed(
+            problem,
+            f"{end.message.strip()} after {end.nit} iterations, and a second optimiser still gains {1 - better.cost / end.fun:.1e}",
+        )
     return PointFit(problem, _named(problem, end.x), float(end.fun))
 
 
 def _failed(problem: Problem, message: str) -> FitError:
-    return FitError(problem.name, rule="must converge", got=message, way_out="give other starts, or drop what this fit was for")
+    return FitError(
+        problem.name,
+        rule="must converge",
+        got=message,
+        way_out="give other starts, or drop what this fit was for",
+    )
 
 
 def _named(problem: Problem, p: np.ndarray) -> dict[str, float]:
@@ -218,7 +263,9 @@ def _compiled(curve: Curve) -> Callable[..., Any]:
 
 
 @cache
-def _residual_functions(curve: Curve, in_logs: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _residual_functions(
+    curve: Curve, in_logs: bool
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Residuals of y, or of ln y, and their Jacobian: each of (p, x, y)."""
 
     def residuals(p: jax.Array, x: object, y: jax.Array) -> jax.Array:

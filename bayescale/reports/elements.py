@@ -71,7 +71,9 @@ def _cell(value: object) -> Cell:
         number = float(value)
         if np.isnan(number):
             return Cell("", is_text=False)
-        return Cell(f"{number:,.0f}" if 1e3 <= abs(number) < 1e9 else f"{number:.3g}", is_text=False)
+        return Cell(
+            f"{number:,.0f}" if 1e3 <= abs(number) < 1e9 else f"{number:.3g}", is_text=False
+        )
     return Cell("" if value is None else str(value), is_text=True)
 
 

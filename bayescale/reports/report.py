@@ -1,4 +1,6 @@
-"""report(fit, forecast, ...) -> Report: one self-contained HTML file, in the order in which a funder reads. It computes nothing."""
+"""report(fit, forecast, ...) -> Report: one self-contained HTML file, in the order in which a
+funder reads. It computes nothing.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,13 @@ class Report:
         return f"Report({len(self.sections)} sections, {len(self.html) / 1e6:.2f} MB)"
 
 
-def report(fit: Fit, forecast: Forecast, *, backtest: Backtest | None = None, decision: Decision | None = None) -> Report:
+def report(
+    fit: Fit,
+    forecast: Forecast,
+    *,
+    backtest: Backtest | None = None,
+    decision: Decision | None = None,
+) -> Report:
     """The report on a forecast; a section that could not be filled says why.
 
     Parameters
@@ -50,22 +58,40 @@ def report(fit: Fit, forecast: Forecast, *, backtest: Backtest | None = None, de
     fit, forecast
         What it is about.
     backtest
-        How the same settings forecast the ladder's own runs; without it the report says that nobody has looked.
+        How the same settings forecast the ladder's own runs; without it the report says that nobody
+        has looked.
     decision
         What the forecast is worth, with its evidence; without it the report has no verdict.
 
     Raises
     ------
     SettingError
-        For a decision on other targets than the forecast's, or a backtest of runs that the ladder lacks.
+        For a decision on other targets than the forecast's, or a backtest of runs that the ladder
+        lacks.
     """
     labels, runs = {t.label for t in forecast.targets}, set(fit.ladder.runs.index)
-    decided, held = set() if decision is None else set(decision.options["target"]), set() if backtest is None else set(backtest.cases["run"])
+    decided, held = (
+        set() if decision is None else set(decision.options["target"]),
+        set() if backtest is None else set(backtest.cases["run"]),
+    )
     for what, got, known in (("decision", decided, labels), ("backtest", held, runs)):
         if not got <= known:
             rule = f"must be about the {'targets of the forecast' if what == 'decision' else 'runs of the ladder'}"
-            raise SettingError(what, rule=rule, got=", ".join(sorted(got - known)[:3]), way_out="give the one that belongs to this fit")
+            raise SettingError(
+                what,
+                rule=rule,
+                got=", ".join(sorted(got - known)[:3]),
+                way_out="give the one that belongs to this fit",
+            )
     sections = tuple(all_sections(fit, forecast, backtest, decision))
     loader = PackageLoader("bayescale.reports", "")
-    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("template.html.jinja")
-    return Report(template.render(title=f"{fit.ladder.name}: {', '.join(t.label for t in forecast.targets)}", sections=sections), sections)
+    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(
+        "template.html.jinja"
+    )
+    return Report(
+        template.render(
+            title=f"{fit.ladder.name}: {', '.join(t.label for t in forecast.targets)}",
+            sections=sections,
+        ),
+        sections,
+    )

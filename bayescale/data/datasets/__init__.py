@@ -1,4 +1,6 @@
-"""Embedded data sets: two compact tables of published figures, with their source and licence in the ``.md`` file beside each."""
+"""Embedded data sets: two compact tables of published figures, with their source and licence in the
+``.md`` file beside each.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,18 @@ from bayescale.errors import SettingError
 
 @dataclass(frozen=True)
 class _Dataset:
-    """How a wide table becomes a ladder, and the tasks and declared series that the paper itself is about."""
+    """How a wide table becomes a ladder, and the tasks and declared series that the paper itself is
+    about.
+    """
 
     build: Callable[[pd.DataFrame, pd.DataFrame], Ladder]
     own: tuple[str, ...]
 
 
-_DATASETS = {"ladder2024": _Dataset(checkpoint_ladder, (*OWN_TASKS, "c4")), "gadre2024": _Dataset(gadre_ladder, AVERAGES)}
+_DATASETS = {
+    "ladder2024": _Dataset(checkpoint_ladder, (*OWN_TASKS, "c4")),
+    "gadre2024": _Dataset(gadre_ladder, AVERAGES),
+}
 DATASETS = tuple(_DATASETS)
 
 
@@ -33,10 +40,13 @@ def load_dataset(name: str, *, tasks: str | Sequence[str] | None = None) -> Ladd
     Parameters
     ----------
     name
-        ``ladder2024`` (Bhagia et al. 2024: 30 runs, 2 targets) or ``gadre2024`` (Gadre et al. 2024: 104 runs on 3 corpora).
+        ``ladder2024`` (Bhagia et al. 2024: 30 runs, 2 targets) or ``gadre2024`` (Gadre et al. 2024:
+        104 runs on 3 corpora).
     tasks
-        None for the paper's own set: for ``ladder2024`` its 8 tasks and the declared series ``c4``, for ``gadre2024`` the averages over 17 and
-        46 tasks. ``"all"`` for everything. Otherwise names of tasks and declared series; a series named here is declared even where no task needs it.
+        None for the paper's own set: for ``ladder2024`` its 8 tasks and the declared series ``c4``,
+        for ``gadre2024`` the averages over 17 and 46 tasks. ``"all"`` for everything. Otherwise
+        names of tasks and declared series; a series named here is declared even where no task needs
+        it.
 
     Raises
     ------
@@ -49,20 +59,37 @@ def load_dataset(name: str, *, tasks: str | Sequence[str] | None = None) -> Ladd
     ['mmlu', 'c4']
     """
     if name not in _DATASETS:
-        raise SettingError(f"data set {name!r}", rule=f"must be one of {', '.join(DATASETS)}", got=repr(name), way_out="mend the name, or read your own table")
+        raise SettingError(
+            f"data set {name!r}",
+            rule=f"must be one of {', '.join(DATASETS)}",
+            got=repr(name),
+            way_out="mend the name, or read your own table",
+        )
     dataset = _DATASETS[name]
     table = read_embedded(f"{name}_tasks.csv")
     chosen = _choose(dataset.own if tasks is None else tasks, list(table["task"]), name)
-    return dataset.build(read_embedded(f"{name}_runs.csv"), table.set_index("task").loc[chosen].reset_index())
+    return dataset.build(
+        read_embedded(f"{name}_runs.csv"), table.set_index("task").loc[chosen].reset_index()
+    )
 
 
 def _choose(tasks: str | Sequence[str], known: list[str], dataset: str) -> list[str]:
     if isinstance(tasks, str):
         return known if tasks == "all" else _choose([tasks], known, dataset)
     if not len(tasks):
-        raise SettingError("tasks", rule="must name at least one task or loss series", got="an empty list", way_out="leave it out for the paper's own set")
+        raise SettingError(
+            "tasks",
+            rule="must name at least one task or loss series",
+            got="an empty list",
+            way_out="leave it out for the paper's own set",
+        )
     for task in tasks:
         if task not in known:
             near = difflib.get_close_matches(str(task), known, n=5) or known
-            raise SettingError(f"task {task!r}", rule=f"must be a task or a loss series of {dataset}", got=repr(task), way_out=f"use {' or '.join(near)}")
+            raise SettingError(
+                f"task {task!r}",
+                rule=f"must be a task or a loss series of {dataset}",
+                got=repr(task),
+                way_out=f"use {' or '.join(near)}",
+            )
     return list(dict.fromkeys(tasks))

@@ -1,7 +1,9 @@
-"""Makes the embedded tables again from the released files: ``python -m bayescale.data.datasets.rebuild FOLDER``.
+"""Makes the embedded tables again from the released files: ``python -m
+bayescale.data.datasets.rebuild FOLDER``.
 
-FOLDER holds ``ladder2024/raw`` and ``gadre2024/raw``, each laid out as its reader says, and ``published``, the output of the papers' released code (see
-`bayescale.data.datasets.released`). For developers, in a source checkout.
+FOLDER holds ``ladder2024/raw`` and ``gadre2024/raw``, each laid out as its reader says, and
+``published``, the output of the papers' released code (see `bayescale.data.datasets.released`). For
+developers, in a source checkout.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from bayescale.data.readers.parse import require_folder
 from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import BayescaleError
 
-DIGITS = 10  # significant digits of losses and accuracies; the sources carry 7 (float32), means of them a little more
+# significant digits of losses and accuracies; the sources carry 7 (float32), means of them a little
+# more
+DIGITS = 10
 
 READERS = {"ladder2024": read_checkpoints, "gadre2024": read_gadre}
 
@@ -50,16 +54,25 @@ def rebuild(folder: str | Path, into: str | Path) -> list[Path]:
     FileError
         For a source file that is missing or of another format; nothing is written then.
     """
-    texts = {f"{name}_{end}": text for name, read in READERS.items() for end, text in tables(read(Path(folder) / name / "raw")).items()}
+    texts = {
+        f"{name}_{end}": text
+        for name, read in READERS.items()
+        for end, text in tables(read(Path(folder) / name / "raw")).items()
+    }
     released = released_tables(require_folder(Path(folder) / "published"))
-    texts |= {f"{name}_released.csv": _as_csv(table.assign(value=_rounded(table["value"]))) for name, table in released.items()}
+    texts |= {
+        f"{name}_released.csv": _as_csv(table.assign(value=_rounded(table["value"])))
+        for name, table in released.items()
+    }
     for file, text in texts.items():
         _write(Path(into) / file, text)
     return [Path(into) / file for file in texts]
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 0 where the tables were written, 2 with one line on stderr where they could not be."""
+    """Exit status: 0 where the tables were written, 2 with one line on stderr where they could not
+    be.
+    """
     if len(arguments) != 1:
         print("usage: python -m bayescale.data.datasets.rebuild FOLDER", file=sys.stderr)
         return 2

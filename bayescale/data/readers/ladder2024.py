@@ -1,4 +1,6 @@
-"""Bhagia et al. 2024 (arXiv 2412.04403): the OLMo ladder and its two targets, from the checkpoint files that the authors released."""
+"""Bhagia et al. 2024 (arXiv 2412.04403): the OLMo ladder and its two targets, from the checkpoint
+files that the authors released.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from bayescale.data.readers.parse import read_table, require_folder
 from bayescale.data.readers.wide import ACCURACY, LOSS, tidy
 from bayescale.data.target import Conventions
 
-# Parameters (output head counted, input embedding not) and training FLOPs per token: MODEL_PARAMS and MODEL_GFLOPS in the authors' ladder.py.
+# Parameters (output head counted, input embedding not) and training FLOPs per token: MODEL_PARAMS
+# and MODEL_GFLOPS in the authors' ladder.py.
 SIZES = {
     "190M": (190_354_176, 1.903391232e9),
     "370M": (371_262_464, 3.443922944e9),
@@ -27,15 +30,22 @@ LADDER_SIZES = ("190M", "370M", "760M", "1B", "3B")
 LENGTHS = ("0.5xC", "1xC", "1xC-rerun", "2xC", "5xC", "10xC")  # 1xC is 20 tokens a parameter
 FIT_SIZES, FIT_LENGTHS = LADDER_SIZES[:4], ("1xC", "2xC", "5xC", "10xC")
 
-# The other peteish files are left out: checkpoints on the way to these two targets, and of a 7B run at another learning rate. They stand in
-# the middle of a schedule, repeat each other's rows, and most are the targets' own training, which no fit may see.
+# The other peteish files are left out: checkpoints on the way to these two targets, and of a 7B run
+# at another learning rate. They stand in
+# the middle of a schedule, repeat each other's rows, and most are the targets' own training, which
+# no fit may see.
 TARGETS = {"7B-4T": ("7B", "peteish7_eval_anneal"), "13B-5T": ("13B", "peteish13_eval_final")}
 
 LAST = 5  # checkpoints whose mean is a run's final value, as in the paper; the 7B file has only one
 
 # The parts of each task, split included, and their weights: the paper's, by items for MMLU.
 PARTS: Mapping[str, Mapping[str, float]] = {
-    "mmlu": {"mmlu_stem_test": 0.215, "mmlu_humanities_test": 0.335, "mmlu_social_sciences_test": 0.219, "mmlu_other_test": 0.231},
+    "mmlu": {
+        "mmlu_stem_test": 0.215,
+        "mmlu_humanities_test": 0.335,
+        "mmlu_social_sciences_test": 0.219,
+        "mmlu_other_test": 0.231,
+    },
     "hellaswag": {"hellaswag_val": 1.0},
     "arc_challenge": {"arc_challenge_test": 1.0},
     "arc_easy": {"arc_easy_test": 1.0},
@@ -46,9 +56,11 @@ PARTS: Mapping[str, Mapping[str, float]] = {
     "boolq": {"boolq_val": 1.0},
     "winogrande": {"winogrande_val": 1.0},
 }
-OWN_TASKS = tuple(PARTS)[:8]  # the paper forecasts these eight; boolq and winogrande are in its files only
+# the paper forecasts these eight; boolq and winogrande are in its files only
+OWN_TASKS = tuple(PARTS)[:8]
 
-# task: chance (one over the number of choices), items (the number that makes every accuracy a whole number of right answers).
+# task: chance (one over the number of choices), items (the number that makes every accuracy a whole
+# number of right answers).
 FACTS = {
     "mmlu": (0.25, 14042),
     "hellaswag": (0.25, 10042),
@@ -63,23 +75,32 @@ FACTS = {
 }
 
 CROSS_ENTROPY = "_ce"  # after a task's name: the loss series of its cross-entropy over the choices
-_UNITS = {"c4": "nats/token"} | dict.fromkeys(PARTS, "bits/byte") | {task + CROSS_ENTROPY: "nats" for task in PARTS}
-CONVENTIONS = Conventions(params="all but the input embedding", tokenizer="dolma2", loss_units=_UNITS)
+_UNITS = (
+    {"c4": "nats/token"}
+    | dict.fromkeys(PARTS, "bits/byte")
+    | {task + CROSS_ENTROPY: "nats" for task in PARTS}
+)
+CONVENTIONS = Conventions(
+    params="all but the input embedding", tokenizer="dolma2", loss_units=_UNITS
+)
 
 _C4 = "eval/c4_en-validation/CrossEntropyLoss"
 
 
 def read_checkpoints(folder: str | Path, *, every: bool = False) -> Ladder:
-    """The ladder's 30 runs and its two targets, each at the mean of its last checkpoints, or at every checkpoint.
+    """The ladder's 30 runs and its two targets, each at the mean of its last checkpoints, or at
+    every checkpoint.
 
-    The loss of a task is the bits per byte of its right answers, 5-shot; its accuracy ranks the answers by likelihood. ``c4`` is a declared series.
+    The loss of a task is the bits per byte of its right answers, 5-shot; its accuracy ranks the
+    answers by likelihood. ``c4`` is a declared series.
 
     Parameters
     ----------
     folder
         Holds one CSV file a run, one row a checkpoint, as the authors' repository does.
     every
-        One row for each (run, task, step), and one more declared series a task, ``TASK_ce``: the cross-entropy over the task's choices, in nats.
+        One row for each (run, task, step), and one more declared series a task, ``TASK_ce``: the
+        cross-entropy over the task's choices, in nats.
 
     Raises
     ------
@@ -87,9 +108,15 @@ def read_checkpoints(folder: str | Path, *, every: bool = False) -> Ladder:
         For a file that is missing or of another format.
     """
     home = require_folder(folder)
-    files = [(f"{size}-{length}", size, f"{size}-{length}", _role(size, length)) for size in LADDER_SIZES for length in LENGTHS]
+    files = [
+        (f"{size}-{length}", size, f"{size}-{length}", _role(size, length))
+        for size in LADDER_SIZES
+        for length in LENGTHS
+    ]
     files += [(name, size, file, "target") for name, (size, file) in TARGETS.items()]
-    runs = [_read_run(home / f"{file}.csv", name, size, role, every) for name, size, file, role in files]
+    runs = [
+        _read_run(home / f"{file}.csv", name, size, role, every) for name, size, file, role in files
+    ]
     facts = [(task, task, *FACTS[task]) for task in PARTS] + [("c4", "c4", None, None)]
     facts += [(task + CROSS_ENTROPY, task + CROSS_ENTROPY, None, None) for task in PARTS if every]
     tasks = pd.DataFrame(facts, columns=["task", "loss_name", "chance", "items"])
@@ -116,14 +143,30 @@ def _role(size: str, length: str) -> str:
 def _read_run(path: Path, name: str, size: str, role: str, every: bool) -> pd.DataFrame:
     """The wide table of one run: its checkpoints, or the one row of their final mean."""
     columns = _columns(every)
-    table = read_table(path, needed=[_C4, *(column for parts in columns.values() for column in parts)])
-    figures = pd.DataFrame({target: sum(weight * table[column] for column, weight in parts.items()) for target, parts in columns.items()})
+    table = read_table(
+        path, needed=[_C4, *(column for parts in columns.values() for column in parts)]
+    )
+    figures = pd.DataFrame(
+        {
+            target: sum(weight * table[column] for column, weight in parts.items())
+            for target, parts in columns.items()
+        }
+    )
     figures = figures.assign(**{LOSS + "c4": table[_C4]})
     tokens = _tokens(table)
     params, flops_per_token = SIZES[size]
-    own = {"run": name, "corpus": "olmo-mix", "params": float(params), "tokens": tokens, "flops": flops_per_token * tokens, "role": role}
+    own = {
+        "run": name,
+        "corpus": "olmo-mix",
+        "params": float(params),
+        "tokens": tokens,
+        "flops": flops_per_token * tokens,
+        "role": role,
+    }
     if every:
-        return figures.assign(**own, step=table["_step"] if "_step" in table else np.arange(len(table)))
+        return figures.assign(
+            **own, step=table["_step"] if "_step" in table else np.arange(len(table))
+        )
     return figures.tail(LAST).mean().to_frame().T.assign(**own)
 
 
@@ -131,14 +174,26 @@ def _columns(every: bool) -> dict[str, dict[str, float]]:
     """For each loss and accuracy of the wide table, the columns of a file and their weights."""
     columns = {}
     for task, parts in PARTS.items():
-        score = "acc" if task == "boolq" else "len_norm"  # likelihoods are divided by the answer's length, but for yes and no
-        columns[LOSS + task] = {f"eval/downstream_bpb/{part}_rc_5shot_bpb": weight for part, weight in parts.items()}
-        columns[ACCURACY + task] = {f"eval/downstream/{part}_rc_5shot_{score}": weight for part, weight in parts.items()}
+        # likelihoods are divided by the answer's length, but for yes and no
+        score = "acc" if task == "boolq" else "len_norm"
+        columns[LOSS + task] = {
+            f"eval/downstream_bpb/{part}_rc_5shot_bpb": weight for part, weight in parts.items()
+        }
+        columns[ACCURACY + task] = {
+            f"eval/downstream/{part}_rc_5shot_{score}": weight for part, weight in parts.items()
+        }
         if every:
-            columns[LOSS + task + CROSS_ENTROPY] = {f"eval/downstream_soft_log/{part}_rc_5shot_soft_log": -weight for part, weight in parts.items()}
+            columns[LOSS + task + CROSS_ENTROPY] = {
+                f"eval/downstream_soft_log/{part}_rc_5shot_soft_log": -weight
+                for part, weight in parts.items()
+            }
     return columns
 
 
 def _tokens(table: pd.DataFrame) -> float:
     end = table.iloc[-1]
-    return float(end["_step"] * end["batch_size_in_tokens"] if "_step" in table else end["throughput/total_tokens"])
+    return float(
+        end["_step"] * end["batch_size_in_tokens"]
+        if "_step" in table
+        else end["throughput/total_tokens"]
+    )

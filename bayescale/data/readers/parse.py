@@ -1,4 +1,6 @@
-"""Opening what a user names: whether it is there, is text and parses, with one line for whatever is wrong."""
+"""Opening what a user names: whether it is there, is text and parses, with one line for whatever is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def require_folder(path: str | Path) -> Path:
     folder = Path(path)
     if not folder.is_dir():
         got = "a file" if folder.exists() else "nothing there"
-        raise FileError(f"folder {str(path)!r}", rule="must be a folder", got=got, way_out="check the path")
+        raise FileError(
+            f"folder {str(path)!r}", rule="must be a folder", got=got, way_out="check the path"
+        )
     return folder
 
 
@@ -27,7 +31,12 @@ def list_files(folder: Path, pattern: str) -> list[Path]:
     """The files of `folder` that match, sorted by name; at least one."""
     files = sorted(require_folder(folder).glob(pattern))
     if not files:
-        raise FileError(f"folder {str(folder)!r}", rule=f"must hold files {pattern}", got="none", way_out="check the path")
+        raise FileError(
+            f"folder {str(folder)!r}",
+            rule=f"must hold files {pattern}",
+            got="none",
+            way_out="check the path",
+        )
     return files
 
 
@@ -37,22 +46,48 @@ def read_text(path: str | Path) -> str:
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise FileError(what, rule="must exist", got="nothing there", way_out="check the path") from None
+        raise FileError(
+            what, rule="must exist", got="nothing there", way_out="check the path"
+        ) from None
     except IsADirectoryError:
-        raise FileError(what, rule="must be a file", got="a folder", way_out="name a file inside it") from None
+        raise FileError(
+            what, rule="must be a file", got="a folder", way_out="name a file inside it"
+        ) from None
     except OSError as error:
-        raise FileError(what, rule="must be readable", got=error.strerror, way_out="check the path and its permissions") from None
+        raise FileError(
+            what,
+            rule="must be readable",
+            got=error.strerror,
+            way_out="check the path and its permissions",
+        ) from None
     if not data.strip():
-        raise FileError(what, rule="must hold a header line and rows", got="an empty file", way_out="check that it was written to its end")
+        raise FileError(
+            what,
+            rule="must hold a header line and rows",
+            got="an empty file",
+            way_out="check that it was written to its end",
+        )
     if b"\0" in data:
-        raise FileError(what, rule="must be UTF-8 text", got="binary data (a NUL byte)", way_out="export it as text, comma-separated or JSON")
+        raise FileError(
+            what,
+            rule="must be UTF-8 text",
+            got="binary data (a NUL byte)",
+            way_out="export it as text, comma-separated or JSON",
+        )
     try:
         return data.decode("utf-8-sig")  # spreadsheets put a byte order mark first
     except UnicodeDecodeError as error:
-        raise FileError(what, rule="must be UTF-8 text", got=f"bytes that are not, at {error.start}", way_out="save it with UTF-8 encoding") from None
+        raise FileError(
+            what,
+            rule="must be UTF-8 text",
+            got=f"bytes that are not, at {error.start}",
+            way_out="save it with UTF-8 encoding",
+        ) from None
 
 
-def read_table(path: str | Path, *, text: Iterable[str] = (), needed: Iterable[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: str | Path, *, text: Iterable[str] = (), needed: Iterable[str] = ()
+) -> pd.DataFrame:
     """The table of a CSV file.
 
     Parameters
@@ -67,22 +102,50 @@ def read_table(path: str | Path, *, text: Iterable[str] = (), needed: Iterable[s
     Raises
     ------
     FileError
-        For a path that is no file, an empty or binary file, text that does not parse as CSV, or a needed column that is missing.
+        For a path that is no file, an empty or binary file, text that does not parse as CSV, or a
+        needed column that is missing.
     """
     source, what = read_text(path), f"file {str(path)!r}"
     try:
         header = next(csv.reader(io.StringIO(source)))
-        table = pd.read_csv(io.StringIO(source), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""], low_memory=False)
+        table = pd.read_csv(
+            io.StringIO(source),
+            dtype=dict.fromkeys(text, str),
+            keep_default_na=False,
+            na_values=[""],
+            low_memory=False,
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, ValueError) as error:
-        raise FileError(what, rule="must be comma-separated text", got=" ".join(str(error).split()), way_out="mend that line") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus leading fields for row labels
-        raise FileError(what, rule="must have one name in the header for each field", got="rows longer than the header", way_out="mend the header")
+        raise FileError(
+            what,
+            rule="must be comma-separated text",
+            got=" ".join(str(error).split()),
+            way_out="mend that line",
+        ) from None
+    # pandas takes surplus leading fields for row labels
+    if not isinstance(table.index, pd.RangeIndex):
+        raise FileError(
+            what,
+            rule="must have one name in the header for each field",
+            got="rows longer than the header",
+            way_out="mend the header",
+        )
     twice = [name for name in header if header.count(name) > 1]
     if twice:
-        raise FileError(what, rule="must name each column once", got=f"column {twice[0]!r} twice", way_out="rename or drop one")
+        raise FileError(
+            what,
+            rule="must name each column once",
+            got=f"column {twice[0]!r} twice",
+            way_out="rename or drop one",
+        )
     missing = [name for name in needed if name not in header]
     if missing:
-        raise FileError(what, rule=f"must have a column {missing[0]!r}", got=f"{len(header)} others", way_out="check that it is a file of this format")
+        raise FileError(
+            what,
+            rule=f"must have a column {missing[0]!r}",
+            got=f"{len(header)} others",
+            way_out="check that it is a file of this format",
+        )
     return table
 
 
@@ -91,9 +154,16 @@ def read_json(path: str | Path) -> dict[str, Any]:
     try:
         record = json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise FileError(f"file {str(path)!r}", rule="must be JSON", got=str(error), way_out="fetch it again") from None
+        raise FileError(
+            f"file {str(path)!r}", rule="must be JSON", got=str(error), way_out="fetch it again"
+        ) from None
     if not isinstance(record, dict):
-        raise FileError(f"file {str(path)!r}", rule="must hold a JSON object", got=type(record).__name__, way_out="check the path")
+        raise FileError(
+            f"file {str(path)!r}",
+            rule="must hold a JSON object",
+            got=type(record).__name__,
+            way_out="check the path",
+        )
     return record
 
 
@@ -104,5 +174,10 @@ def pick(record: Any, *keys: str | int, path: Path) -> Any:
             record = record[key]
         except (KeyError, IndexError, TypeError):
             where = ".".join(map(str, keys[: depth + 1]))
-            raise FileError(f"file {str(path)!r}", rule=f"must have a field {where!r}", got="none", way_out="check that it is a file of this format") from None
+            raise FileError(
+                f"file {str(path)!r}",
+                rule=f"must have a field {where!r}",
+                got="none",
+                way_out="check that it is a file of this format",
+            ) from None
     return record

@@ -25,9 +25,11 @@ def read_csv(
     Parameters
     ----------
     path
-        The run table, with the columns that `Ladder.from_frame` takes. An empty cell is a missing value; names are kept as written.
+        The run table, with the columns that `Ladder.from_frame` takes. An empty cell is a missing
+        value; names are kept as written.
     tasks
-        The task table, columns ``task``, ``chance``, ``items``; needed where the run table has accuracies.
+        The task table, columns ``task``, ``chance``, ``items``; needed where the run table has
+        accuracies.
     conventions, law, link
         As for `Ladder.from_frame`.
     name, source

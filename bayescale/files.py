@@ -16,7 +16,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home) / "bayescale" / "jax"
 
 
-class atomic:  # noqa: N801 (a context manager, used as a word)
+class atomic_write:  # noqa: N801 (a context manager, used as a word)
     """A temporary file beside `path` that takes its place when the block ends well, and is removed
     when it does not.
     """

@@ -70,7 +70,7 @@ def cases(family: str, ladder: bs.Ladder, cut: float, fit: Fit) -> pd.DataFrame:
     ahead = [
         t
         for t in ladder.targets("fit", "held_out")
-        if compute[t.label] > 1.02 * cut and t.corpus in fit.loss_data.factors.corpora
+        if compute[t.label] > 1.02 * cut and t.corpus in fit.loss_data.groups.corpora
     ]
     if not ahead:
         return pd.DataFrame()

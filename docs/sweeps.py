@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayescale import Ladder, load_dataset, read_gadre
 
-LEAST_MULTIPLIER = 7.0  # Gadre's runs at M = 5 lie 5 to 15 % off any law
+MIN_MULTIPLIER = 7.0  # Gadre's runs at M = 5 lie 5 to 15 % off any law
 GADRE_TASKS = [
     "arc_easy",
     "hellaswag",
@@ -34,9 +34,7 @@ def sweeps(data: Path) -> dict[str, Ladder]:
     gadre = (
         read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"]).frame.drop_duplicates("run")
     )
-    gadre = gadre[gadre["tokens"] / gadre["params"] > LEAST_MULTIPLIER].assign(
-        task="c4", role="fit"
-    )
+    gadre = gadre[gadre["tokens"] / gadre["params"] > MIN_MULTIPLIER].assign(task="c4", role="fit")
     digitised = (
         pd.read_csv(data / "chinchilla2022" / "digitised.csv")
         .sort_values("loss")
@@ -66,7 +64,7 @@ def gadre_tasks(data: Path) -> Ladder:
     """
     read = read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"], task=GADRE_TASKS)
     rows = read.frame
-    rows = rows[rows["tokens"] / rows["params"] > LEAST_MULTIPLIER].assign(role="fit")
+    rows = rows[rows["tokens"] / rows["params"] > MIN_MULTIPLIER].assign(role="fit")
     return Ladder.from_frame(
         rows,
         tasks=read.task_table.loc[list(GADRE_TASKS)].reset_index(),

@@ -17,11 +17,11 @@ from bayescale.decisions.decide import decide
 from bayescale.decisions.figures import Figures, combination, condensed
 from bayescale.decisions.information import (
     Prospect,
-    alike,
     bootstrap_error,
     information,
     log_likelihood,
     prospect,
+    refitting_floor,
     shuffled,
     weights_given,
     width_given,
@@ -245,7 +245,7 @@ class TestMonteCarloError:
         """E max(0, z) - max(0, E z) over eight means around nil: their spread, nothing else."""
         rng = np.random.default_rng(2)
         covariances = [np.eye(1) * 4.0] * 8
-        floor = alike(np.zeros(1), np.zeros(1), covariances, INDIFFERENT, rng)
+        floor = refitting_floor(np.zeros(1), np.zeros(1), covariances, INDIFFERENT, rng)
         chance = [
             information(
                 Prospect(2.0 * rng.standard_normal((8, 1)), np.zeros((8, 1)), 0.0), INDIFFERENT
@@ -253,7 +253,7 @@ class TestMonteCarloError:
             for _ in range(500)
         ]
         assert 0.75 < np.mean(np.array(chance) < floor) < 0.99
-        assert alike(np.full(1, 100.0), np.zeros(1), covariances, INDIFFERENT, rng) == 0
+        assert refitting_floor(np.full(1, 100.0), np.zeros(1), covariances, INDIFFERENT, rng) == 0
 
     def test_the_bootstrap_is_the_spread_over_fresh_draws(self) -> None:
         rng = np.random.default_rng(1)

@@ -17,7 +17,7 @@ from bayescale.errors import SettingError
 from bayescale.extrapolation import history as rolling
 from bayescale.extrapolation.cuts import below, cuts
 from bayescale.extrapolation.discrepancy import (
-    FEWEST_RUNS,
+    MIN_RUNS,
     SCALE_SD,
     SMALL_LADDER,
     Slopes,
@@ -25,8 +25,8 @@ from bayescale.extrapolation.discrepancy import (
     loss_slopes,
     past_slope,
 )
-from bayescale.extrapolation.history import Fold, past_ladders, past_noise
-from bayescale.extrapolation.predictive import LOSS_PARTS, PARTS, LossParts
+from bayescale.extrapolation.history import PastFit, past_ladders, past_noise
+from bayescale.extrapolation.predictive import COMPONENTS, LOSS_COMPONENTS, LossComponents
 from bayescale.fits.fit import Fit, fit, make_settings
 from bayescale.fits.load import load_fit
 from bayescale.forecasts.components import MixedParts, Parts, shared_variance
@@ -153,12 +153,12 @@ class TestSlopes:
             for name, step in made.steps.items()
         }
         folds = {
-            name: Fold(made.data[name], made.steps[name], of[0])
+            name: PastFit(made.data[name], made.steps[name], of[0])
             for name, of in sample_jobs(jobs)[0].items()
         }
         wholes = {"loss": member.loss_data, "accuracy": member.accuracy_data}
         for name, errors in (("loss", rolling._loss_errors), ("accuracy", rolling._link_errors)):
-            places = folds[name].places(wholes[name].factors)
+            places = folds[name].places(wholes[name].groups)
             found = {}
             for size in (0.0, 1.0, 3.0):
                 monkeypatch.setattr(
@@ -171,10 +171,8 @@ class TestSlopes:
 
     def test_reruns_beyond_a_cut_have_part_of_their_noise_in_common(self, ladder_fit: Fit) -> None:
         data = loss_data(with_reruns(ladder_fit.ladder))
-        model = loss_model(LAWS["skaling"], data.factors, grouped=True)
-        real = {
-            p.name: jnp.full((4000, data.factors.series), 0.5) for p in model.pooling.parameters
-        }
+        model = loss_model(LAWS["skaling"], data.groups, grouped=True)
+        real = {p.name: jnp.full((4000, data.groups.series), 0.5) for p in model.pooling.parameters}
         first, seen = np.asarray(data.layout.first)[0], np.asarray(data.layout.seen)[0]
         rerun = int(np.flatnonzero((first != np.arange(len(first))) & seen)[0])
         alone = int(
@@ -190,7 +188,7 @@ class TestSlopes:
 
     def test_link_has_nothing_in_common_between_tasks(self, ladder_fit: Fit) -> None:
         assert ladder_fit.accuracy_data is not None
-        b = link_slopes(ladder_fit.accuracy_data.factors).draw(rng(), MANY)
+        b = link_slopes(ladder_fit.accuracy_data.groups).draw(rng(), MANY)
         assert np.abs(np.corrcoef(np.sign(b[:, :2]).T)[0, 1]) < 0.02
         assert np.corrcoef(np.abs(b[:, :2]).T)[0, 1] > 0.1, "but their scale"
 
@@ -259,7 +257,7 @@ class TestFit:
         ladder = load_dataset("gadre2024").where(task=["average17"])
         fitted = fit(ladder, chains=2, draws=50)
         assert {s.common for s in fitted.discrepancy.slopes if s.step == "loss"} == {SMALL_LADDER}
-        assert f"fewer than {FEWEST_RUNS}" in fitted.discrepancy.note
+        assert f"fewer than {MIN_RUNS}" in fitted.discrepancy.note
         assert "widening" not in fitted.losses["posterior"]
         assert not [c.check for c in fitted.checks if "past" in c.check], (
             "a check that had nothing to look at is none that passed"
@@ -345,10 +343,10 @@ class TestForecast:
 
     def test_shares_of_the_variance_sum_to_1(self, far: Forecast) -> None:
         shares = far.variance()
-        np.testing.assert_allclose(shares[list(PARTS)].sum(axis=1), 1.0)
-        assert (shares[list(PARTS)] >= 0).all(axis=None)
+        np.testing.assert_allclose(shares[list(COMPONENTS)].sum(axis=1), 1.0)
+        assert (shares[list(COMPONENTS)] >= 0).all(axis=None)
         losses = shares[shares["quantity"] == "loss"]
-        assert (losses[list(PARTS[len(LOSS_PARTS) :])] == 0).all(axis=None)
+        assert (losses[list(COMPONENTS[len(LOSS_COMPONENTS) :])] == 0).all(axis=None)
         assert losses["discrepancy"].gt(0.2).mean() > 0.5, (
             "at 75 and 177 times the compute the law's error is a large part"
         )
@@ -356,7 +354,7 @@ class TestForecast:
     def test_shares_are_those_of_independent_normals(self) -> None:
         g, n = rng(), 4000
         law, noise = 0.01 * g.standard_normal((n, 1, 1)), g.standard_normal((n, 1, 1))
-        losses = LossParts(
+        losses = LossComponents(
             law,
             np.full((n, 1, 1), 0.005),
             0.004 * g.standard_normal((n, 1)),
@@ -368,7 +366,7 @@ class TestForecast:
         whole = parts.cells(None)
         total = 0.01**2 + 0.012**2 + 0.005**2
         for kept, share in ((1, 0.01**2), (2, 0.01**2 + 0.012**2)):
-            found = shared_variance(parts, whole, LOSS_PARTS[:kept], g)[("loss", "t", "c4")]
+            found = shared_variance(parts, whole, LOSS_COMPONENTS[:kept], g)[("loss", "t", "c4")]
             assert found / total == pytest.approx(share / total, abs=0.06)
 
     def test_corpora_are_compared_far_better_than_either_is_known(self, gadre_fit: Fit) -> None:
@@ -376,7 +374,7 @@ class TestForecast:
         than from two forecasts apart.
         """
         slope = dataclasses.replace(
-            loss_slopes(gadre_fit.loss_data.factors, LAWS["gadre"].drift)[0], basis="prior"
+            loss_slopes(gadre_fit.loss_data.groups, LAWS["gadre"].drift)[0], basis="prior"
         )
         fitted = dataclasses.replace(
             gadre_fit,
@@ -447,7 +445,7 @@ class TestLaddersOfUnequalParts:
             {
                 c: float(p)
                 for c, p in zip(
-                    f.loss_data.factors.corpora, f.discrepancy.slopes[0].past.mean(0), strict=True
+                    f.loss_data.groups.corpora, f.discrepancy.slopes[0].past.mean(0), strict=True
                 )
             }
             for f in (fitted, other)
@@ -464,7 +462,9 @@ class TestLaddersOfUnequalParts:
             law="compute",
         )
         fitted = fit(thin, discrepancy="prior", chains=2, draws=50)
-        assert min(thin.where(corpus="short").runs.groupby("corpus").size()) == 8 < FEWEST_RUNS
+        assert (
+            min(thin.where(corpus="short").runs.groupby("corpus").size()) == 8 < MIN_RUNS
+        )
         assert fitted.discrepancy.slopes[0].common == LAWS["compute"].drift
         assert "widening" in fitted.losses["posterior"]
 
@@ -478,8 +478,8 @@ class TestLaddersOfUnequalParts:
             assert far[corpus] == pytest.approx(6 * 2e9 * 1.6e11 / biggest[corpus])
         efolds = made.parts.losses.efolds
         assert (
-            efolds[list(fitted.loss_data.factors.corpora).index("short")]
-            > efolds[list(fitted.loss_data.factors.corpora).index("long")]
+            efolds[list(fitted.loss_data.groups.corpora).index("short")]
+            > efolds[list(fitted.loss_data.groups.corpora).index("long")]
         ).all()
 
     def test_compute_is_measured_for_all_of_its_past_or_for_none(self) -> None:

@@ -13,7 +13,7 @@ import xarray as xr
 from bayescale.checks import worst
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
-from bayescale.data.outcomes import measured
+from bayescale.data.outcomes import outcomes
 from bayescale.data.target import Conventions, Target
 from bayescale.errors import BayescaleError, DataError, SettingError
 from bayescale.fits.fit import Fit, fit
@@ -346,7 +346,7 @@ class TestWhatAFitSees:
             ]
         )
         other = Ladder.from_frame(scored, tasks=tasks)
-        assert loss_data(other).factors == loss_data(whole).factors
+        assert loss_data(other).groups == loss_data(whole).groups
 
     def test_an_accuracy_goes_with_the_loss_at_its_own_step(self) -> None:
         """The last checkpoint of every run was not scored; the losses there belong to no accuracy,
@@ -364,9 +364,9 @@ class TestWhatAFitSees:
             assert other is not None
             loss, wanted = (d.layout.x * d.scale[:, None] + d.centre[:, None] for d in (one, other))
             np.testing.assert_allclose(loss, wanted, rtol=1e-12)
-        actual = measured(both)
+        actual = outcomes(both)
         assert actual["accuracy"].notna().any()
-        assert (actual["loss"] < measured(whole)["loss"]).all()
+        assert (actual["loss"] < outcomes(whole)["loss"]).all()
 
     def test_a_via_loss_that_no_scored_run_has(self) -> None:
         whole = load_dataset("ladder2024", tasks=["mmlu", "c4"])

@@ -34,21 +34,21 @@ from bayescale.models.laws import LAWS, Point
 from bayescale.models.layout import Layout
 from bayescale.models.links import LINKS, lo_prior
 from bayescale.models.parameters import Parameter
-from bayescale.models.pooling import Factors
+from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel, accuracy_model, loss_model
 
 type Array = NDArray[np.float64]
 type Sites = dict[str, Array]
 
 
-def factors(series: list[tuple[int, int, int]], name_of_names: str = "loss_name") -> Factors:
+def factors(series: list[tuple[int, int, int]], name_of_names: str = "loss_name") -> Groups:
     """Corpus, name and kind of each series."""
     corpus, name, kind = (tuple(level) for level in zip(*series, strict=True))
     labels = [
         tuple(f"{what}{i}" for i in range(max(levels) + 1))
         for what, levels in (("corpus", corpus), ("name", name), ("kind", kind))
     ]
-    return Factors(labels[0], labels[1], labels[2], corpus, name, kind, name_of_names)
+    return Groups(labels[0], labels[1], labels[2], corpus, name, kind, name_of_names)
 
 
 ONE_FACTOR = factors([(0, 0, 0), (1, 0, 0), (2, 0, 0)])
@@ -59,7 +59,7 @@ LONE = factors([(0, 0, 0)])
 TASKS = factors([(0, 0, 0), (0, 1, 0), (0, 2, 0)], "task")
 
 
-def loss_layout(f: Factors, runs: int = 6) -> Layout:
+def loss_layout(f: Groups, runs: int = 6) -> Layout:
     """Losses of a made-up ladder with 1 % noise; the last run of the first series is missing."""
     rng = np.random.default_rng(f.series)
     n, d = (np.broadcast_to(rng.uniform(-3, 0.5, runs), (f.series, runs)) for _ in range(2))
@@ -77,7 +77,7 @@ def loss_layout(f: Factors, runs: int = 6) -> Layout:
     )
 
 
-def accuracy_layout(f: Factors, runs: int = 7) -> Layout:
+def accuracy_layout(f: Groups, runs: int = 7) -> Layout:
     rng = np.random.default_rng(100 + f.series)
     z = rng.uniform(-2, 2, (f.series, runs))
     items = np.broadcast_to(np.array([14042.0, 1838.0, 500.0])[: f.series, None], z.shape)

@@ -56,8 +56,8 @@ def test_densities_are_those_of_the_model() -> None:
     """Without pooling, the joint density less the likelihood is the product of the priors."""
     found = fitted(ALPHA, draws=50)
     losses = found.loss_data
-    model = loss_model(found.law, losses.factors, pooling="none", priors=found.priors)
-    real, shape = real_draws(found.losses, model, losses.factors.names, "loss_name")
+    model = loss_model(found.law, losses.groups, pooling="none", priors=found.priors)
+    real, shape = real_draws(found.losses, model, losses.groups.names, "loss_name")
     priors, likelihood = (
         found.losses[group].to_dataset() for group in ("log_prior", "log_likelihood")
     )

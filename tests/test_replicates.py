@@ -183,7 +183,7 @@ def test_cells_of_a_group_have_the_density_of_one_covariance(common: float) -> N
 def test_draws_have_that_covariance() -> None:
     data = accuracy_data(checkpoints(0.0, 0.01), None, 3)
     assert data is not None
-    model = accuracy_model(LINKS["logistic"], data.factors, grouped=True)
+    model = accuracy_model(LINKS["logistic"], data.groups, grouped=True)
     middle = {
         "lo": -1.1,
         "hi": 3.5,

@@ -31,7 +31,7 @@ class TestFrontier:
         """N* = G (C/6)^(beta / (alpha + beta)), G = (alpha A / (beta B))^(1 / (alpha + beta))
         (Hoffmann et al. 2022, 2203.15556).
         """
-        corpus, name = fitted.loss_data.factors.pairs[0]
+        corpus, name = fitted.loss_data.groups.pairs[0]
         found = frontier(
             fitted, [1e21, 1e24], loss_name=name, corpus=corpus, multipliers=[20.0, 640.0]
         )
@@ -57,7 +57,7 @@ class TestFrontier:
                 )
 
     def test_nothing_is_given_up_at_the_optimum(self, fitted: Fit) -> None:
-        corpus, name = fitted.loss_data.factors.pairs[0]
+        corpus, name = fitted.loss_data.groups.pairs[0]
         found = frontier(fitted, 1e22, loss_name=name, corpus=corpus).query(
             "quantity == 'loss given up'"
         )

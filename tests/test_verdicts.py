@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from scipy import stats
 
 from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import Fit
-from bayescale.fits.predictability import VERDICTS, verdicts
+from bayescale.fits.predictability import Predictability, predictability
 from bayescale.forecasts.forecast import forecast
 from bayescale.models.inputs import accuracy_data
 
@@ -62,7 +63,7 @@ def judged(seed: int) -> pd.DataFrame:
     one = ladder(seed)
     data = accuracy_data(one, None)
     assert data is not None
-    return verdicts(data, one.compute())
+    return predictability(data, one.compute())
 
 
 @pytest.mark.parametrize(
@@ -105,12 +106,12 @@ def test_a_score_that_never_changes_has_no_trend() -> None:
     rows.loc[rows["task"] == "steep", "accuracy"] = 0.3
     data = accuracy_data(Ladder.from_frame(rows, tasks=one.task_table.reset_index()), None)
     assert data is not None
-    assert verdicts(data, one.compute()).loc["steep", "verdict"] == "no trend"
+    assert predictability(data, one.compute()).loc["steep", "verdict"] == "no trend"
 
 
 def test_a_forecast_carries_them(ladder_fit: Fit) -> None:
     frame = forecast(ladder_fit, ladder_fit.ladder.targets()).to_frame()
     accuracy = frame[frame["quantity"] == "accuracy"].set_index("task")["verdict"]
     assert accuracy.to_dict() == ladder_fit.verdicts()["verdict"].to_dict()
-    assert set(accuracy) <= set(VERDICTS)
+    assert set(accuracy) <= set(get_args(Predictability))
     assert frame.loc[frame["quantity"] == "loss", "verdict"].isna().all()

@@ -24,12 +24,12 @@ from bayescale.backtests.record import (
     Backtest,
 )
 from bayescale.data.ladder import Ladder
-from bayescale.data.outcomes import measured
+from bayescale.data.outcomes import outcomes
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.cuts import SAME_COST, enough_runs, one_measure
 from bayescale.extrapolation.cuts import cuts as cuts_of
-from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyKind
+from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyMode
 from bayescale.fits.fit import Fitter, make_settings
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
@@ -39,13 +39,13 @@ from bayescale.models.inputs import AUTO, accuracy_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.noise import Noise
-from bayescale.models.pooling import PoolingKind
+from bayescale.models.pooling import PoolingMode
 from bayescale.runtime import require_64bit
 
 CASES = ("fit", "held_out", "target")  # runs that are finished: what only a link may see is none
 By = Literal["flops", "params", "tokens"]
 # of the default cuts: runs of every series below the first, steps of compute, and how many
-FIRST_RUNS, LEAST_RATIO, MOST_CUTS = 8, 1.5, 8
+FIRST_RUNS, MIN_RATIO, MAX_CUTS = 8, 1.5, 8
 
 
 def backtest(
@@ -56,8 +56,8 @@ def backtest(
     law: str | Law | None = None,
     link: str | Link | None = None,
     via: str | None = AUTO,
-    pooling: PoolingKind = "partial",
-    discrepancy: DiscrepancyKind = "calibrated",
+    pooling: PoolingMode = "partial",
+    discrepancy: DiscrepancyMode = "calibrated",
     noise: Noise = "normal",
     priors: Mapping[str, Distribution] | None = None,
     baselines: bool = True,
@@ -156,9 +156,7 @@ def default_cuts(ladder: Ladder, by: By = "flops") -> list[float]:
     places = _places(ladder, by)[seen.runs.index]
     first = enough_runs(seen, FIRST_RUNS, places)
     last = float(places.max())
-    ratio = max(
-        LEAST_RATIO if by == "flops" else SAME_COST, (last / first) ** (1 / (MOST_CUTS - 1))
-    )
+    ratio = max(MIN_RATIO if by == "flops" else SAME_COST, (last / first) ** (1 / (MAX_CUTS - 1)))
     found = cuts_of(places, first=first, ratio=ratio)
     if (_places(ladder.with_role(*CASES), by) > last * SAME_COST).any():
         found.append(last)
@@ -217,7 +215,7 @@ def _ahead(ladder: Ladder, fit: Fit, cut: float, places: pd.Series) -> list[Targ
     return [
         t
         for t in ladder.targets(*CASES)
-        if t.label in beyond and t.corpus in fit.loss_data.factors.corpora
+        if t.label in beyond and t.corpus in fit.loss_data.groups.corpora
     ]
 
 
@@ -336,7 +334,7 @@ def _cases(
 
 def _actual(ladder: Ladder) -> pd.Series:
     """What came out, by (quantity, run, name)."""
-    known = measured(ladder).reset_index()
+    known = outcomes(ladder).reset_index()
     known["loss_name"] = known["task"].map(ladder.loss_name_of)
     losses = (
         known.drop_duplicates(["run", "loss_name"])

@@ -133,7 +133,7 @@ def _series(
     data: LossData | AccuracyData, y: np.ndarray
 ) -> list[tuple[str, str, np.ndarray, np.ndarray, np.ndarray]]:
     """Corpus, name, seen cells, figures and compute of each series."""
-    f = data.factors
+    f = data.groups
     seen = np.asarray(data.layout.seen)
     return [
         (corpus, name, seen[s], y[s], data.flops[s]) for s, (corpus, name) in enumerate(f.pairs)

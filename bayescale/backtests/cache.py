@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from bayescale.data.ladder import Ladder
-from bayescale.files import atomic, cache_folder
+from bayescale.files import atomic_write, cache_folder
 from bayescale.fits.settings import Settings
 from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS
@@ -70,7 +70,7 @@ class Keep:
             return
         paths[0].parent.mkdir(parents=True, exist_ok=True)
         for table, path in zip((cases, folds), paths, strict=True):
-            with atomic(path) as temporary:
+            with atomic_write(path) as temporary:
                 table.to_csv(temporary, index=False, float_format="%.17g", na_rep="nan")
 
     def forget(self) -> None:

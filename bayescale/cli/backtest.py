@@ -16,7 +16,7 @@ from bayescale.backtests.record import Backtest
 from bayescale.cli import options, tables
 from bayescale.cli.tables import print_frame, say
 from bayescale.errors import SettingError
-from bayescale.files import atomic
+from bayescale.files import atomic_write
 from bayescale.models.inputs import AUTO
 from bayescale.runtime import setup
 
@@ -82,7 +82,7 @@ def backtest(
             progress=lambda what, share: bar.update(task, completed=share, description=what),
         )
     if csv is not None:
-        with atomic(csv) as temporary:
+        with atomic_write(csv) as temporary:
             made.cases.to_csv(temporary, index=False)
     if plot is not None:
         draw_backtest(made, plot)
@@ -159,5 +159,5 @@ def draw_backtest(made: Backtest, path: Path) -> None:
         plot_error(made, quantity=quantity, ax=row[0])
         plot_calibration(made, quantity=quantity, ax=row[1])
         plot_truth(made, quantity=quantity, ax=row[2])
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=150)

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from bayescale.cli import options, tables
 from bayescale.cli.tables import diagnostics, number, print_checks, print_table, say
-from bayescale.data.outcomes import measured
+from bayescale.data.outcomes import outcomes
 from bayescale.data.replicates import with_reruns
-from bayescale.files import atomic
+from bayescale.files import atomic_write
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast
 from bayescale.forecasts.forecast import forecast as make_forecast
@@ -85,7 +85,7 @@ def _write(
     fitted: Fit, made: Forecast, csv: Path | None, plot: Path | None, save: Path | None, prob: float
 ) -> None:
     if csv is not None:
-        with atomic(csv) as temporary:
+        with atomic_write(csv) as temporary:
             made.to_frame(prob).assign(status=made.status).to_csv(temporary, index=False)
     if plot is not None:
         draw(fitted, made, plot, prob)
@@ -221,7 +221,7 @@ def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
 
     figure = plot_forecast(forecast, ladder=fit.ladder, prob=prob).get_figure(root=True)
     assert figure is not None
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=150)
 
 
@@ -229,7 +229,7 @@ def _actual(fit: Fit) -> pd.DataFrame:
     """Measured loss and accuracy of each (run, task), and whether the law and the link were fitted
     on them.
     """
-    known = measured(fit.ladder)
+    known = outcomes(fit.ladder)
     loss_name = fit.ladder.loss_name_of
     seen_by_law, seen_by_link = (_fitted(data) for data in (fit.loss_data, fit.accuracy_data))
     return known.assign(
@@ -243,8 +243,8 @@ def _fitted(data: LossData | AccuracyData | None) -> set[tuple[str, str]]:
     if data is None:
         return set()
     return {
-        (str(run), data.factors.names[j])
-        for j, runs, seen in zip(data.factors.name, data.runs, data.layout.seen, strict=True)
+        (str(run), data.groups.names[j])
+        for j, runs, seen in zip(data.groups.name, data.runs, data.layout.seen, strict=True)
         for run in runs[seen]
     }
 

@@ -35,7 +35,7 @@ def last_rows(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     return first.drop_duplicates(["run", by], keep="last").sort_index()
 
 
-def measured(ladder: Ladder) -> pd.DataFrame:
+def outcomes(ladder: Ladder) -> pd.DataFrame:
     """The last loss and the last accuracy of each (run, task), nan where there is none; indexed by
     run and task.
     """

@@ -29,11 +29,11 @@ from bayescale.decisions.figures import (
 from bayescale.decisions.information import (
     Information,
     Prospect,
-    alike,
     bootstrap_error,
     information,
     log_likelihood,
     prospect,
+    refitting_floor,
     shuffled,
     weights_given,
     width_given,
@@ -50,7 +50,7 @@ from bayescale.forecasts.update import with_rows
 from bayescale.validation import check_prob
 
 UNRELIABLE = 0.7  # of a Pareto k
-MOST_FAILED = 0.25  # of the fits with outcomes added
+MAX_FAILED_SHARE = 0.25  # of the fits with outcomes added
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Question:
         for run in self.runs[i]:
             for data in (self.fit.loss_data, self.fit.accuracy_data):
                 if data is not None:
-                    mine = [run.corpus in (None, corpus) for corpus, _ in data.factors.pairs]
+                    mine = [run.corpus in (None, corpus) for corpus, _ in data.groups.pairs]
                     if (log_factors(self.fit, data, [run])[mine, 0] > np.log(SAME_COST)).any():
                         return True
         return False
@@ -265,7 +265,7 @@ class Question:
         found = information(
             Prospect(np.array(utility), np.array(regret), float(np.mean(perfect))), self.preference
         )
-        floor = alike(
+        floor = refitting_floor(
             np.mean(utility, 0),
             np.mean(regret, 0),
             spread,
@@ -276,7 +276,7 @@ class Question:
             found, floor, float(np.mean(np.mean(widths, 0) / now)), "refitting", float("nan"), note
         )
         return row | {
-            "reliable": sum(failed) <= MOST_FAILED * len(failed)
+            "reliable": sum(failed) <= MAX_FAILED_SHARE * len(failed)
             and not failed[0]
             and not failed[-1]
         }

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayescale.errors import SettingError
-from bayescale.extrapolation.predictive import AccuracyParts
+from bayescale.extrapolation.predictive import AccuracyComponents
 from bayescale.forecasts.components import MixedParts, Parts
 from bayescale.models.noise import score_sd
 from bayescale.models.prediction import expected
@@ -143,7 +143,7 @@ def figures_of_items(parts: Parts | MixedParts, times: float) -> Figures:
     seen = np.asarray(scores[0].data.layout.seen)
     names = [
         task
-        for (_, task), there in zip(scores[0].data.factors.pairs, seen, strict=True)
+        for (_, task), there in zip(scores[0].data.groups.pairs, seen, strict=True)
         for _ in range(int(there.sum()))
     ]
     found = [_scores_again(second, times) for second in scores]
@@ -164,7 +164,7 @@ def joined(one: Figures, other: Figures) -> Figures:
     return Figures(np.hstack([one.mean, other.mean]), np.hstack([one.sd, other.sd]), loading)
 
 
-def _scores_again(second: AccuracyParts, times: float) -> tuple[np.ndarray, np.ndarray]:
+def _scores_again(second: AccuracyComponents, times: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sd of the score on the further questions of every fitted cell: shape (draws, series,
     runs).
 

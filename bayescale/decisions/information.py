@@ -122,7 +122,7 @@ def shuffled(
     )
 
 
-def alike(
+def refitting_floor(
     utility: np.ndarray,
     regret: np.ndarray,
     covariances: Sequence[np.ndarray],

@@ -11,7 +11,7 @@ from bayescale.decisions.cost import money
 from bayescale.decisions.value import Linear, Threshold, Value
 from bayescale.errors import SettingError
 
-STEEPEST = 600.0  # exponent of a utility: beyond it numbers end
+MAX_EXPONENT = 600.0  # exponent of a utility: beyond it numbers end
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Preference:
     def utility(self, net: np.ndarray) -> np.ndarray:
         """U of each net value: of the size of money near 0."""
         a = self.risk_aversion / self.stake
-        return net if a == 0 else -np.expm1(np.minimum(-a * net, STEEPEST)) / a
+        return net if a == 0 else -np.expm1(np.minimum(-a * net, MAX_EXPONENT)) / a
 
     def certain_of(self, utility: float) -> float:
         """The certain sum of that utility."""

@@ -21,9 +21,9 @@ from bayescale.validation import check_prob
 
 MULTIPLIER = 20.0  # tokens a parameter, near the compute-optimal
 # times the dearest run's compute: a judgement, as far as few backtests of accuracies have gone
-FURTHEST = 300.0
-NEAREST = 0.1
-WIDEST = 10.0  # times the ladder's range of D / N, either way: a judgement too
+MAX_FACTOR = 300.0
+MIN_FACTOR = 0.1
+MAX_RATIO_BEYOND = 10.0  # times the ladder's range of D / N, either way: a judgement too
 STEPS = 41
 
 
@@ -68,7 +68,7 @@ def required(
     params: float | None = None,
     multiplier: float | None = None,
     corpus: str | None = None,
-    furthest: float = FURTHEST,
+    furthest: float = MAX_FACTOR,
     seed: int = 0,
 ) -> Required:
     """Min C such that P(accuracy of a run of C FLOPs >= `accuracy`) >= `prob`, along D = M N, or
@@ -114,17 +114,17 @@ def required(
     if (
         not all(np.isfinite(v) and v > 0 for v in sizes)
         or not np.isfinite(furthest)
-        or furthest <= NEAREST
+        or furthest <= MIN_FACTOR
     ):
         got = f"params {params!r}, multiplier {multiplier!r}, furthest {furthest!r}"
-        rule = f"must have positive sizes, and furthest must be above {NEAREST:g}"
+        rule = f"must have positive sizes, and furthest must be above {MIN_FACTOR:g}"
         raise SettingError(
             "the run", rule=rule, got=got, way_out="such as params=7e9, or multiplier=100"
         )
     runs = fit.ladder.with_role("fit").runs
     mine = runs[runs["corpus"] == corpus_of(Target(1.0, 1.0, corpus), fit.loss_data)]
     largest = float((6.0 * mine["params"] * mine["tokens"]).max())
-    flops = largest * np.geomspace(NEAREST, furthest, STEPS)
+    flops = largest * np.geomspace(MIN_FACTOR, furthest, STEPS)
     size = (
         np.full(STEPS, params)
         if params is not None
@@ -144,7 +144,7 @@ def required(
         flops / 6 / size**2,
         mine["tokens"] / mine["params"],
     )
-    inside = (ratio >= known.min() / WIDEST) & (ratio <= known.max() * WIDEST)
+    inside = (ratio >= known.min() / MAX_RATIO_BEYOND) & (ratio <= known.max() * MAX_RATIO_BEYOND)
     # it falls by Monte Carlo error, or where doubt grows faster than accuracy
     reached = np.maximum.accumulate(np.where(inside, share, 0.0))
     columns = {
@@ -162,7 +162,7 @@ def required(
     if reached[-1] < prob:
         said = f"{what} is not within the range that this ladder can speak for: up to {furthest:g} times its compute"
         said += (
-            f", at D / N within {WIDEST:g} times its own, the probability is {reached[-1]:.2f} at most"
+            f", at D / N within {MAX_RATIO_BEYOND:g} times its own, the probability is {reached[-1]:.2f} at most"
             if inside.any()
             else ", no D / N is near its own"
         )

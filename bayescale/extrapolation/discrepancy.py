@@ -24,17 +24,20 @@ from scipy.stats import multivariate_normal
 
 from bayescale.checks import Check
 from bayescale.models.parameters import NORMAL_95
-from bayescale.models.pooling import Factors
+from bayescale.models.pooling import Groups
 
-DiscrepancyKind = Literal["calibrated", "prior", "none"]
-DISCREPANCIES: tuple[DiscrepancyKind, ...] = get_args(DiscrepancyKind)
+DiscrepancyMode = Literal["calibrated", "prior", "none"]
+DISCREPANCY_MODES: tuple[DiscrepancyMode, ...] = get_args(DiscrepancyMode)
 # of a series, and of its kind: below, the prior of small ladders alone speaks
-FEWEST_RUNS, FEWEST_DECADES = 12, 1.5
+MIN_RUNS, MIN_DECADES = 12, 1.5
 # drift of any law there, twice what small parts of public sweeps ask for: the law's own posterior
 # is wide
 SMALL_LADDER = 0.005
-FEWEST_CUTS = 2
-FOLD_RHAT, FOLD_DIVERGENT = 1.05, 0.01  # a calibration wants the mean of a slope, not its tails
+MIN_CUTS = 2
+MAX_PAST_RHAT, MAX_PAST_DIVERGENT = (
+    1.05,
+    0.01,
+)  # a calibration wants the mean of a slope, not its tails
 # sd of each series by itself, in units of what the series of a kind (of a task, for the link) have
 # in common
 OWN = 0.25
@@ -164,7 +167,7 @@ class Discrepancy:
         Of the folds that it was calibrated on.
     """
 
-    kind: DiscrepancyKind
+    kind: DiscrepancyMode
     slopes: tuple[Slopes, ...] = ()
     checks: tuple[Check, ...] = ()
 
@@ -236,12 +239,12 @@ class Discrepancy:
         return pd.DataFrame(rows)
 
 
-def loss_slopes(factors: Factors, drift: float) -> list[Slopes]:
+def loss_slopes(groups: Groups, drift: float) -> list[Slopes]:
     """The prior of every kind of loss, for a law of that drift."""
     found = []
-    for g, kind in enumerate(factors.kinds):
-        members = tuple(int(i) for i in np.flatnonzero(np.array(factors.kind) == g))
-        names, by_name = tuple(factors.name[i] for i in members), TASK_SD if kind == "task" else 0.0
+    for g, kind in enumerate(groups.kinds):
+        members = tuple(int(i) for i in np.flatnonzero(np.array(groups.kind) == g))
+        names, by_name = tuple(groups.name[i] for i in members), TASK_SD if kind == "task" else 0.0
         found.append(
             Slopes(
                 "loss",
@@ -259,13 +262,13 @@ def loss_slopes(factors: Factors, drift: float) -> list[Slopes]:
     return found
 
 
-def link_slopes(factors: Factors) -> Slopes:
+def link_slopes(groups: Groups) -> Slopes:
     """The prior of the link's error."""
     return Slopes(
         "accuracy",
         "task",
-        tuple(range(factors.series)),
-        factors.name,
+        tuple(range(groups.series)),
+        groups.name,
         0.0,
         LINK_SCALE,
         OWN * LINK_SCALE,

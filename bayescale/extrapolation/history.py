@@ -15,35 +15,35 @@ from bayescale.checks import Check
 from bayescale.data.ladder import Ladder
 from bayescale.extrapolation.cuts import SAME_COST, below, cuts, enough_runs, one_measure
 from bayescale.extrapolation.discrepancy import (
-    FEWEST_CUTS,
-    FEWEST_DECADES,
-    FEWEST_RUNS,
-    FOLD_DIVERGENT,
-    FOLD_RHAT,
+    MAX_PAST_DIVERGENT,
+    MAX_PAST_RHAT,
+    MIN_CUTS,
+    MIN_DECADES,
+    MIN_RUNS,
     Slopes,
     past_slope,
     small_ladder,
 )
 from bayescale.inference.nuts import Sample
-from bayescale.inference.posterior import Step
-from bayescale.models.inputs import AccuracyData, LossData, dearest, point
+from bayescale.inference.posterior import Stage
+from bayescale.models.inputs import AccuracyData, LossData, largest_compute, point
 from bayescale.models.noise import COMMON, score_sd
-from bayescale.models.pooling import Factors
+from bayescale.models.pooling import Groups
 from bayescale.models.prediction import Real, asymptotes, expected, standard_noise
 from bayescale.models.series import SeriesModel
 
 FIRST_RUNS = 8  # runs of every series below the first cut, and a decade of compute
 RATIO = 2.5  # between cuts
-MOST_CUTS = 6  # the latest
+MAX_CUTS = 6  # the latest
 LEVER = 0.5  # e-folds of compute that the future of a cut must reach
 
 
 @dataclass(frozen=True)
-class Fold:
+class PastFit:
     """One step as it was fitted on the runs below a cut."""
 
     data: LossData | AccuracyData
-    step: Step
+    step: Stage
     sample: Sample
 
     @property
@@ -62,11 +62,11 @@ class Fold:
             name: jnp.asarray(v.reshape(-1, *v.shape[2:])) for name, v in self.sample.sites.items()
         }
 
-    def places(self, of: Factors) -> list[int] | None:
+    def places(self, of: Groups) -> list[int] | None:
         """Where each series of `of` is among its own, whose order is that of their first rows; None
         where they are not the same.
         """
-        mine = self.step.factors.pairs
+        mine = self.step.groups.pairs
         return [mine.index(pair) for pair in of.pairs] if set(mine) == set(of.pairs) else None
 
 
@@ -77,10 +77,10 @@ def past_ladders(ladder: Ladder) -> list[Ladder]:
     everyone, seen = one_measure(ladder), ladder.with_role("fit")
     compute = everyone.compute()[seen.runs.index]
     first = max(enough_runs(seen, FIRST_RUNS, compute), 10 * float(compute.min()))
-    return [below(everyone, cut) for cut in cuts(compute, first=first, ratio=RATIO)[-MOST_CUTS:]]
+    return [below(everyone, cut) for cut in cuts(compute, first=first, ratio=RATIO)[-MAX_CUTS:]]
 
 
-def learned(prior: Slopes, data: LossData | AccuracyData, folds: Sequence[Fold]) -> Slopes:
+def learned(prior: Slopes, data: LossData | AccuracyData, folds: Sequence[PastFit]) -> Slopes:
     """The slopes of one group of series, given what its past says, or the prior of small ladders
     where the ladder is too small to have one.
     """
@@ -89,7 +89,7 @@ def learned(prior: Slopes, data: LossData | AccuracyData, folds: Sequence[Fold])
     if thin:
         return small_ladder(prior, thin)
     found = [past for fold in folds if (past := _past(fold, data, members)) is not None]
-    if len(found) < FEWEST_CUTS:
+    if len(found) < MIN_CUTS:
         return replace(prior, basis="prior: the ladder has too few earlier cuts to learn from")
     past, covariance = (
         np.stack([b.mean(0) for b in found]),
@@ -100,8 +100,8 @@ def learned(prior: Slopes, data: LossData | AccuracyData, folds: Sequence[Fold])
     )
 
 
-def fold_checks(
-    folds: Sequence[Fold], data: LossData | AccuracyData, groups: Sequence[Slopes]
+def history_checks(
+    folds: Sequence[PastFit], data: LossData | AccuracyData, groups: Sequence[Slopes]
 ) -> list[Check]:
     """Whether the fits of the past can be trusted with the mean of a slope; none for groups that
     learned nothing from them.
@@ -127,8 +127,8 @@ def fold_checks(
     )
     divergent = max(float(fold.sample.statistics["diverging"].mean()) for fold in folds)
     rows = (
-        ("R-hat of past slopes", rhat, FOLD_RHAT),
-        ("share of divergent draws in past fits", divergent, FOLD_DIVERGENT),
+        ("R-hat of past slopes", rhat, MAX_PAST_RHAT),
+        ("share of divergent draws in past fits", divergent, MAX_PAST_DIVERGENT),
     )
     return [_warning(f"{used[0].step}: {name}", value, limit) for name, value, limit in rows]
 
@@ -160,27 +160,30 @@ def too_small(data: LossData | AccuracyData, members: Sequence[int]) -> str:
     those = list(members)
     seen = np.asarray(data.layout.seen)[those]
     runs = max(
-        len(set(row[there])) for row, there in zip(data.layout.groups[those], seen, strict=True)
+        len(set(row[there]))
+        for row, there in zip(data.layout.group_of_cell[those], seen, strict=True)
     )
     c = np.log(data.flops)[those][seen]
     decades = float(c.max() - c.min()) / np.log(10)
-    if runs < FEWEST_RUNS:
-        return f"no series has more than {runs} runs, fewer than {FEWEST_RUNS}"
+    if runs < MIN_RUNS:
+        return f"no series has more than {runs} runs, fewer than {MIN_RUNS}"
     return (
-        f"the runs span {decades:.2g} decades of compute, less than {FEWEST_DECADES}"
-        if decades < FEWEST_DECADES
+        f"the runs span {decades:.2g} decades of compute, less than {MIN_DECADES}"
+        if decades < MIN_DECADES
         else ""
     )
 
 
-def _past(fold: Fold, data: LossData | AccuracyData, members: Sequence[int]) -> np.ndarray | None:
+def _past(
+    fold: PastFit, data: LossData | AccuracyData, members: Sequence[int]
+) -> np.ndarray | None:
     """Slopes of the errors of a fold on the runs beyond its cut, (draws, members); None where they
     do not reach far enough, or the series differ.
     """
-    places = fold.places(data.factors)
+    places = fold.places(data.groups)
     if places is None:
         return None
-    efolds = np.maximum(np.log(data.flops / dearest(fold.data)[places][:, None]), 0.0)
+    efolds = np.maximum(np.log(data.flops / largest_compute(fold.data)[places][:, None]), 0.0)
     future = np.asarray(data.layout.seen) & (data.flops > fold.data.largest_flops * SAME_COST)
     if (np.where(future, efolds, 0.0)[members].max(1) < LEVER).any():
         return None
@@ -197,7 +200,7 @@ def _past(fold: Fold, data: LossData | AccuracyData, members: Sequence[int]) -> 
 
 
 def _loss_errors(
-    fold: Fold, data: LossData, places: Sequence[int]
+    fold: PastFit, data: LossData, places: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The error ln f - ln L of every cell of the whole ladder, with a draw of the noise: (draws,
     series, runs).
@@ -212,7 +215,7 @@ def _loss_errors(
 
 
 def _link_errors(
-    fold: Fold, data: AccuracyData, places: Sequence[int]
+    fold: PastFit, data: AccuracyData, places: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Accuracy less the link's at the loss that was measured, and what a logit is worth there:
     (draws, series, runs).

@@ -11,17 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayescale.models.inputs import AccuracyData
-from bayescale.models.pooling import Factors
+from bayescale.models.pooling import Groups
 from bayescale.models.prediction import Real, asymptotes, bent_accuracy, unobserved
 from bayescale.models.series import SeriesModel
 
 type Order = Mapping[str, np.ndarray]
-LOSS_PARTS = ("law parameters", "discrepancy", "run-to-run noise")
-PARTS = (*LOSS_PARTS, "link parameters", "link discrepancy", "scoring noise")
+LOSS_COMPONENTS = ("law parameters", "discrepancy", "run-to-run noise")
+COMPONENTS = (*LOSS_COMPONENTS, "link parameters", "link discrepancy", "scoring noise")
 
 
 @dataclass(frozen=True)
-class LossParts:
+class LossComponents:
     """ln L* = law - efolds drift + sd noise + shift, for every draw, series and target.
 
     Parameters
@@ -50,13 +50,15 @@ class LossParts:
         """(draws, series, targets); `order` says which draw of each part goes with which, the same
         for all where it is None.
         """
-        law, drift, noise = (slice(None) if order is None else order[part] for part in LOSS_PARTS)
+        law, drift, noise = (
+            slice(None) if order is None else order[part] for part in LOSS_COMPONENTS
+        )
         error = self.efolds * self.drift[drift][:, :, None] - self.shift[drift][:, None, :]
         return self.law[law] - error + self.sd[law] * self.noise[noise]
 
 
 @dataclass(frozen=True)
-class AccuracyParts:
+class AccuracyComponents:
     """logit((link(L*) - lo) / (hi - lo)) + efolds bend, back to an accuracy, + noise of the score,
     cut off at 0 and 1.
 
@@ -97,7 +99,8 @@ class AccuracyParts:
         go through.
         """
         link, bend, noise = (
-            slice(None) if order is None else order[part] for part in PARTS[len(LOSS_PARTS) :]
+            slice(None) if order is None else order[part]
+            for part in COMPONENTS[len(LOSS_COMPONENTS) :]
         )
         z = (np.exp(log_loss[:, self.via]) - self.data.centre[:, None]) / self.data.scale[:, None]
         real = {name: v[link] for name, v in self.real.items()}
@@ -112,7 +115,7 @@ class AccuracyParts:
         return np.where(self.via[:, None] >= 0, np.asarray(drawn), np.nan)
 
 
-def series_through(losses: Factors, data: AccuracyData) -> np.ndarray:
+def series_through(losses: Groups, data: AccuracyData) -> np.ndarray:
     """Index of the loss series that each series of accuracies is linked through, -1 where the law
     has none.
     """
@@ -120,7 +123,7 @@ def series_through(losses: Factors, data: AccuracyData) -> np.ndarray:
     return np.array(
         [
             at.get((corpus, name), -1)
-            for (corpus, _), name in zip(data.factors.pairs, data.via, strict=True)
+            for (corpus, _), name in zip(data.groups.pairs, data.via, strict=True)
         ]
     )
 

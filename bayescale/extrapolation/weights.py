@@ -15,15 +15,15 @@ import pandas as pd
 from scipy.special import softmax
 
 from bayescale.data.ladder import Ladder
-from bayescale.data.outcomes import measured
+from bayescale.data.outcomes import outcomes
 from bayescale.extrapolation.cuts import SAME_COST, one_measure
 from bayescale.extrapolation.discrepancy import Discrepancy, link_slopes, loss_slopes
-from bayescale.extrapolation.history import Fold
-from bayescale.extrapolation.predictive import AccuracyParts, LossParts, series_through
-from bayescale.models.inputs import AccuracyData, LossData, dearest, point
+from bayescale.extrapolation.history import PastFit
+from bayescale.extrapolation.predictive import AccuracyComponents, LossComponents, series_through
+from bayescale.models.inputs import AccuracyData, LossData, largest_compute, point
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
-from bayescale.models.pooling import Factors
+from bayescale.models.pooling import Groups
 from bayescale.models.prediction import expected, standard_noise
 from bayescale.models.series import accuracy_model
 
@@ -31,7 +31,11 @@ BOOTSTRAPS = 1000
 
 
 def densities(
-    law: Law, link: Link, losses: Sequence[Fold], accuracies: Mapping[int, Fold], ladder: Ladder
+    law: Law,
+    link: Link,
+    losses: Sequence[PastFit],
+    accuracies: Mapping[int, PastFit],
+    ladder: Ladder,
 ) -> pd.DataFrame:
     """Log predictive density of every loss and accuracy beyond a cut, by a normal of the draws'
     mean and sd: columns cut, quantity, name, run, lpd.
@@ -51,7 +55,7 @@ def densities(
     """
     runs = ladder.with_role("fit").runs
     compute = one_measure(ladder).compute()[runs.index]
-    known = measured(ladder)
+    known = outcomes(ladder)
     known["loss_name"] = known.index.get_level_values("task").map(ladder.loss_name_of)
     log_loss = np.log(
         known.reset_index()
@@ -64,11 +68,11 @@ def densities(
         cut = loss.data.largest_flops
         ahead = runs[(compute > cut * SAME_COST).to_numpy()]
         drawn = _chain(law, link, loss, accuracies.get(k), ahead, compute[ahead.index].to_numpy())
-        found.append(_of_cells("loss", cut, drawn[0], loss.data.factors, ahead, log_loss))
+        found.append(_of_cells("loss", cut, drawn[0], loss.data.groups, ahead, log_loss))
         if drawn[1] is not None:
             found.append(
                 _of_cells(
-                    "accuracy", cut, drawn[1], accuracies[k].data.factors, ahead, known["accuracy"]
+                    "accuracy", cut, drawn[1], accuracies[k].data.groups, ahead, known["accuracy"]
                 )
             )
     columns = ["cut", "quantity", "name", "run", "lpd"]
@@ -80,7 +84,7 @@ def densities(
 
 
 def _of_cells(
-    quantity: str, cut: float, drawn: np.ndarray, f: Factors, runs: pd.DataFrame, actual: pd.Series
+    quantity: str, cut: float, drawn: np.ndarray, f: Groups, runs: pd.DataFrame, actual: pd.Series
 ) -> pd.DataFrame:
     rows = []
     for s, (corpus, name) in enumerate(f.pairs):
@@ -100,13 +104,18 @@ def _of_cells(
 
 
 def _chain(
-    law: Law, link: Link, loss: Fold, accuracy: Fold | None, runs: pd.DataFrame, compute: np.ndarray
+    law: Law,
+    link: Link,
+    loss: PastFit,
+    accuracy: PastFit | None,
+    runs: pd.DataFrame,
+    compute: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Draws of log losses, and of accuracies chained through them, of some runs: shape (draws,
     series, runs) each, from fits of the past.
     """
     assert isinstance(loss.data, LossData)
-    rng, f = np.random.default_rng(0), loss.data.factors
+    rng, f = np.random.default_rng(0), loss.data.groups
     x = point(
         runs["params"].to_numpy(),
         runs["tokens"].to_numpy(),
@@ -124,25 +133,25 @@ def _chain(
         "loss", f.series, rng, len(mean)
     )
     noise = standard_noise(loss.step.model, loss.tail, mean.shape, jax.random.key(1))
-    log_loss = LossParts(
+    log_loss = LossComponents(
         mean, sd, drift, _efolds(loss.data, compute), noise, np.zeros((len(mean), len(runs)))
     ).log_loss()
     if accuracy is None:
         return log_loss, None
     assert isinstance(accuracy.data, AccuracyData)
-    g = accuracy.data.factors
+    g = accuracy.data.groups
     via = series_through(f, accuracy.data)
     bend = Discrepancy("prior", (link_slopes(g),)).draw("accuracy", g.series, rng, len(mean))
     noise = rng.standard_normal((len(mean), g.series, len(runs)))
     # of a finished run, whatever blocks the fold was fitted on
     linked = accuracy_model(link, g, pooling=accuracy.step.model.pooling.kind)
-    return log_loss, AccuracyParts(
+    return log_loss, AccuracyComponents(
         linked, accuracy.real, accuracy.data, via, bend, _efolds(accuracy.data, compute), noise
     ).accuracy(log_loss)
 
 
 def _efolds(data: LossData | AccuracyData, compute: np.ndarray) -> np.ndarray:
-    return np.maximum(np.log(compute / dearest(data)[:, None]), 0.0)
+    return np.maximum(np.log(compute / largest_compute(data)[:, None]), 0.0)
 
 
 def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:

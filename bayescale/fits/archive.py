@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayescale.files import atomic
+from bayescale.files import atomic_write
 from bayescale.fits.record import Fit
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
@@ -26,7 +26,7 @@ OTHER_TEXT_COLUMNS = ("name", "law", "link", "via")
 
 def save_fit(fit: Fit, path: str | Path) -> None:
     """Write `fit` to `path`, atomically: a file of that name is replaced only by a whole one."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         _write(fit, temporary, None)
 
 

@@ -13,20 +13,24 @@ from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
-from bayescale.extrapolation.discrepancy import DISCREPANCIES, FOLD_DIVERGENT, DiscrepancyKind
-from bayescale.extrapolation.history import Fold, past_ladders
+from bayescale.extrapolation.discrepancy import (
+    DISCREPANCY_MODES,
+    MAX_PAST_DIVERGENT,
+    DiscrepancyMode,
+)
+from bayescale.extrapolation.history import PastFit, past_ladders
 from bayescale.extrapolation.weights import densities
 from bayescale.fits.mixture import mix_routes, stack
 from bayescale.fits.record import Fit, make_fit
 from bayescale.fits.settings import Settings
-from bayescale.inference.batch import Job, alike, sample_jobs
+from bayescale.inference.batch import Job, sample_jobs, share_programs
 from bayescale.inference.nuts import Program, Sample, Sampler
-from bayescale.inference.posterior import Step, full_tree, short_tree
+from bayescale.inference.posterior import Stage, full_tree, short_tree
 from bayescale.models.inputs import AUTO, AccuracyData, LossData, routes
 from bayescale.models.laws import LAWS, Law, get_law
 from bayescale.models.links import Link, get_link
 from bayescale.models.noise import Noise
-from bayescale.models.pooling import PoolingKind
+from bayescale.models.pooling import PoolingMode
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import require_64bit
 
@@ -41,8 +45,8 @@ def fit(
     law: str | Law | None = None,
     link: str | Link | None = None,
     via: str | None = AUTO,
-    pooling: PoolingKind = "partial",
-    discrepancy: DiscrepancyKind = "calibrated",
+    pooling: PoolingMode = "partial",
+    discrepancy: DiscrepancyMode = "calibrated",
     noise: Noise = "normal",
     blocks: int | None = None,
     priors: Mapping[str, Distribution] | None = None,
@@ -145,8 +149,8 @@ def make_settings(
     law: str | Law | None,
     link: str | Link | None,
     via: str | None,
-    pooling: PoolingKind,
-    discrepancy: DiscrepancyKind,
+    pooling: PoolingMode,
+    discrepancy: DiscrepancyMode,
     noise: Noise,
     blocks: int | None,
     priors: Mapping[str, Distribution] | None,
@@ -154,10 +158,10 @@ def make_settings(
     """The settings by name or by value, the ladder's own where there are none; a SettingError for
     an unknown one.
     """
-    if discrepancy not in DISCREPANCIES:
+    if discrepancy not in DISCREPANCY_MODES:
         raise SettingError(
             "discrepancy",
-            rule=f"must be one of {', '.join(DISCREPANCIES)}",
+            rule=f"must be one of {', '.join(DISCREPANCY_MODES)}",
             got=repr(discrepancy),
             way_out="mend the name",
         )
@@ -179,7 +183,7 @@ def short_sampler(sampler: Sampler) -> Sampler:
 
 
 @dataclass(frozen=True)
-class StepKey:
+class StageKey:
     """One step of one ladder: the digest of its figures, whether its noise widens, which step, and
     through which loss.
     """
@@ -199,9 +203,9 @@ class Plan:
     earlier: list[Ladder]
     widening: bool
 
-    def key(self, part: Ladder, name: str, via: str | None) -> StepKey:
+    def key(self, part: Ladder, name: str, via: str | None) -> StageKey:
         """Of a step of the ladder or of its past."""
-        return StepKey(
+        return StageKey(
             self.digests[id(part)], self.widening, name, via if name == "accuracy" else None
         )
 
@@ -256,9 +260,9 @@ class Fitter:
     ladders: Sequence[Ladder]
     full: bool = False
     _plans: list[Plan] = field(default_factory=list)
-    _data: dict[StepKey, LossData | AccuracyData] = field(default_factory=dict)
-    _steps: dict[StepKey, Step] = field(default_factory=dict)
-    _past: dict[StepKey, Sample] = field(default_factory=dict)
+    _data: dict[StageKey, LossData | AccuracyData] = field(default_factory=dict)
+    _steps: dict[StageKey, Stage] = field(default_factory=dict)
+    _past: dict[StageKey, Sample] = field(default_factory=dict)
     _programs: dict[SeriesModel, Program] = field(default_factory=dict)
     _fits: dict[int, Fit] = field(default_factory=dict)
 
@@ -270,7 +274,9 @@ class Fitter:
             self._plans = [make_plan(self.settings, ladder) for ladder in self.ladders]
             for plan in self._plans:
                 self._prepare(plan)
-            self._steps = dict(zip(self._steps, alike(list(self._steps.values())), strict=True))
+            self._steps = dict(
+                zip(self._steps, share_programs(list(self._steps.values())), strict=True)
+            )
         if i not in self._fits:
             self._fits[i] = self._make(self._plans[i], progress)
         return self._fits[i]
@@ -295,7 +301,7 @@ class Fitter:
             for key in keys.values()
             if key not in self._past
         )
-        queues: dict[str, list[StepKey]] = {}
+        queues: dict[str, list[StageKey]] = {}
         for key in (*whole, *missing):
             queues.setdefault(key.name, []).append(key)
         short = short_sampler(self.sampler)
@@ -303,7 +309,7 @@ class Fitter:
             name: [
                 Job(self._steps[key], self.sampler)
                 if key in whole
-                else Job(self._steps[key], short, FOLD_DIVERGENT)
+                else Job(self._steps[key], short, MAX_PAST_DIVERGENT)
                 for key in queue
             ]
             for name, queue in queues.items()
@@ -327,7 +333,7 @@ class Fitter:
         ]
         return members[0] if len(members) == 1 else mix_routes(members)
 
-    def _keys(self, plan: Plan, part: Ladder, route: Settings) -> dict[str, StepKey]:
+    def _keys(self, plan: Plan, part: Ladder, route: Settings) -> dict[str, StageKey]:
         """The key of each step that there is."""
         keys = {name: plan.key(part, name, route.via) for name in ("loss", "accuracy")}
         return {name: key for name, key in keys.items() if key in self._steps}
@@ -336,14 +342,14 @@ class Fitter:
         self,
         plan: Plan,
         route: Settings,
-        own: Mapping[str, StepKey],
-        past: Sequence[Mapping[str, StepKey]],
-        trees: Mapping[StepKey, xr.DataTree],
+        own: Mapping[str, StageKey],
+        past: Sequence[Mapping[str, StageKey]],
+        trees: Mapping[StageKey, xr.DataTree],
         seconds: float,
     ) -> Fit:
         folds = {
             name: {
-                i: Fold(self._data[keys[name]], self._steps[keys[name]], self._past[keys[name]])
+                i: PastFit(self._data[keys[name]], self._steps[keys[name]], self._past[keys[name]])
                 for i, keys in enumerate(past)
                 if name in keys
             }

@@ -8,7 +8,7 @@ variance 1.06 / (n - 3) (Fieller, Hartley and Pearson 1957, Biometrika 44).
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,11 @@ import pandas as pd
 from bayescale.models.inputs import AccuracyData
 from bayescale.models.parameters import NORMAL_95
 
-Verdict = Literal["predictable", "weak", "no trend", "inverse", "not through this loss"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+Predictability = Literal["predictable", "weak", "no trend", "inverse", "not through this loss"]
 TREND = 0.5  # rank correlation from which on a task has a trend
 
 
-def verdicts(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
+def predictability(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
     """One row a task: verdict, runs, rho and rho_compute, each with its lower end.
 
     predictable            lower end of rho >= 0.5
@@ -38,8 +37,8 @@ def verdicts(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
         Of each run, indexed by its name.
     """
     rows = {}
-    for j, task in enumerate(data.factors.names):
-        members = [s for s, name in enumerate(data.factors.name) if name == j]
+    for j, task in enumerate(data.groups.names):
+        members = [s for s, name in enumerate(data.groups.name) if name == j]
         seen = np.asarray(data.layout.seen)[members]
         accuracy, loss = (
             np.asarray(data.layout.y)[members][seen],
@@ -51,14 +50,14 @@ def verdicts(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
             figures[name] = _rank_correlation(accuracy, other)
             figures[f"{name}_lower"] = _lower(figures[name], len(loss))
         rows[task] = {
-            "verdict": _verdict(figures["rho"], figures["rho_lower"], figures["rho_compute_lower"]),
+            "verdict": _reading(figures["rho"], figures["rho_lower"], figures["rho_compute_lower"]),
             "runs": len(loss),
             **figures,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 
-def _verdict(rho: float, rho_lower: float, compute_lower: float) -> Verdict:
+def _reading(rho: float, rho_lower: float, compute_lower: float) -> Predictability:
     if rho >= TREND:
         return "predictable" if rho_lower >= TREND else "weak"
     if compute_lower >= TREND:

@@ -19,8 +19,8 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
 from bayescale.extrapolation.discrepancy import Discrepancy
-from bayescale.extrapolation.history import Fold
-from bayescale.fits.predictability import verdicts
+from bayescale.extrapolation.history import PastFit
+from bayescale.fits.predictability import predictability
 from bayescale.fits.settings import Settings
 from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.inference.nuts import Sampler
@@ -29,7 +29,7 @@ from bayescale.models.inputs import AUTO, AccuracyData, LossData, accuracy_data,
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.noise import WIDENING, Noise
-from bayescale.models.pooling import PoolingKind
+from bayescale.models.pooling import PoolingMode
 
 if TYPE_CHECKING:
     from bayescale.forecasts.update import Update
@@ -76,7 +76,7 @@ class Fit:
     law: Law
     link: Link | None
     via: str | None
-    pooling: PoolingKind
+    pooling: PoolingMode
     noise: Noise
     losses: xr.DataTree
     accuracies: xr.DataTree | None
@@ -155,8 +155,8 @@ class Fit:
         finished = accuracy_data(self.ladder, self.linked_via)
         if finished is None:
             return pd.DataFrame(columns=["verdict"])
-        found = verdicts(finished, self.ladder.compute())
-        losses = self.loss_data.factors
+        found = predictability(finished, self.ladder.compute())
+        losses = self.loss_data.groups
         sigma = self.losses["posterior"]["sigma"].median(("chain", "draw"))
         strays: dict[str, bool] = {}
         for s, (corpus, name) in enumerate(losses.pairs):
@@ -169,7 +169,7 @@ class Fit:
             name for name in losses.names if name not in self.ladder.tasks and not strays[name]
         ]
         through = {
-            task: via for (_, task), via in zip(finished.factors.pairs, finished.via, strict=True)
+            task: via for (_, task), via in zip(finished.groups.pairs, finished.via, strict=True)
         }
         found["alternative"] = ""
         for task in found.index:
@@ -230,7 +230,7 @@ def make_fit(
     settings: Settings,
     data: Mapping[str, LossData | AccuracyData],
     trees: Mapping[str, xr.DataTree],
-    folds: Mapping[str, Sequence[Fold]],
+    folds: Mapping[str, Sequence[PastFit]],
     sampler: Sampler,
     seconds: float,
     past: pd.DataFrame,

@@ -13,18 +13,18 @@ from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.discrepancy import (
     Discrepancy,
-    DiscrepancyKind,
+    DiscrepancyMode,
     link_slopes,
     loss_slopes,
     small_ladder,
 )
-from bayescale.extrapolation.history import Fold, fold_checks, learned, too_small
-from bayescale.inference.posterior import Step, accuracy_step, loss_step
+from bayescale.extrapolation.history import PastFit, history_checks, learned, too_small
+from bayescale.inference.posterior import Stage, accuracy_stage, loss_stage
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, link_model, loss_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.noise import Noise
-from bayescale.models.pooling import PoolingKind
+from bayescale.models.pooling import PoolingMode
 from bayescale.models.series import every_prior_used, loss_model
 
 
@@ -33,7 +33,7 @@ class Prepared:
     """A ladder's data and steps by name, ``loss`` and, where it has accuracies, ``accuracy``."""
 
     data: Mapping[str, LossData | AccuracyData]
-    steps: Mapping[str, Step]
+    steps: Mapping[str, Stage]
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Settings:
     law: Law
     link: Link
     via: str | None
-    pooling: PoolingKind
-    discrepancy: DiscrepancyKind
+    pooling: PoolingMode
+    discrepancy: DiscrepancyMode
     noise: Noise
     blocks: int | None
     priors: Mapping[str, Distribution]
@@ -56,7 +56,7 @@ class Settings:
         are runs enough to tell.
         """
         losses = loss_data(ladder)
-        return self.discrepancy != "none" and not too_small(losses, range(losses.factors.series))
+        return self.discrepancy != "none" and not too_small(losses, range(losses.groups.series))
 
     def prepare(self, ladder: Ladder, *, widening: bool, early: bool = False) -> Prepared:
         """Data, models and steps; every prior must be one of theirs. An `early` part of a ladder
@@ -66,7 +66,7 @@ class Settings:
         grouped = losses.layout.first is not None
         model = loss_model(
             self.law,
-            losses.factors,
+            losses.groups,
             pooling=self.pooling,
             noise=self.noise,
             priors=self.priors,
@@ -74,7 +74,7 @@ class Settings:
             widening=widening,
         )
         data: dict[str, LossData | AccuracyData] = {"loss": losses}
-        steps = {"loss": loss_step(self.law, losses, model)}
+        steps = {"loss": loss_stage(self.law, losses, model)}
         accuracies = (
             self._early_accuracies(ladder)
             if early
@@ -82,7 +82,7 @@ class Settings:
         )
         if accuracies is not None:
             data["accuracy"] = accuracies
-            steps["accuracy"] = accuracy_step(
+            steps["accuracy"] = accuracy_stage(
                 self.link, accuracies, link_model(self.link, accuracies, self.pooling, self.priors)
             )
         if not early:
@@ -96,14 +96,14 @@ class Settings:
             return None
 
     def find_discrepancy(
-        self, data: Mapping[str, LossData | AccuracyData], folds: Mapping[str, Sequence[Fold]]
+        self, data: Mapping[str, LossData | AccuracyData], folds: Mapping[str, Sequence[PastFit]]
     ) -> Discrepancy:
         """The discrepancy asked for, from the folds of the ladder's past by step."""
         if self.discrepancy == "none":
             return Discrepancy("none")
-        priors = [(p, "loss") for p in loss_slopes(data["loss"].factors, self.law.drift)]
+        priors = [(p, "loss") for p in loss_slopes(data["loss"].groups, self.law.drift)]
         priors += [
-            (link_slopes(d.factors), "accuracy") for name, d in data.items() if name == "accuracy"
+            (link_slopes(d.groups), "accuracy") for name, d in data.items() if name == "accuracy"
         ]
         if self.discrepancy == "prior":
             small = [too_small(data[name], prior.members) for prior, name in priors]
@@ -118,6 +118,6 @@ class Settings:
         checks = [
             c
             for name, mine in folds.items()
-            for c in fold_checks(mine, data[name], [s for s in slopes if s.step == name])
+            for c in history_checks(mine, data[name], [s for s in slopes if s.step == name])
         ]
         return Discrepancy("calibrated", slopes, tuple(checks))

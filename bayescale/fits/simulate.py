@@ -21,7 +21,7 @@ from bayescale.models.laws import Law, get_law
 from bayescale.models.layout import Layout
 from bayescale.models.links import Link, get_link
 from bayescale.models.noise import Noise
-from bayescale.models.pooling import PoolingKind
+from bayescale.models.pooling import PoolingMode
 from bayescale.models.prediction import asymptotes, bent_accuracy
 from bayescale.models.series import SeriesModel, every_prior_used, loss_model
 from bayescale.runtime import STREAMS, random_key, require_64bit
@@ -54,7 +54,7 @@ def simulate(
     law: str | Law = "chinchilla",
     link: str | Link | None = "logistic",
     noise: Noise = "normal",
-    pooling: PoolingKind = "partial",
+    pooling: PoolingMode = "partial",
     discrepancy: Simulated = "none",
     priors: Mapping[str, Distribution] | None = None,
     seed: int = 0,
@@ -119,7 +119,7 @@ def simulate(
         .to_numpy(float)
         .reshape(len(corpora), -1, len(tasks))
         .transpose(0, 2, 1)
-        .reshape(data.factors.series, -1)
+        .reshape(data.groups.series, -1)
         for k in ("params", "tokens")
     )
     C = 6.0 * N * D
@@ -131,7 +131,7 @@ def simulate(
     drift = settings.find_discrepancy({"loss": data}, {}).draw("loss", len(N), rng, 1)[0][:, None]
     x = jax.tree.map(jnp.asarray, point(N, D, C, data.reference))
     losses = loss_model(
-        settings.law, data.factors, pooling=pooling, noise=noise, priors=priors, widening=widening
+        settings.law, data.groups, pooling=pooling, noise=noise, priors=priors, widening=widening
     )
     ones = jnp.ones_like(x.n)
     layout = Layout(

@@ -13,7 +13,12 @@ import numpy as np
 
 from bayescale.data.target import Target
 from bayescale.errors import DataError
-from bayescale.extrapolation.predictive import PARTS, AccuracyParts, LossParts, series_through
+from bayescale.extrapolation.predictive import (
+    COMPONENTS,
+    AccuracyComponents,
+    LossComponents,
+    series_through,
+)
 from bayescale.fits.record import Fit
 from bayescale.forecasts.placement import compute_of, factor
 from bayescale.inference.posterior import real_draws
@@ -38,8 +43,8 @@ class Parts:
         (series, target) of each (target's name, loss name or task).
     """
 
-    losses: LossParts
-    accuracies: AccuracyParts | None
+    losses: LossComponents
+    accuracies: AccuracyComponents | None
     loss_at: dict[tuple[str, str], tuple[int, int]]
     accuracy_at: dict[tuple[str, str], tuple[int, int]]
 
@@ -120,7 +125,7 @@ def shared_variance(
     n = len(next(iter(whole.values())))
     total: dict[Any, float] = dict.fromkeys(whole, 0.0)
     for _ in range(REDRAWN):
-        order = {part: np.arange(n) if part in kept else rng.permutation(n) for part in PARTS}
+        order = {part: np.arange(n) if part in kept else rng.permutation(n) for part in COMPONENTS}
         for key, again in parts.cells(order).items():
             total[key] += (
                 float(np.mean((whole[key] - whole[key].mean()) * (again - again.mean()))) / REDRAWN
@@ -156,13 +161,13 @@ def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], see
     labels = [t.label for t in targets]
     model = loss_model(
         fit.law,
-        losses.factors,
+        losses.groups,
         pooling=fit.pooling,
         noise=fit.noise,
         widening=losses.layout.lag is not None,
     )
-    real, shape = real_draws(fit.losses, model, losses.factors.names, "loss_name")
-    draws, f = shape[0] * shape[1], losses.factors
+    real, shape = real_draws(fit.losses, model, losses.groups.names, "loss_name")
+    draws, f = shape[0] * shape[1], losses.groups
     at = jax.tree.map(
         lambda v: np.broadcast_to(v, (f.series, len(targets))),
         _points(losses, fit.law.name, targets),
@@ -175,7 +180,7 @@ def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], see
     )
     drift = fit.discrepancy.draw("loss", f.series, rng, draws)
     noise = standard_noise(model, real.get("tail"), law.shape, keys[0])
-    parts = LossParts(law, sd, drift, np.maximum(log_factor, 0.0), noise, shift)
+    parts = LossComponents(law, sd, drift, np.maximum(log_factor, 0.0), noise, shift)
     loss_at = {
         (labels[i], name): (s, i)
         for s, (of, name) in enumerate(f.pairs)
@@ -184,13 +189,13 @@ def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], see
     }
     if accuracies is None or fit.accuracies is None or fit.link is None:
         return Parts(parts, None, loss_at, {})
-    g = accuracies.factors
+    g = accuracies.groups
     linked = accuracy_model(fit.link, g, pooling=fit.pooling)
     link_real, _ = real_draws(fit.accuracies, linked, g.names, "task")
     via = series_through(f, accuracies)
     bend = fit.discrepancy.draw("accuracy", g.series, rng, draws)
     score_noise = np.asarray(jax.random.normal(keys[2], (draws, g.series, len(targets))))
-    second = AccuracyParts(
+    second = AccuracyComponents(
         linked,
         link_real,
         accuracies,

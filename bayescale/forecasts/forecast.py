@@ -15,7 +15,7 @@ from bayescale.checks import Status
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
-from bayescale.extrapolation.predictive import LOSS_PARTS, PARTS
+from bayescale.extrapolation.predictive import COMPONENTS, LOSS_COMPONENTS
 from bayescale.fits.record import Fit
 from bayescale.forecasts.components import MixedParts, Parts, make_parts, shared_variance
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
@@ -179,8 +179,8 @@ class Forecast:
         rng = np.random.default_rng([int(self.draws.attrs["seed"]), STREAMS.index("variance")])
         whole = self.parts.cells(None)
         shared = {
-            k: shared_variance(self.parts, whole, PARTS[: k + 1], rng)
-            for k in range(len(PARTS) - 1)
+            k: shared_variance(self.parts, whole, COMPONENTS[: k + 1], rng)
+            for k in range(len(COMPONENTS) - 1)
         }
         rows = []
         for row in self.table.itertuples():
@@ -189,7 +189,7 @@ class Forecast:
                 if key not in whole or np.isnan(whole[key]).all():
                     continue
                 total = float(whole[key].var())
-                last = len(LOSS_PARTS) - 1 if quantity == "loss" else len(PARTS) - 1
+                last = len(LOSS_COMPONENTS) - 1 if quantity == "loss" else len(COMPONENTS) - 1
                 steps = np.clip(
                     np.maximum.accumulate([0.0, *(shared[k][key] for k in range(last)), total]),
                     0.0,
@@ -205,7 +205,13 @@ class Forecast:
                 }
                 rows.append(
                     about
-                    | dict(zip(PARTS, [*shares, *[0.0] * (len(PARTS) - 1 - last)], strict=True))
+                    | dict(
+                        zip(
+                            COMPONENTS,
+                            [*shares, *[0.0] * (len(COMPONENTS) - 1 - last)],
+                            strict=True,
+                        )
+                    )
                 )
         return pd.DataFrame(rows)
 
@@ -328,7 +334,7 @@ def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.Da
     route.
     """
     losses, name_of = fit.loss_data, fit.ladder.loss_name_of
-    has_loss = set(losses.factors.pairs)
+    has_loss = set(losses.groups.pairs)
     via: dict[tuple[str, str], str] = {}
     verdict: dict[str, str] = {}
     heaviest = (
@@ -344,7 +350,7 @@ def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.Da
             continue
         found = member.verdicts()["verdict"]
         for (corpus, task), name in zip(
-            member.accuracy_data.factors.pairs, member.accuracy_data.via, strict=True
+            member.accuracy_data.groups.pairs, member.accuracy_data.via, strict=True
         ):
             if heaviest.get(task, heaviest.get("", 0)) == m:
                 via[corpus, task], verdict[task] = name, found[task]

@@ -84,7 +84,7 @@ def frontier(
             way_out="fit law skaling",
         )
     tails, s = check_prob(prob), _series(fit, loss_name, corpus)
-    runs = fit.ladder.with_role("fit").where(corpus=fit.loss_data.factors.pairs[s][0]).runs
+    runs = fit.ladder.with_role("fit").where(corpus=fit.loss_data.groups.pairs[s][0]).runs
     largest = float((6.0 * runs["params"] * runs["tokens"]).max())
     rows = []
     for budget in each:
@@ -120,13 +120,13 @@ def frontier(
                 | {"multiplier": m, "median": median, "lower": lower, "upper": upper, "edge": edge}
             )
     frame = pd.DataFrame(rows)
-    frame.attrs = {"status": fit.status, "prob": prob, "series": fit.loss_data.factors.pairs[s]}
+    frame.attrs = {"status": fit.status, "prob": prob, "series": fit.loss_data.groups.pairs[s]}
     return frame
 
 
 def _series(fit: Fit, loss_name: str | None, corpus: str | None) -> int:
     """Index of the series asked for, of the only one, or of the only validation loss."""
-    f = fit.loss_data.factors
+    f = fit.loss_data.groups
     found = [
         s
         for s, (c, name) in enumerate(f.pairs)
@@ -150,12 +150,12 @@ def _log_loss(fit: Fit, s: int, budget: float, log_multiplier: np.ndarray) -> np
     losses = fit.loss_data
     model = loss_model(
         fit.law,
-        losses.factors,
+        losses.groups,
         pooling=fit.pooling,
         noise=fit.noise,
         widening=losses.layout.lag is not None,
     )
-    real, _ = real_draws(fit.losses, model, losses.factors.names, "loss_name")
+    real, _ = real_draws(fit.losses, model, losses.groups.names, "loss_name")
     params, tokens = (np.sqrt(budget / 6 * np.exp(sign * log_multiplier)) for sign in (-1, 1))
     x = point(params, tokens, np.full(len(params), budget), losses.reference)
     one = {name: v[:, [s]] if v.ndim > 1 else v for name, v in real.items()}

@@ -70,7 +70,7 @@ def corpus_of(target: Target, data: LossData) -> str:
     """The corpus of a target, the ladder's own where it has a single one; a DataError where it is
     missing or unknown.
     """
-    known = data.factors.corpora
+    known = data.groups.corpora
     if target.corpus is None and len(known) == 1:
         return known[0]
     if target.corpus not in known:

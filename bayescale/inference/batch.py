@@ -13,47 +13,49 @@ from typing import NamedTuple
 import numpy as np
 
 from bayescale.inference.nuts import Program, Sample, Sampler
-from bayescale.inference.posterior import Step
+from bayescale.inference.posterior import Stage
 from bayescale.models.series import SeriesModel
 
 
 class Job(NamedTuple):
-    """One step to sample, how, and the share of divergent draws that is tolerated before it is
-    sampled again with smaller steps.
+    """One stage to sample, how, and the share of divergent draws that is tolerated before it is
+    sampled again with smaller stages.
     """
 
-    step: Step
+    stage: Stage
     sampler: Sampler
     divergent: float = 0.0
 
 
-def alike(steps: Sequence[Step]) -> list[Step]:
-    """The same steps, those of equal series with one model and rectangles of one width, so that
+def share_programs(stages: Sequence[Stage]) -> list[Stage]:
+    """The same stages, those of equal series with one model and rectangles of one width, so that
     they share a compiled program.
     """
-    groups: dict[object, list[Step]] = {}
-    for step in steps:
-        groups.setdefault(_likeness(step), []).append(step)
-    width = {key: max(step.layout.seen.shape[1] for step in group) for key, group in groups.items()}
+    groups: dict[object, list[Stage]] = {}
+    for stage in stages:
+        groups.setdefault(_likeness(stage), []).append(stage)
+    width = {
+        key: max(stage.layout.seen.shape[1] for stage in group) for key, group in groups.items()
+    }
     return [
-        _wider(replace(step, model=groups[_likeness(step)][0].model), width[_likeness(step)])
-        for step in steps
+        _wider(replace(stage, model=groups[_likeness(stage)][0].model), width[_likeness(stage)])
+        for stage in stages
     ]
 
 
-def _likeness(step: Step) -> tuple[object, ...]:
+def _likeness(stage: Stage) -> tuple[object, ...]:
     priors = tuple(
-        np.asarray(getattr(step.model.pooling.prior(p), "loc", 0.0)).tobytes()
-        for p in step.model.pooling.parameters
+        np.asarray(getattr(stage.model.pooling.prior(p), "loc", 0.0)).tobytes()
+        for p in stage.model.pooling.parameters
     )
-    return step.name, step.factors, step.layout.first is None, step.layout.lag is None, priors
+    return stage.name, stage.groups, stage.layout.first is None, stage.layout.lag is None, priors
 
 
-def _wider(step: Step, width: int) -> Step:
+def _wider(stage: Stage, width: int) -> Stage:
     return replace(
-        step,
-        layout=step.layout.wider(width),
-        runs=np.pad(step.runs, ((0, 0), (0, width - step.runs.shape[1])), constant_values=""),
+        stage,
+        layout=stage.layout.wider(width),
+        runs=np.pad(stage.runs, ((0, 0), (0, width - stage.runs.shape[1])), constant_values=""),
     )
 
 
@@ -103,14 +105,14 @@ def _sample_list(
     before = np.concatenate([[0.0], np.cumsum(work)]) / work.sum()
     samples = []
     for job, done, share in zip(jobs, before[:-1], work / work.sum(), strict=True):
-        if job.step.model not in programs:
-            programs[job.step.model] = Program(job.step.model)
+        if job.stage.model not in programs:
+            programs[job.stage.model] = Program(job.stage.model)
         samples.append(
-            programs[job.step.model](
-                job.step.layout,
+            programs[job.stage.model](
+                job.stage.layout,
                 job.sampler,
                 partial(_within, progress, done, share),
-                job.step.name,
+                job.stage.name,
                 divergent=job.divergent,
             )
         )

@@ -74,7 +74,7 @@ def _by_series(model: SeriesModel) -> Coordinates:
     spreads = [
         name for p in filter(pooling.pooled, pooling.parameters) for name in pooling.spreads(p)
     ]
-    pooled, several = sum(map(pooling.pooled, pooling.parameters)), len(pooling.factors.several)
+    pooled, several = sum(map(pooling.pooled, pooling.parameters)), len(pooling.groups.several)
     tail = int(model.noise == "student_t")
 
     def to_sites(z: jax.Array, q: Quadratic) -> tuple[dict[str, jax.Array], jax.Array]:
@@ -106,7 +106,7 @@ def _by_series(model: SeriesModel) -> Coordinates:
     size = (
         len(start)
         + _design(pooling).shape[1] * pooled
-        + pooling.factors.series * len(pooling.parameters)
+        + pooling.groups.series * len(pooling.parameters)
     )
     return Coordinates(size, to_sites, np.concatenate([start, np.zeros(size - len(start))]))
 
@@ -118,13 +118,13 @@ def _follow_common(model: SeriesModel, sites: dict[str, jax.Array], repeats: jax
     The shift depends on no noise scale, so the determinant of this change is 1; a population
     follows the mean of its series.
     """
-    noise, kind = model.pooling.parameters[-1], np.array(model.pooling.factors.kind)
+    noise, kind = model.pooling.parameters[-1], np.array(model.pooling.groups.kind)
     shift = (
         0.5 * repeats * (np.log1p(-PROVISIONAL_COMMON) - jax.nn.log_sigmoid(-sites[COMMON.name]))
     )
     sites[noise.name] += shift
     if model.pooling.pooled(noise):
-        member = np.eye(len(model.pooling.factors.kinds))[kind]
+        member = np.eye(len(model.pooling.groups.kinds))[kind]
         sites[f"population_{noise.name}"] += (shift @ member) / member.sum(0)
 
 
@@ -132,7 +132,7 @@ def _design(pooling: Pooling) -> np.ndarray:
     """Which population and which effects each series hangs on: shape (series, kinds + levels of the
     crossed factors).
     """
-    f = pooling.factors
+    f = pooling.groups
     return np.concatenate(
         [np.eye(len(f.kinds))[np.array(f.kind)], *(e.touches for e in f.crossed.values())], 1
     )
@@ -162,7 +162,7 @@ class _Group:
         P = D (I + G) D with D = Lambda^(1/2) and G = D^-1 F D^-1, so that a spread next to nil, an
         immense Lambda, loses no digits.
         """
-        k, n = self.k, self.pooling.factors.series
+        k, n = self.k, self.pooling.groups.series
         self.root = jnp.stack(
             [jnp.broadcast_to(1 / self._sd(p, sites), (n,)) for p in self.parameters], -1
         )
@@ -223,8 +223,8 @@ class _Group:
         e = bend.shape[-1]
         if e == 0:
             return theta
-        kind = np.array(self.pooling.factors.kind)
-        member = np.eye(len(self.pooling.factors.kinds))[kind]
+        kind = np.array(self.pooling.groups.kind)
+        member = np.eye(len(self.pooling.groups.kinds))[kind]
         above = (
             (member.T @ (q.weight[:, :e] * bend))
             / (member.T @ q.weight[:, :e])
@@ -243,7 +243,7 @@ class _Group:
             np.array(self.own),
             self.precision,
             _design(self.pooling),
-            self.pooling.factors.crossed,
+            self.pooling.groups.crossed,
         )
         n, columns = design.shape
         fixed = jnp.stack(
@@ -255,7 +255,7 @@ class _Group:
         )
         pull = (precision * _solve(self.inverse, self.h + precision * fixed, 0.0))[:, own]
         A = self._information()[:, own][:, :, own]
-        kinds = len(self.pooling.factors.kinds)
+        kinds = len(self.pooling.groups.kinds)
         prior, middle = [], []
         for p in (self.parameters[i] for i in own):
             loc, sd = (float(np.ravel(v)[0]) for v in self.moments[p.name])
@@ -292,14 +292,14 @@ class _Group:
         """
         design = _design(self.pooling)
         k, columns = prior.shape
-        if not self.pooling.factors.crossed:
+        if not self.pooling.groups.crossed:
             inner, log_det = inverse_cholesky(
                 jnp.einsum("sb,sij->bij", design, A) + prior.T[:, :, None] * jnp.eye(k)
             )
             return _solve(inner, design.T @ pull + middle.T, cut.take(columns, k)).T, jnp.sum(
                 log_det
             )
-        head = columns - len(list(self.pooling.factors.crossed.values())[-1].labels)
+        head = columns - len(list(self.pooling.groups.crossed.values())[-1].labels)
         top, leaf = design[:, :head], design[:, head:]
         pairs = (design[:, :, None] * top[:, None, :]).reshape(len(design), -1)
         M = (
@@ -327,12 +327,12 @@ def _common(model: SeriesModel) -> Coordinates:
     """One dense, constant map for complete pooling: the shared parameters first, then each series'
     own.
     """
-    curve, noise, n = parameter_order(model), noise_parameters(model), model.pooling.factors.series
+    curve, noise, n = parameter_order(model), noise_parameters(model), model.pooling.groups.series
     parameters, k = [*curve, *noise], len(curve)
     moments = prior_moments(model)
     top = int(model.noise == "student_t")
     columns = [
-        list(model.pooling.factors.kind) if model.pooling.shared(p) else list(range(n))
+        list(model.pooling.groups.kind) if model.pooling.shared(p) else list(range(n))
         for p in parameters
     ]
     widths = [max(c) + 1 for c in columns]

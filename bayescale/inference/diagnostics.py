@@ -121,7 +121,7 @@ def _enough_runs(layout: Layout, needed: int, curve: str) -> list[Check]:
     # cells of one group count once
     fewest = min(
         len(set(row[there]))
-        for row, there in zip(layout.groups, np.asarray(layout.seen), strict=True)
+        for row, there in zip(layout.group_of_cell, np.asarray(layout.seen), strict=True)
     )
     if fewest >= needed:
         return []

@@ -90,7 +90,7 @@ def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]
     """Location and sd of each parameter's prior on the real line, shape (series,); exact where that
     prior is normal, else by its draws.
     """
-    n = model.pooling.factors.series
+    n = model.pooling.groups.series
     found = {}
     for p in model.pooling.parameters:
         loc, sd = _moments(model.pooling.prior(p))
@@ -121,7 +121,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
     spread = np.array([p.pooling or 0.0 for p in curve])
     base = np.exp(2 * moments[model.scale_name][0])
     shared = np.array([pooling.pooled(p) for p in curve])
-    member = np.eye(len(pooling.factors.kinds))[np.array(pooling.factors.kind)]  # (series, kinds)
+    member = np.eye(len(pooling.groups.kinds))[np.array(pooling.groups.kind)]  # (series, kinds)
     linear, tangent_at = jax.jit(jax.vmap(partial(_linear, model, curve))), tangent(model, curve)
     widening_prior = moments.get(WIDENING.name)
 
@@ -158,7 +158,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
                 np.where(shared, common, loc),
                 1 / np.where(shared, between, variance),
             )
-        repeats = (seen & (layout.groups != np.arange(seen.shape[1]))).sum(1) / seen.sum(1)
+        repeats = (seen & (layout.group_of_cell != np.arange(seen.shape[1]))).sum(1) / seen.sum(1)
         log_scale = 0.5 * np.log(scale2)
         slope = [np.where(seen, 1.0, 0.0)]  # of ln sd in the parameters of the noise, run by run
         mode_of_noise = [log_scale]

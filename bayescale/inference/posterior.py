@@ -23,7 +23,7 @@ from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.models.laws import Law
 from bayescale.models.layout import Layout
 from bayescale.models.links import Link
-from bayescale.models.pooling import Factors
+from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import NUMPYRO, random_key
 
@@ -31,8 +31,8 @@ type Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of a fit as a record asks for it: its model, its data, and what turns parameters
+class Stage:
+    """One stage of a fit as a record asks for it: its model, its data, and what turns parameters
     into the paper's constants.
 
     Parameters
@@ -50,40 +50,40 @@ class Step:
     name: Literal["loss", "accuracy"]
     model: SeriesModel
     layout: Layout
-    factors: Factors
+    groups: Groups
     runs: np.ndarray
     observed: str
     constants: Callable[[Mapping[str, jax.Array]], dict[str, jax.Array]]
 
 
-def loss_step(law: Law, data: LossData, model: SeriesModel) -> Step:
-    """The step of the losses."""
-    return Step(
+def loss_stage(law: Law, data: LossData, model: SeriesModel) -> Stage:
+    """The stage of the losses."""
+    return Stage(
         "loss",
         model,
         data.layout,
-        data.factors,
+        data.groups,
         data.runs,
         "log_loss",
         lambda v: law.constants(v, data.reference),
     )
 
 
-def accuracy_step(link: Link, data: AccuracyData, model: SeriesModel) -> Step:
-    """The step of the accuracies."""
-    return Step(
+def accuracy_stage(link: Link, data: AccuracyData, model: SeriesModel) -> Stage:
+    """The stage of the accuracies."""
+    return Stage(
         "accuracy",
         model,
         data.layout,
-        data.factors,
+        data.groups,
         data.runs,
         "accuracy",
         lambda v: link.constants(v, data.centre, data.scale),
     )
 
 
-def full_tree(step: Step, sample: Sample) -> xr.DataTree:
-    """Posterior, prior, predictive draws, log likelihood, sampler statistics and data of one step,
+def full_tree(stage: Stage, sample: Sample) -> xr.DataTree:
+    """Posterior, prior, predictive draws, log likelihood, sampler statistics and data of one stage,
     with provenance in the attributes.
 
     Groups: ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``,
@@ -93,46 +93,46 @@ def full_tree(step: Step, sample: Sample) -> xr.DataTree:
     sampler = sample.sampler
     key, one, two = jax.random.split(
         random_key(
-            sampler.seed, "loss predictive" if step.name == "loss" else "accuracy predictive"
+            sampler.seed, "loss predictive" if stage.name == "loss" else "accuracy predictive"
         ),
         3,
     )
     shape = (sampler.chains, sampler.draws)
-    prior_sites = _prior_sites(step, key, shape)
-    describe = jax.jit(lambda sites, key: _describe(step, sites, key))
+    prior_sites = _prior_sites(stage, key, shape)
+    describe = jax.jit(lambda sites, key: _describe(stage, sites, key))
     posterior = _host(describe(sample.sites, one), shape)
     prior = _host(describe(prior_sites, two), shape)
     groups = {
-        "posterior": _parameters(step, posterior[0]),
-        "posterior_predictive": _cells(step, posterior[1]),
-        "log_likelihood": _cells(step, posterior[2]),
+        "posterior": _parameters(stage, posterior[0]),
+        "posterior_predictive": _cells(stage, posterior[1]),
+        "log_likelihood": _cells(stage, posterior[2]),
         "log_prior": xr.Dataset(
             {name: (("chain", "draw"), v) for name, v in posterior[3].items()},
             coords=_coordinates(shape),
         ),
         "sample_stats": _statistics(sample),
-        "prior": _parameters(step, prior[0]),
-        "prior_predictive": _cells(step, prior[1]),
+        "prior": _parameters(stage, prior[0]),
+        "prior_predictive": _cells(stage, prior[1]),
         "observed_data": _cells(
-            step, np.where(step.layout.seen, step.layout.y, np.nan)[None, None]
+            stage, np.where(stage.layout.seen, stage.layout.y, np.nan)[None, None]
         ).isel(chain=0, draw=0, drop=True),
     }
     return _tree(groups, sample)
 
 
-def short_tree(step: Step, sample: Sample) -> xr.DataTree:
+def short_tree(stage: Stage, sample: Sample) -> xr.DataTree:
     """The same without constants and predictive draws: what a forecast and the checks of the
     sampler need, for fits made by the dozen.
     """
     sites = {
         name: np.asarray(v)
-        for name, v in step.model.pooling.natural(
-            {**sample.sites, **step.model.pooling.by_series(sample.sites)}
+        for name, v in stage.model.pooling.natural(
+            {**sample.sites, **stage.model.pooling.by_series(sample.sites)}
         ).items()
     }
     sites |= {"tail": np.exp(sample.sites["tail"])} if "tail" in sample.sites else {}
     return _tree(
-        {"posterior": _parameters(step, sites), "sample_stats": _statistics(sample)}, sample
+        {"posterior": _parameters(stage, sites), "sample_stats": _statistics(sample)}, sample
     )
 
 
@@ -143,7 +143,7 @@ def real_draws(
     values; and (chains, draws).
     """
     posterior = tree["posterior"].to_dataset()
-    f = model.pooling.factors
+    f = model.pooling.groups
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     real = {}
     for p in model.pooling.parameters:
@@ -193,14 +193,14 @@ def provenance(sampler: Sampler) -> dict[str, str | int | float]:
     }
 
 
-def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str, jax.Array]:
+def _prior_sites(stage: Stage, key: jax.Array, shape: tuple[int, int]) -> dict[str, jax.Array]:
     """Real-valued draws of every site from the plain model, which knows nothing of the sampler's
     coordinates.
     """
 
     def one(key: jax.Array) -> dict[str, jax.Array]:
         with NUMPYRO:
-            trace = handlers.trace(handlers.seed(step.model, key)).get_trace(step.layout)
+            trace = handlers.trace(handlers.seed(stage.model, key)).get_trace(stage.layout)
         return {
             name: site["value"]
             for name, site in trace.items()
@@ -214,26 +214,28 @@ def _prior_sites(step: Step, key: jax.Array, shape: tuple[int, int]) -> dict[str
 type Description = tuple[dict[str, jax.Array], jax.Array, jax.Array, dict[str, jax.Array]]
 
 
-def _describe(step: Step, sites: Mapping[str, jax.Array], key: jax.Array) -> Description:
+def _describe(stage: Stage, sites: Mapping[str, jax.Array], key: jax.Array) -> Description:
     """Natural values with the constants, draws of y, its log likelihood, and the log density of
     every prior, over flattened draws.
     """
     flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
 
     def one(sites: dict[str, jax.Array], key: jax.Array) -> Description:
-        real = step.model.pooling.by_series(sites)
+        real = stage.model.pooling.by_series(sites)
         tail = sites.get("tail")
-        values = step.model.pooling.natural({**sites, **real})
-        own = {p.name: values[p.name] for p in step.model.pooling.parameters}
-        values |= step.constants(own) | (
+        values = stage.model.pooling.natural({**sites, **real})
+        own = {p.name: values[p.name] for p in stage.model.pooling.parameters}
+        values |= stage.constants(own) | (
             {"tail": jax.numpy.exp(sites["tail"])} if "tail" in sites else {}
         )
-        log_likelihood = step.model.given_earlier(real, step.layout, tail).log_prob(step.layout.y)
+        log_likelihood = stage.model.given_earlier(real, stage.layout, tail).log_prob(
+            stage.layout.y
+        )
         return (
             values,
-            step.model.draw(key, real, step.layout, tail),
+            stage.model.draw(key, real, stage.layout, tail),
             log_likelihood,
-            step.model.log_prior(sites),
+            stage.model.log_prior(sites),
         )
 
     return jax.vmap(one)(flat, jax.random.split(key, flat[next(iter(flat))].shape[0]))
@@ -252,12 +254,12 @@ def _coordinates(shape: tuple[int, ...]) -> dict[str, object]:
     return {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
 
 
-def _parameters(step: Step, values: Arrays) -> xr.Dataset:
+def _parameters(stage: Stage, values: Arrays) -> xr.Dataset:
     """Series by (corpus, name), populations and spreads by kind where there are several, effects by
     their level.
     """
-    f = step.factors
-    found = {name: _named(step, name, v) for name, v in values.items()}
+    f = stage.groups
+    found = {name: _named(stage, name, v) for name, v in values.items()}
     coords = {"corpus": list(f.corpora), f.name_of_names: list(f.names), "kind": list(f.kinds)}
     coords |= {f"{factor}_effect": list(effects.labels) for factor, effects in f.crossed.items()}
     used = {d for v in found.values() for d in v.dims}
@@ -268,8 +270,8 @@ def _parameters(step: Step, values: Arrays) -> xr.Dataset:
     )
 
 
-def _named(step: Step, name: str, v: np.ndarray) -> xr.DataArray:
-    f = step.factors
+def _named(stage: Stage, name: str, v: np.ndarray) -> xr.DataArray:
+    f = stage.groups
     if v.ndim == 2:
         return xr.DataArray(v, dims=("chain", "draw"))
     if name.startswith("effect_"):
@@ -294,15 +296,15 @@ def _named(step: Step, name: str, v: np.ndarray) -> xr.DataArray:
     return xr.DataArray(grid, dims=("chain", "draw", "corpus", f.name_of_names))
 
 
-def _cells(step: Step, y: np.ndarray) -> xr.Dataset:
+def _cells(stage: Stage, y: np.ndarray) -> xr.Dataset:
     """A rectangle (chain, draw, series, cell) as (chain, draw, name, run): a run is of one corpus,
     which becomes a coordinate of it.
 
     A run's blocks are called ``run#0``, ``run#1``, ...
     """
-    f = step.factors
-    seen = np.asarray(step.layout.seen)
-    names = [_labels(row[there]) for row, there in zip(step.runs, seen, strict=True)]
+    f = stage.groups
+    seen = np.asarray(stage.layout.seen)
+    names = [_labels(row[there]) for row, there in zip(stage.runs, seen, strict=True)]
     runs = list(dict.fromkeys(itertools.chain(*names)))
     series, cell = np.nonzero(seen)
     column = [runs.index(r) for r in itertools.chain(*names)]
@@ -316,7 +318,7 @@ def _cells(step: Step, y: np.ndarray) -> xr.Dataset:
         "corpus": ("run", [str(corpus[i]) for i in range(len(runs))]),
     }
     return xr.Dataset(
-        {step.observed: (("chain", "draw", f.name_of_names, "run"), grid)}, coords=coords
+        {stage.observed: (("chain", "draw", f.name_of_names, "run"), grid)}, coords=coords
     )
 
 

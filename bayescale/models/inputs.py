@@ -19,14 +19,14 @@ from bayescale.errors import DataError, SettingError
 from bayescale.models.laws import Point, Reference
 from bayescale.models.layout import Blocks, Layout
 from bayescale.models.links import Link, lo_prior
-from bayescale.models.pooling import Factors, PoolingKind
+from bayescale.models.pooling import Groups, PoolingMode
 from bayescale.models.series import SeriesModel, accuracy_model
 
 # the reference is the geometric mean of the fitted runs that cost at least Cmax / 5: where
 # forecasts start from
 NEAR_FRONTIER = 5.0
-FEWEST_RUNS = 3
-MOST_ROUTES = 4
+MIN_RUNS_OF_SERIES = 3
+MAX_ROUTES = 4
 AUTO = "auto"  # a loss name that no ladder may have
 
 
@@ -52,7 +52,7 @@ class LossData:
         Of the run in each cell, shape (series, runs); `unique` is nan where nobody says.
     """
 
-    factors: Factors
+    groups: Groups
     layout: Layout
     runs: np.ndarray
     reference: Reference
@@ -85,7 +85,7 @@ class AccuracyData:
         through.
     """
 
-    factors: Factors
+    groups: Groups
     layout: Layout
     runs: np.ndarray
     via: tuple[str, ...]
@@ -98,7 +98,7 @@ class AccuracyData:
     through: np.ndarray
 
 
-def dearest(data: LossData | AccuracyData) -> np.ndarray:
+def largest_compute(data: LossData | AccuracyData) -> np.ndarray:
     """Compute of the dearest run of each series, shape (series,)."""
     return np.where(np.asarray(data.layout.seen), data.flops, 0.0).max(1)
 
@@ -253,15 +253,15 @@ def routes(ladder: Ladder) -> list[str | None]:
         fitted = {(r.corpus, r.loss_name) for r in ladder.with_role("fit").frame.itertuples()}
         if (
             data is not None
-            and data.factors == plain.factors
-            and all((c, name) in fitted for c in data.factors.corpora)
+            and data.groups == plain.groups
+            and all((c, name) in fitted for c in data.groups.corpora)
         ):
             found.append(name)
-    return found[:MOST_ROUTES]
+    return found[:MAX_ROUTES]
 
 
 def link_model(
-    link: Link, data: AccuracyData, pooling: PoolingKind, priors: Mapping[str, Distribution]
+    link: Link, data: AccuracyData, pooling: PoolingMode, priors: Mapping[str, Distribution]
 ) -> SeriesModel:
     """The link's model, the prior of lo at each task's chance unless the user gave one."""
     own: dict[str, Any] = (
@@ -269,7 +269,7 @@ def link_model(
     )
     return accuracy_model(
         link,
-        data.factors,
+        data.groups,
         pooling=pooling,
         priors={**own, **priors},
         grouped=data.layout.first is not None,
@@ -278,13 +278,13 @@ def link_model(
 
 def _series(
     rows: pd.DataFrame, name: str, kind: Callable[[str], str]
-) -> tuple[Factors, list[pd.DataFrame]]:
+) -> tuple[Groups, list[pd.DataFrame]]:
     cells = {(str(c), str(t)): cell for (c, t), cell in rows.groupby(["corpus", name], sort=False)}
     for (corpus, series), cell in cells.items():
-        if cell["run"].nunique() < FEWEST_RUNS:
+        if cell["run"].nunique() < MIN_RUNS_OF_SERIES:
             raise DataError(
                 f"{name.replace('_', ' ')} {series!r} on corpus {corpus!r}",
-                rule=f"needs at least {FEWEST_RUNS} fitted runs",
+                rule=f"needs at least {MIN_RUNS_OF_SERIES} fitted runs",
                 got=cell["run"].nunique(),
                 way_out="add runs, or drop the series",
             )
@@ -293,7 +293,7 @@ def _series(
     in_corpus, in_name, of_kind = zip(
         *((corpora.index(c), names.index(t), kinds.index(kind(t))) for c, t in cells), strict=True
     )
-    return Factors(corpora, names, kinds, in_corpus, in_name, of_kind, name), list(cells.values())
+    return Groups(corpora, names, kinds, in_corpus, in_name, of_kind, name), list(cells.values())
 
 
 def _grouped(

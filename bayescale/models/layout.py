@@ -47,7 +47,7 @@ class Layout(NamedTuple):
     lag: jax.Array | None = None
 
     @property
-    def groups(self) -> np.ndarray:
+    def group_of_cell(self) -> np.ndarray:
         """`first`, or each cell's own index where all stand alone: shape (series, runs)."""
         return (
             np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape)

@@ -18,15 +18,15 @@ from numpyro.distributions import Distribution, constraints
 from bayescale.errors import SettingError
 from bayescale.models.parameters import Parameter, on_real_line, to_natural
 
-PoolingKind = Literal["partial", "none", "complete"]
-POOLINGS: tuple[PoolingKind, ...] = ("partial", "none", "complete")
+PoolingMode = Literal["partial", "none", "complete"]
+POOLING_MODES: tuple[PoolingMode, ...] = ("partial", "none", "complete")
 type Sites = Mapping[str, jax.Array]
 # on the real line, where priors have sd 0.4 or more: a lone series is its own population
 NO_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
-class Factors:
+class Groups:
     """Which corpus, which name (loss or task) and which kind each series has.
 
     Parameters
@@ -133,13 +133,13 @@ class Pooling:
     """
 
     parameters: tuple[Parameter, ...]
-    factors: Factors
-    kind: PoolingKind
+    groups: Groups
+    kind: PoolingMode
     overrides: Mapping[str, Distribution]
 
     def pooled(self, p: Parameter) -> bool:
         """Whether the series share this parameter in part."""
-        return self.kind == "partial" and p.pooling is not None and len(self.factors.several) > 0
+        return self.kind == "partial" and p.pooling is not None and len(self.groups.several) > 0
 
     def shared(self, p: Parameter) -> bool:
         """Whether one value serves all series."""
@@ -151,13 +151,13 @@ class Pooling:
 
     def spreads(self, p: Parameter) -> dict[str, Distribution]:
         """Priors of the standard deviations between levels, natural scale, by site name."""
-        names = [f"sd_{p.name}_{factor}" for factor in (*self.factors.crossed, self.factors.own)]
+        names = [f"sd_{p.name}_{factor}" for factor in (*self.groups.crossed, self.groups.own)]
         return {name: self.overrides.get(name, dist.HalfNormal(p.pooling)) for name in names}
 
     def location(self, p: Parameter, sites: Sites) -> jax.Array:
         """Mu + u_corpus[s] + v_name[s], shape (series,)."""
-        mu = sites[f"population_{p.name}"][np.array(self.factors.kind)]
-        for factor, effects in self.factors.crossed.items():
+        mu = sites[f"population_{p.name}"][np.array(self.groups.kind)]
+        for factor, effects in self.groups.crossed.items():
             mu = mu + effects.touches @ (
                 self.sd(p, factor, sites)[effects.kind] * sites[f"effect_{p.name}_{factor}"]
             )
@@ -165,16 +165,16 @@ class Pooling:
 
     def own_sd(self, p: Parameter, sites: Sites) -> jax.Array:
         """Standard deviation of each series around `location`, shape (series,)."""
-        return self.sd(p, self.factors.own, sites)[np.array(self.factors.kind)]
+        return self.sd(p, self.groups.own, sites)[np.array(self.groups.kind)]
 
     def sd(self, p: Parameter, factor: str, sites: Sites) -> jax.Array:
         """Standard deviation between the levels of a factor, or of the series (`factors.own`), one
         a kind; next to nil in a kind of one series.
         """
         spread = to_natural("spread")(sites[f"sd_{p.name}_{factor}"])
-        if len(self.factors.several) == len(self.factors.kinds):
+        if len(self.groups.several) == len(self.groups.kinds):
             return spread
-        place = np.eye(len(self.factors.kinds))[:, self.factors.several]
+        place = np.eye(len(self.groups.kinds))[:, self.groups.several]
         return place @ spread + NO_SPREAD * (1 - place.sum(1))
 
     def sample(self) -> dict[str, jax.Array]:
@@ -182,7 +182,7 @@ class Pooling:
         return {p.name: self._sample(p) for p in self.parameters}
 
     def _sample(self, p: Parameter) -> jax.Array:
-        n, kinds, kind = self.factors.series, len(self.factors.kinds), np.array(self.factors.kind)
+        n, kinds, kind = self.groups.series, len(self.groups.kinds), np.array(self.groups.kind)
         if not self.pooled(p):
             size = kinds if self.shared(p) else n
             value = numpyro.sample(p.name, self.prior(p).expand((size,)))
@@ -194,16 +194,16 @@ class Pooling:
         }
         for name, spread in self.spreads(p).items():
             sites[name] = numpyro.sample(
-                name, on_real_line(spread, "spread").expand((len(self.factors.several),))
+                name, on_real_line(spread, "spread").expand((len(self.groups.several),))
             )
-        for factor, effects in self.factors.crossed.items():
+        for factor, effects in self.groups.crossed.items():
             name = f"effect_{p.name}_{factor}"
             sites[name] = numpyro.sample(name, dist.Normal(0.0, 1.0).expand((len(effects.labels),)))
         return numpyro.sample(p.name, dist.Normal(self.location(p, sites), self.own_sd(p, sites)))
 
     def by_series(self, sites: Sites) -> dict[str, jax.Array]:
         """The real values of every parameter, shape (..., series), shared ones repeated."""
-        kind = np.array(self.factors.kind)
+        kind = np.array(self.groups.kind)
         return {
             p.name: sites[p.name][..., kind] if self.shared(p) else sites[p.name]
             for p in self.parameters
@@ -219,7 +219,7 @@ class Pooling:
                 found |= {name: to_natural("spread")(sites[name]) for name in self.spreads(p)}
                 found |= {
                     f"effect_{p.name}_{f}": sites[f"effect_{p.name}_{f}"]
-                    for f in self.factors.crossed
+                    for f in self.groups.crossed
                 }
         return found
 
@@ -244,19 +244,19 @@ class Pooling:
 
 def make_pooling(
     parameters: tuple[Parameter, ...],
-    factors: Factors,
-    kind: PoolingKind,
+    groups: Groups,
+    kind: PoolingMode,
     priors: Mapping[str, Distribution],
 ) -> Pooling:
     """Pooling with the user's priors put in, each checked against what it replaces."""
-    if kind not in POOLINGS:
+    if kind not in POOLING_MODES:
         raise SettingError(
             "pooling",
-            rule=f"must be one of {', '.join(POOLINGS)}",
+            rule=f"must be one of {', '.join(POOLING_MODES)}",
             got=repr(kind),
             way_out="mend the name",
         )
-    pooling = Pooling(parameters, factors, kind, {})
+    pooling = Pooling(parameters, groups, kind, {})
     supports = {p.name: p.support for p in parameters}
     supports |= {
         name: "positive" for p in parameters if pooling.pooled(p) for name in pooling.spreads(p)

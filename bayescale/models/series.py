@@ -32,7 +32,7 @@ from bayescale.models.noise import (
     widened,
 )
 from bayescale.models.parameters import Parameter, on_real_line
-from bayescale.models.pooling import Factors, Pooling, PoolingKind, make_pooling
+from bayescale.models.pooling import Groups, Pooling, PoolingMode, make_pooling
 
 WITHIN = Parameter(
     "within",
@@ -147,9 +147,9 @@ class SeriesModel:
 
 def loss_model(
     law: Law,
-    factors: Factors,
+    groups: Groups,
     *,
-    pooling: PoolingKind = "partial",
+    pooling: PoolingMode = "partial",
     noise: Noise = "normal",
     priors: Mapping[str, Distribution] | None = None,
     grouped: bool = False,
@@ -182,7 +182,7 @@ def loss_model(
         *([WIDENING] if widening else []),
         SIGMA,
     )
-    shared = make_pooling(parameters, factors, pooling, priors or {})
+    shared = make_pooling(parameters, groups, pooling, priors or {})
     return SeriesModel(
         shared,
         lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x),
@@ -194,9 +194,9 @@ def loss_model(
 
 def accuracy_model(
     link: Link,
-    factors: Factors,
+    groups: Groups,
     *,
-    pooling: PoolingKind = "partial",
+    pooling: PoolingMode = "partial",
     priors: Mapping[str, Distribution] | None = None,
     grouped: bool = False,
 ) -> SeriesModel:
@@ -209,7 +209,7 @@ def accuracy_model(
     Econometrica 46).
     """
     parameters = (*link.parameters, *([WITHIN, COMMON] if grouped else []), NOISE_RATIO)
-    shared = make_pooling(parameters, factors, pooling, priors or {})
+    shared = make_pooling(parameters, groups, pooling, priors or {})
     if grouped:
         return SeriesModel(
             shared,

@@ -298,8 +298,8 @@ def through_cross_entropy(at: Ladder2024) -> Analysis:
                 task,
                 None,
                 "target",
-                lambda _, failure=failure: f"no fit: {failure.got}",
-                None,  # type: ignore[misc]
+                lambda _, failure=failure: f"no fit: {failure.got}",  # type: ignore[misc]
+                None,
             )
             continue
         rows += _accuracy_rows(

@@ -25,7 +25,7 @@ from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.scores import score
 from bayescale.inference.diagnostics import sampler_checks
 from bayescale.inference.nuts import Program, Sampler
-from bayescale.inference.posterior import accuracy_step, full_tree
+from bayescale.inference.posterior import accuracy_stage, full_tree
 from bayescale.models.inputs import accuracy_data, link_model, loss_data, point
 from bayescale.models.laws import ALPHA, BETA, PSI, Point, Values, same_slope
 from bayescale.models.layout import Layout
@@ -143,10 +143,10 @@ def single_step_draws(ladder: Ladder, seed: int) -> tuple[np.ndarray, Status]:
     """
     data, reference = accuracy_data(ladder, None), loss_data(ladder).reference
     assert data is not None
-    targets, series = ladder.targets("target"), data.factors.series
+    targets, series = ladder.targets("target"), data.groups.series
     runs = ladder.runs.loc[np.where(data.layout.seen, data.runs, data.runs[:, :1]).ravel()]
     params, tokens = (runs[k].to_numpy().reshape(data.runs.shape) for k in ("params", "tokens"))
-    step = accuracy_step(SINGLE_STEP, data, link_model(SINGLE_STEP, data, "partial", {}))
+    step = accuracy_stage(SINGLE_STEP, data, link_model(SINGLE_STEP, data, "partial", {}))
     step = replace(
         step, layout=data.layout._replace(x=point(params, tokens, 6.0 * params * tokens, reference))
     )

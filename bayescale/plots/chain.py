@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bayescale.data.outcomes import measured
+from bayescale.data.outcomes import outcomes
 from bayescale.data.target import Target
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
@@ -62,7 +62,7 @@ def plot_chain(
     task = choose("task", task, fit.ladder.tasks)
     corpus = choose("corpus", corpus, fit.ladder.corpora)
     runs = fit.ladder.with_role("fit").where(corpus=[corpus]).runs
-    actual = measured(fit.ladder)["accuracy"]
+    actual = outcomes(fit.ladder)["accuracy"]
     sizes = sorted(set(runs["params"]) | {t.params for t in targets})
     colours = dict(
         zip(sizes, colormaps["viridis"](np.linspace(0.0, 0.88, len(sizes))), strict=True)

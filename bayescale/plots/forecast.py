@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayescale.data.ladder import Ladder
-from bayescale.data.outcomes import measured
+from bayescale.data.outcomes import outcomes
 from bayescale.decisions.value import Threshold, tasks_of, weighted_mean
 from bayescale.errors import SettingError
 from bayescale.forecasts.forecast import Forecast
@@ -184,7 +184,7 @@ def _of_mean(
 def _actual(rows: pd.DataFrame, ladder: Ladder | None, quantity: str) -> np.ndarray:
     if ladder is None:
         return np.full(len(rows), np.nan)
-    known = measured(ladder)[quantity]
+    known = outcomes(ladder)[quantity]
     return np.asarray(
         known.reindex(pd.MultiIndex.from_frame(rows[["target", "task"]])), dtype=float
     )

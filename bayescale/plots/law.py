@@ -141,7 +141,7 @@ def _series(
     fit: Fit, loss_name: str | None, corpus: str | None, targets: Sequence[Target]
 ) -> _Series:
     data = fit.loss_data
-    f = data.factors
+    f = data.groups
     known = [t.corpus for t in targets if t.corpus in f.corpora]
     chosen = choose("corpus", corpus or (known[0] if known else None), f.corpora)
     rows = {
@@ -329,7 +329,7 @@ def _label(ax: Axes, fit: Fit, series: _Series) -> None:
         add_corpus(
             f"{fit.ladder.name}: {series.loss_name} loss, law {fit.law.name}",
             series.corpus,
-            series.data.factors.corpora,
+            series.data.groups.corpora,
             fit.status,
         )
     )

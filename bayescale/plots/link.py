@@ -71,7 +71,7 @@ def plot_link(
             got="a ladder without accuracies",
             way_out="plot_law draws its losses",
         )
-    corpus = choose("corpus", corpus, data.factors.corpora)
+    corpus = choose("corpus", corpus, data.groups.corpora)
     task, s = _series(data, task, corpus)
     runs = _runs(fit, data, s, task, corpus)
     ax = new_axes(ax)
@@ -93,7 +93,7 @@ def plot_link(
         add_corpus(
             f"{fit.ladder.name}: {task}, link {fit.link.name}",
             corpus,
-            data.factors.corpora,
+            data.groups.corpora,
             fit.status,
         )
     )
@@ -101,7 +101,7 @@ def plot_link(
 
 
 def _series(data: AccuracyData, task: str | None, corpus: str) -> tuple[str, int]:
-    f = data.factors
+    f = data.groups
     rows = {
         f.names[j]: s
         for s, (c, j) in enumerate(zip(f.corpus, f.name, strict=True))

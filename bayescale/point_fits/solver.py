@@ -25,7 +25,7 @@ type Curve = Callable[[jax.Array, Any], jax.Array]
 HUBER = 1e-3
 # gain that a second optimiser may still find at an optimum: relative, absolute (a residual of 1e-6)
 SETTLED, NEGLIGIBLE = 1e-8, 1e-12
-MOST_EVALUATIONS = 10_000
+MAX_EVALUATIONS = 10_000
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _least_squares(problem: Problem, start: Sequence[float]) -> PointFit:
                 problem.y,
                 p0=start,
                 bounds=(lower, upper),
-                maxfev=MOST_EVALUATIONS,
+                maxfev=MAX_EVALUATIONS,
             )
         except (RuntimeError, ValueError, opt.OptimizeWarning) as failure:
             raise _failed(problem, str(failure)) from None

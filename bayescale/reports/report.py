@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bayescale.backtests.record import Backtest
 from bayescale.decisions.decide import Decision
 from bayescale.errors import SettingError
-from bayescale.files import atomic, check_folder
+from bayescale.files import atomic_write, check_folder
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast
 from bayescale.reports.elements import Section
@@ -37,7 +37,7 @@ class Report:
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
         check_folder(Path(path))
-        with atomic(Path(path)) as temporary:
+        with atomic_write(Path(path)) as temporary:
             temporary.write_text(self.html, "utf-8")
 
     def __repr__(self) -> str:

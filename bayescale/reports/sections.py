@@ -13,7 +13,7 @@ from bayescale.decisions.cost import money
 from bayescale.decisions.decide import Decision
 from bayescale.decisions.value import Threshold
 from bayescale.errors import SettingError
-from bayescale.extrapolation.predictive import PARTS
+from bayescale.extrapolation.predictive import COMPONENTS
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
@@ -123,7 +123,7 @@ def _of_interest(frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 
 def _sources(forecast: Forecast) -> Section:
     _, mine = _of_interest(forecast.variance())
-    percent = mine.assign(**{part: 100 * mine[part] for part in PARTS}).drop(
+    percent = mine.assign(**{part: 100 * mine[part] for part in COMPONENTS}).drop(
         columns=["corpus", "quantity", "sd"]
     )
     text = "Discrepancy is what law and link do not know. It grows with every e-fold of compute from the ladder's dearest run: only a dearer run brings it nearer."
@@ -131,7 +131,9 @@ def _sources(forecast: Forecast) -> Section:
         "Where the uncertainty comes from",
         texts=(text,),
         tables=(
-            table("Share of the variance, %", percent.round(0).astype(dict.fromkeys(PARTS, int))),
+            table(
+                "Share of the variance, %", percent.round(0).astype(dict.fromkeys(COMPONENTS, int))
+            ),
         ),
     )
 

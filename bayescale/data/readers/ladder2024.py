@@ -39,7 +39,7 @@ TARGETS = {"7B-4T": ("7B", "peteish7_eval_anneal"), "13B-5T": ("13B", "peteish13
 LAST = 5  # checkpoints whose mean is a run's final value, as in the paper; the 7B file has only one
 
 # The parts of each task, split included, and their weights: the paper's, by items for MMLU.
-PARTS: Mapping[str, Mapping[str, float]] = {
+SUBTASKS: Mapping[str, Mapping[str, float]] = {
     "mmlu": {
         "mmlu_stem_test": 0.215,
         "mmlu_humanities_test": 0.335,
@@ -57,7 +57,7 @@ PARTS: Mapping[str, Mapping[str, float]] = {
     "winogrande": {"winogrande_val": 1.0},
 }
 # the paper forecasts these eight; boolq and winogrande are in its files only
-OWN_TASKS = tuple(PARTS)[:8]
+OWN_TASKS = tuple(SUBTASKS)[:8]
 
 # task: chance (one over the number of choices), items (the number that makes every accuracy a whole
 # number of right answers).
@@ -77,8 +77,8 @@ FACTS = {
 CROSS_ENTROPY = "_ce"  # after a task's name: the loss series of its cross-entropy over the choices
 _UNITS = (
     {"c4": "nats/token"}
-    | dict.fromkeys(PARTS, "bits/byte")
-    | {task + CROSS_ENTROPY: "nats" for task in PARTS}
+    | dict.fromkeys(SUBTASKS, "bits/byte")
+    | {task + CROSS_ENTROPY: "nats" for task in SUBTASKS}
 )
 CONVENTIONS = Conventions(
     params="all but the input embedding", tokenizer="dolma2", loss_units=_UNITS
@@ -117,8 +117,10 @@ def read_checkpoints(folder: str | Path, *, every: bool = False) -> Ladder:
     runs = [
         _read_run(home / f"{file}.csv", name, size, role, every) for name, size, file, role in files
     ]
-    facts = [(task, task, *FACTS[task]) for task in PARTS] + [("c4", "c4", None, None)]
-    facts += [(task + CROSS_ENTROPY, task + CROSS_ENTROPY, None, None) for task in PARTS if every]
+    facts = [(task, task, *FACTS[task]) for task in SUBTASKS] + [("c4", "c4", None, None)]
+    facts += [
+        (task + CROSS_ENTROPY, task + CROSS_ENTROPY, None, None) for task in SUBTASKS if every
+    ]
     tasks = pd.DataFrame(facts, columns=["task", "loss_name", "chance", "items"])
     return checkpoint_ladder(pd.concat(runs, ignore_index=True), tasks)
 
@@ -173,7 +175,7 @@ def _read_run(path: Path, name: str, size: str, role: str, every: bool) -> pd.Da
 def _columns(every: bool) -> dict[str, dict[str, float]]:
     """For each loss and accuracy of the wide table, the columns of a file and their weights."""
     columns = {}
-    for task, parts in PARTS.items():
+    for task, parts in SUBTASKS.items():
         # likelihoods are divided by the answer's length, but for yes and no
         score = "acc" if task == "boolq" else "len_norm"
         columns[LOSS + task] = {

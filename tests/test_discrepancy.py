@@ -462,9 +462,7 @@ class TestLaddersOfUnequalParts:
             law="compute",
         )
         fitted = fit(thin, discrepancy="prior", chains=2, draws=50)
-        assert (
-            min(thin.where(corpus="short").runs.groupby("corpus").size()) == 8 < MIN_RUNS
-        )
+        assert min(thin.where(corpus="short").runs.groupby("corpus").size()) == 8 < MIN_RUNS
         assert fitted.discrepancy.slopes[0].common == LAWS["compute"].drift
         assert "widening" in fitted.losses["posterior"]
 

@@ -25,7 +25,7 @@ from bayescale.backtests.record import (
 )
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import outcomes
-from bayescale.data.target import Target
+from bayescale.data.target import Target, six_nd
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.cuts import SAME_COST, enough_runs, one_measure
 from bayescale.extrapolation.cuts import cuts as cuts_of
@@ -172,7 +172,7 @@ def _places(ladder: Ladder, by: str) -> pd.Series:
     """What the cuts are of, by run."""
     runs = ladder.runs
     return (
-        ladder.compute().fillna(6.0 * runs["params"] * runs["tokens"])
+        ladder.compute().fillna(six_nd(runs["params"], runs["tokens"]))
         if by == "flops"
         else runs[by]
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale.checks import Check
 from bayescale.data import names, schema
-from bayescale.data.target import Conventions, Target
+from bayescale.data.target import Conventions, Target, six_nd
 from bayescale.errors import DataError, SettingError
 
 
@@ -131,7 +131,7 @@ class Ladder:
         """
         runs = self.runs
         use = self.compute_is_measured if measured is None else measured
-        return runs["flops"] if use else 6.0 * runs["params"] * runs["tokens"]
+        return runs["flops"] if use else six_nd(runs["params"], runs["tokens"])
 
     def where(self, **conditions: object) -> Ladder:
         """The rows whose column is a value, or one of a list: ``ladder.where(corpus="c4",
@@ -172,7 +172,7 @@ class Ladder:
         """
         runs = self.runs
         keep = (
-            (self.compute().fillna(6.0 * runs["params"] * runs["tokens"]) <= flops)
+            (self.compute().fillna(six_nd(runs["params"], runs["tokens"])) <= flops)
             & (runs["params"] <= params)
             & (runs["tokens"] <= tokens)
         )

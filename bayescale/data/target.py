@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
+import pandas as pd
 
 from bayescale.errors import DataError
 
@@ -104,7 +105,12 @@ class Target:
     @property
     def compute_6nd(self) -> float:
         """C = 6 N D in FLOPs."""
-        return 6.0 * self.params * self.tokens
+        return six_nd(self.params, self.tokens)
+
+
+def six_nd[T: (float, np.ndarray, pd.Series)](params: T, tokens: T) -> T:
+    """C = 6 N D: training compute in FLOPs, from parameters and tokens."""
+    return 6.0 * params * tokens
 
 
 def _as_number(value: object) -> float:

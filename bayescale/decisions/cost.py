@@ -111,7 +111,7 @@ class Cost:
         utilisation, price, overhead, serving = (
             rng.uniform(*_ends(getattr(self, name)), size=(draws, 1)) for name in names
         )
-        training = np.array([t.flops or 6.0 * t.params * t.tokens for t in targets])
+        training = np.array([t.flops or t.compute_6nd for t in targets])
         inference = np.array([2.0 * t.params * self.served_tokens for t in targets])
         return (
             price

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.data.ladder import Ladder
-from bayescale.data.target import Target
+from bayescale.data.target import Target, six_nd
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.cost import AnyCost, Cost, cost_draws
 from bayescale.decisions.figures import (
@@ -289,7 +289,7 @@ class Question:
             return run.flops
         runs = self.fit.ladder.with_role("fit").runs
         return run.compute_6nd * float(
-            (runs["flops"] / (6.0 * runs["params"] * runs["tokens"])).median()
+            (runs["flops"] / six_nd(runs["params"], runs["tokens"])).median()
         )
 
     def _outcome(self, i: int, at: int) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks import Status
-from bayescale.data.target import Target
+from bayescale.data.target import Target, six_nd
 from bayescale.decisions.value import doubts, scored, weighted_mean
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
@@ -123,7 +123,7 @@ def required(
         )
     runs = fit.ladder.with_role("fit").runs
     mine = runs[runs["corpus"] == corpus_of(Target(1.0, 1.0, corpus), fit.loss_data)]
-    largest = float((6.0 * mine["params"] * mine["tokens"]).max())
+    largest = float(six_nd(mine["params"], mine["tokens"]).max())
     flops = largest * np.geomspace(MIN_FACTOR, furthest, STEPS)
     size = (
         np.full(STEPS, params)

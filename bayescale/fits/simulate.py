@@ -14,6 +14,7 @@ from numpyro import handlers
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
+from bayescale.data.target import six_nd
 from bayescale.errors import SettingError
 from bayescale.fits.settings import Settings
 from bayescale.models.inputs import accuracy_data, link_model, loss_data, point
@@ -122,7 +123,7 @@ def simulate(
         .reshape(data.groups.series, -1)
         for k in ("params", "tokens")
     )
-    C = 6.0 * N * D
+    C = six_nd(N, D)
     log_factor = np.log(C / data.largest_flops)
     efolds, rng = (
         np.maximum(log_factor, 0.0),

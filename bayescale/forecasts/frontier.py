@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bayescale.data.target import six_nd
 from bayescale.errors import DataError, SettingError
 from bayescale.fits.record import Fit
 from bayescale.inference.posterior import real_draws
@@ -85,7 +86,7 @@ def frontier(
         )
     tails, s = check_prob(prob), _series(fit, loss_name, corpus)
     runs = fit.ladder.with_role("fit").where(corpus=fit.loss_data.groups.pairs[s][0]).runs
-    largest = float((6.0 * runs["params"] * runs["tokens"]).max())
+    largest = float(six_nd(runs["params"], runs["tokens"]).max())
     rows = []
     for budget in each:
         log_loss = _log_loss(fit, s, budget, GRID)

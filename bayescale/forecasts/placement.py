@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bayescale.data.ladder import Ladder
-from bayescale.data.target import Conventions, Target
+from bayescale.data.target import Conventions, Target, six_nd
 from bayescale.errors import DataError
 from bayescale.models.inputs import LossData
 
@@ -33,7 +33,7 @@ def factor(target: Target, runs: pd.DataFrame, measured: bool) -> float:
     """C* / Cmax of these runs, measured for both or 6ND for both."""
     if measured and target.flops is not None:
         return target.flops / float(runs["flops"].max())
-    return target.compute_6nd / float((6.0 * runs["params"] * runs["tokens"]).max())
+    return target.compute_6nd / float(six_nd(runs["params"], runs["tokens"]).max())
 
 
 def compute_of(target: Target, measured: bool) -> float:

@@ -20,6 +20,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.readers import read_checkpoints
 from bayescale.data.readers.wide import ACCURACY
 from bayescale.data.replicates import configurations, with_reruns
+from bayescale.data.target import six_nd
 from bayescale.fits.fit import fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.scores import score
@@ -148,7 +149,8 @@ def single_step_draws(ladder: Ladder, seed: int) -> tuple[np.ndarray, Status]:
     params, tokens = (runs[k].to_numpy().reshape(data.runs.shape) for k in ("params", "tokens"))
     step = accuracy_stage(SINGLE_STEP, data, link_model(SINGLE_STEP, data, "partial", {}))
     step = replace(
-        step, layout=data.layout._replace(x=point(params, tokens, 6.0 * params * tokens, reference))
+        step,
+        layout=data.layout._replace(x=point(params, tokens, six_nd(params, tokens), reference)),
     )
     tree = full_tree(step, Program(step.model)(step.layout, Sampler(seed=seed), stream=step.name))
     posterior = (

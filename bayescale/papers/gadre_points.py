@@ -12,6 +12,7 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.datasets.released import load_released
 from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES
 from bayescale.data.readers.wide import ACCURACY, LOSS, widen
+from bayescale.data.target import six_nd
 from bayescale.errors import FitError
 from bayescale.papers.analysis import Analysis, digits, row, spread_of_optima, table
 from bayescale.point_fits.gadre2024 import gadre_constants, gadre_error, gadre_loss
@@ -145,7 +146,7 @@ def compute() -> Analysis:
     """The compute spent on the fit against the targets'."""
     rows = []
     for _, wide in _by_corpus():
-        flops = 6.0 * wide["params"] * wide["tokens"]
+        flops = six_nd(wide["params"], wide["tokens"])
         for run in _large(wide).index:
             for of, roles in (("loss", ["fit"]), ("error", ["fit", "link"])):
                 spent = flops[wide["role"].isin(roles)].sum()

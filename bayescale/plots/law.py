@@ -19,7 +19,7 @@ from matplotlib.typing import ColorType
 
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import last_rows
-from bayescale.data.target import Target
+from bayescale.data.target import Target, six_nd
 from bayescale.fits.record import Fit
 from bayescale.models.inputs import LossData, point
 from bayescale.plots.style import (
@@ -134,7 +134,7 @@ class _Series:
             if len(self.overhead)
             else 1.0
         )
-        return np.asarray(6.0 * params * tokens * factor)
+        return np.asarray(six_nd(params, tokens) * factor)
 
 
 def _series(
@@ -169,7 +169,7 @@ def _overhead(ladder: Ladder, targets: Sequence[Target]) -> pd.Series:
     mine = [[t.params, t.tokens, np.nan if t.flops is None else t.flops] for t in targets]
     params, tokens, flops = np.vstack([sizes, np.array(mine).reshape(-1, 3)]).T
     return (
-        pd.Series(np.log(flops / (6.0 * params * tokens)), index=np.log(params))
+        pd.Series(np.log(flops / six_nd(params, tokens)), index=np.log(params))
         .dropna()
         .groupby(level=0)
         .mean()
@@ -220,7 +220,7 @@ def _draw_lines(
     ax: Axes, fit: Fit, series: _Series, fitted: pd.DataFrame, colour: ScalarMappable
 ) -> None:
     cheapest, dearest = (
-        float(f(6.0 * fitted["params"] * fitted["tokens"])) for f in (np.min, np.max)
+        float(fsix_nd(fitted["params"], fitted["tokens"])) for f in (np.min, np.max)
     )
     for multiplier in _few(fitted["multiplier"].to_numpy(), LINES):
         compute, loss = _expected(fit, series, *_along(multiplier, cheapest, dearest))
@@ -249,7 +249,7 @@ def _emphasis(series: _Series, fitted: pd.DataFrame) -> tuple[float, float, floa
     )
     sizes = [(t.params, t.tokens, t.unique_tokens or np.inf) for t in series.targets] or list(runs)
     params, tokens, unique = max(sizes, key=lambda size: size[0] * size[1])
-    return tokens / params, 6.0 * params * tokens, unique
+    return tokens / params, six_nd(params, tokens), unique
 
 
 def _along(multiplier: float, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:

@@ -220,7 +220,7 @@ def _draw_lines(
     ax: Axes, fit: Fit, series: _Series, fitted: pd.DataFrame, colour: ScalarMappable
 ) -> None:
     cheapest, dearest = (
-        float(fsix_nd(fitted["params"], fitted["tokens"])) for f in (np.min, np.max)
+        float(f(six_nd(fitted["params"], fitted["tokens"]))) for f in (np.min, np.max)
     )
     for multiplier in _few(fitted["multiplier"].to_numpy(), LINES):
         compute, loss = _expected(fit, series, *_along(multiplier, cheapest, dearest))

@@ -3,15 +3,25 @@
 import os
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-import bayescale.inference.nuts
+from bayescale import runtime
+from bayescale.backtests.backtest import backtest, default_cuts
+from bayescale.backtests.record import (
+    Backtest,
+)
 from bayescale.data.datasets import load_dataset
-from bayescale.fits.fit import Fit, fit
+from bayescale.data.ladder import Ladder
+from bayescale.fits.fit import fit
+from bayescale.fits.record import Fit
+from bayescale.fits.simulate import simulate
+from helpers.fits import quick, small
 
 CHAINS, DRAWS = 2, 300
 
-bayescale.runtime.setup(chains=CHAINS)
+runtime.setup(chains=CHAINS)
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +61,64 @@ def default_fit() -> Fit:
 def gadre_fit() -> Fit:
     """Two short chains on the embedded runs of Gadre et al., the paper's law taken as true."""
     return fit(load_dataset("gadre2024"), discrepancy="none", chains=CHAINS, draws=DRAWS)
+
+
+@pytest.fixture(scope="session")
+def small_fit() -> Fit:
+    return quick(small())
+
+
+TASKS = ["hellaswag", "arc_easy"]
+
+
+@pytest.fixture(scope="session")
+def ladder() -> Ladder:
+    return load_dataset("ladder2024").where(task=[*TASKS, "c4"])
+
+
+@pytest.fixture(scope="session")
+def two_laws(ladder: Ladder) -> list[Fit]:
+    return [fit(ladder, law=law, via="c4", chains=2, draws=100) for law in ("chinchilla", "gadre")]
+
+
+@pytest.fixture(scope="session")
+def small_backtest(ladder: Ladder) -> Backtest:
+    return backtest(
+        ladder, cuts=default_cuts(ladder)[-2:], law="compute", via=None, chains=2, draws=150
+    )
+
+
+@pytest.fixture(scope="session")
+def unequal() -> Ladder:
+    g, rows = np.random.default_rng(2), []
+    sizes = [(n, 20 * n * m) for n in np.geomspace(2e7, 2e9, 8) for m in (1, 4)]
+    for corpus, most in (("long", 99), ("short", 13)):
+        for i, (n, d) in enumerate(sizes[:most][::-1]):
+            c4 = 1.8 + 1.3 * (6 * n * d / 1e18) ** -0.16 * np.exp(0.003 * g.standard_normal())
+            row = {"run": f"{corpus}-{i}", "corpus": corpus, "params": n, "tokens": d}
+            rows.append({**row, "task": "c4", "loss": c4})
+            if 6 * n * d > 4e18:
+                rows.append(
+                    {
+                        **row,
+                        "task": "quiz",
+                        "loss_name": "c4",
+                        "loss": c4,
+                        "accuracy": 0.25 + 0.5 * np.exp(-(c4 - 1.8)),
+                    }
+                )
+    return Ladder.from_frame(
+        pd.DataFrame(rows).assign(loss_name="c4"),
+        tasks=pd.DataFrame({"task": ["quiz"], "chance": [0.25], "items": [2000]}),
+        law="compute",
+    )
+
+
+SIZES = [1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9]
+TOKENS = [2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11]
+
+
+@pytest.fixture(scope="session")
+def simulated_fit() -> Fit:
+    drawn = simulate(params=SIZES, tokens=TOKENS, targets=[(7e9, 1e12)], law="chinchilla", seed=3)
+    return fit(drawn.ladder, law="chinchilla", via=None, chains=2, draws=300, discrepancy="prior")

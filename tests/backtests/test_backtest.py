@@ -1,0 +1,155 @@
+"""backtest: no leakage, a fold is a fit of the smaller runs, and its settings."""
+
+import pandas as pd
+import pytest
+
+from bayescale.backtests.backtest import backtest, default_cuts
+from bayescale.backtests.record import (
+    OURS,
+    Backtest,
+)
+from bayescale.data.ladder import Ladder
+from bayescale.errors import DataError, SettingError
+from bayescale.extrapolation.cuts import below
+from bayescale.fits.fit import fit
+from bayescale.forecasts.forecast import forecast
+
+TASKS = ["hellaswag", "arc_easy"]
+
+
+class TestCases:
+    def test_every_dearer_run_that_came_out_is_a_case(
+        self, ladder: Ladder, small_backtest: Backtest
+    ) -> None:
+        ours = small_backtest.cases[small_backtest.cases["model"] == OURS]
+        for cut, of in ours.groupby("cut"):
+            dearer = set(ladder.compute().index[ladder.compute() > 1.02 * cut])
+            assert set(of["run"]) == dearer
+            assert set(of.loc[of["quantity"] == "loss", "name"]) == {*TASKS, "c4"}
+            assert set(of.loc[of["quantity"] == "accuracy", "name"]) == set(TASKS)
+
+    def test_actual_figures_are_the_tables(self, ladder: Ladder, small_backtest: Backtest) -> None:
+        known = ladder.frame.set_index(["run", "task"])
+        for row in small_backtest.cases.sample(20, random_state=0).itertuples():
+            assert row.actual == known.loc[(row.run, row.name), row.quantity]
+
+    def test_a_fold_is_a_fit_of_the_cheap_runs(
+        self, ladder: Ladder, small_backtest: Backtest
+    ) -> None:
+        """The masked, widened rectangle of a fold gives the posterior that a fit of its runs alone
+        gives.
+        """
+        cut = float(small_backtest.cases["cut"].min())
+        alone = fit(
+            below(ladder.with_role("fit"), cut),
+            law="compute",
+            via=None,
+            chains=2,
+            draws=400,
+            seed=5,
+        )
+        targets = [t for t in ladder.targets("fit") if t.label == "1B-10xC"]
+        draws = (
+            forecast(alone, targets)
+            .draws["loss"]
+            .sel(target="1B-10xC", task="c4")
+            .to_numpy()
+            .ravel()
+        )
+        ours = small_backtest.cases.query(
+            "model == @OURS and quantity == 'loss' and run == '1B-10xC' and name == 'c4' and cut == @cut"
+        ).iloc[0]
+        assert ours["mean"] == pytest.approx(draws.mean(), abs=0.4 * draws.std())
+        assert ours["sd"] == pytest.approx(draws.std(), rel=0.35)
+
+    def test_a_planted_future_changes_no_forecast(self, ladder: Ladder) -> None:
+        cut = default_cuts(ladder)[-2]
+        rows = ladder.frame
+        beyond = rows["run"].map(ladder.compute()) > 1.02 * cut
+        planted = Ladder.from_frame(
+            rows.assign(
+                loss=rows["loss"].where(~beyond, 2 * rows["loss"]),
+                accuracy=rows["accuracy"].where(~beyond | rows["accuracy"].isna(), 0.01),
+            ),
+            tasks=ladder.task_table.reset_index(),
+        )
+        settings = {"cuts": [cut], "law": "compute", "chains": 2, "draws": 60, "baselines": False}
+        one, other = (backtest(x, **settings).cases for x in (ladder, planted))
+        assert len(one) > 20
+        pd.testing.assert_frame_equal(
+            one[["run", "name", "median", "lower_90", "upper_90"]],
+            other[["run", "name", "median", "lower_90", "upper_90"]],
+        )
+        assert not one["actual"].equals(other["actual"])
+
+
+class TestSettings:
+    @pytest.mark.parametrize("cuts", [1e21, [], ["1e21"], "1e21"])
+    def test_cuts_are_a_list_of_numbers(self, ladder: Ladder, cuts: object) -> None:
+        with pytest.raises(SettingError, match="cuts: must be a list of numbers"):
+            backtest(ladder, cuts=cuts)  # type: ignore[arg-type]
+
+    def test_cuts_that_leave_the_same_runs_are_one(self, ladder: Ladder) -> None:
+        settings = {
+            "law": "compute",
+            "via": "c4",
+            "discrepancy": "none",
+            "baselines": False,
+            "chains": 2,
+            "draws": 60,
+        }
+        assert len(backtest(ladder, cuts=[1.01e21, 1e21, 1e21], **settings).folds) == 1
+
+    def test_a_series_of_two_sizes_leaves_the_others_their_cuts(self) -> None:
+        sizes = {"web": [1e8, 2e8, 4e8, 8e8], "code": [1e8, 8e8]}
+        rows = [
+            {
+                "run": f"{corpus}-{n}-{i}",
+                "corpus": corpus,
+                "params": n,
+                "tokens": 2e9 * 3**i,
+                "task": "validation",
+                "loss": 2.0 + i * 0.01,
+            }
+            for corpus, of in sizes.items()
+            for n in of
+            for i in range(5)
+        ]
+        assert len(default_cuts(Ladder.from_frame(pd.DataFrame(rows)))) >= 2
+
+    def test_cuts_by_size_and_tokens(self, ladder: Ladder) -> None:
+        assert (
+            default_cuts(ladder, "params")
+            == sorted(set(ladder.with_role("fit").runs["params"]))[2:]
+        ), "two sizes tell no law"
+        found = backtest(
+            ladder,
+            by="params",
+            cuts=[7.6e8],
+            law="compute",
+            via="c4",
+            discrepancy="none",
+            baselines=False,
+            chains=2,
+            draws=60,
+        )
+        beyond = set(ladder.runs.index[ladder.runs["params"] > 7.7e8])
+        assert set(found.cases["run"]) == beyond
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"by": "loss"}, "flops, params, tokens"),
+            ({"cuts": [1.0]}, "both sides"),
+            ({"cuts": [1e30]}, "both sides"),
+            ({"discrepancy": "much"}, "discrepancy"),
+            ({"law": "auto"}, "one law"),
+        ],
+    )
+    def test_bad_input(self, ladder: Ladder, settings: dict[str, object], said: str) -> None:
+        with pytest.raises(SettingError, match=said):
+            backtest(ladder, **settings)
+
+    def test_a_ladder_without_a_future(self, ladder: Ladder) -> None:
+        with pytest.raises(DataError, match="dearer"):
+            default_cuts(ladder.with_role("fit").up_to(flops=1e20))

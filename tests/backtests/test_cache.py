@@ -1,0 +1,48 @@
+"""Finished cuts are kept until the backtest ends."""
+
+import pandas as pd
+import pytest
+
+from bayescale.backtests import backtest as backtesting
+from bayescale.backtests.backtest import backtest, default_cuts
+from bayescale.data.ladder import Ladder
+
+
+class TestResuming:
+    def test_what_is_done_is_kept_and_taken_up(
+        self,
+        ladder: Ladder,
+        tmp_path_factory: pytest.TempPathFactory,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        folder = tmp_path_factory.mktemp("cache")
+        monkeypatch.setattr("bayescale.backtests.cache.cache_folder", lambda: folder / "jax")
+        settings = {
+            "cuts": default_cuts(ladder)[-2:],
+            "law": "compute",
+            "via": None,
+            "baselines": False,
+            "discrepancy": "prior",
+            "chains": 2,
+            "draws": 60,
+        }
+        whole = backtest(ladder, **settings)
+        assert not list(folder.rglob("*.csv")), "nothing is left behind"
+        made, original = [], backtesting._fold
+
+        def interrupted(*arguments: object) -> object:
+            if len(made) == 1:
+                raise KeyboardInterrupt
+            made.append(arguments)
+            return original(*arguments)
+
+        monkeypatch.setattr(backtesting, "_fold", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            backtest(ladder, **settings)
+        assert len(list(folder.rglob("*.csv"))) == 2, "cases and folds of the first cut"
+        seen: list[object] = []
+        monkeypatch.setattr(backtesting, "_fold", lambda *a: (seen.append(a), original(*a))[1])
+        again = backtest(ladder, **settings)
+        assert len(seen) == 1
+        pd.testing.assert_frame_equal(again.cases, whole.cases)
+        pd.testing.assert_frame_equal(again.folds, whole.folds)

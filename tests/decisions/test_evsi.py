@@ -1,0 +1,93 @@
+"""Both estimators of one candidate: outcomes are runs like the ladder's, and the two agree."""
+
+import numpy as np
+import pytest
+
+from bayescale.data.datasets import load_dataset
+from bayescale.data.target import Target
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.evidence import value_of_information
+from bayescale.decisions.evsi import Question
+from bayescale.decisions.preference import Preference
+from bayescale.decisions.value import Linear
+from bayescale.fits.fit import fit
+from bayescale.fits.record import Fit
+from bayescale.forecasts.forecast import forecast
+from helpers.targets import again
+
+LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)
+MONEY = {"cost": 1e6, "value": Linear(1e5, 0.6)}
+
+
+@pytest.fixture(scope="module")
+def whole_fit() -> Fit:
+    """At the defaults, whose checks pass: fits with outcomes added whose checks fail are left
+    out.
+    """
+    return fit(load_dataset("ladder2024"))
+
+
+class TestEvidence:
+    def test_an_outcome_is_a_run_like_the_ladders(self, default_fit: Fit) -> None:
+        """Compute stays measured, repetition goes along, and outcomes are in the order of what they
+        say of the target.
+        """
+        runs = [Target(3e9, 3e11, unique_tokens=1e11)]
+        asked = Question(
+            default_fit,
+            [LARGE],
+            [Candidate(runs, cost=1.0)],
+            1.0,
+            MONEY["value"],
+            Preference(0.0, 1.0, 1.0),
+            0,
+        )
+        ladders = asked.outcomes(0, 4)
+        old = set(default_fit.ladder.runs.index)
+        new = [ladder.runs.drop(index=list(old)) for ladder in ladders]
+        for ladder, run in zip(ladders, new, strict=True):
+            assert ladder.compute_is_measured
+            assert run["unique_tokens"].item() == 1e11
+            assert run["flops"].item() == pytest.approx(6 * 3e9 * 3e11, rel=0.5)
+        best = [
+            ladder.frame[ladder.frame["run"].isin(run.index)]["accuracy"].mean()
+            for ladder, run in zip(ladders, new, strict=True)
+        ]
+        assert np.corrcoef(best, range(4))[0, 1] > 0.8
+
+    @pytest.mark.slow
+    def test_weighing_and_fitting_again_agree(
+        self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Runs at or below the frontier, at the cost at which evidence tells most: expected widths
+        within a fifth, values within their Monte Carlo error.
+        """
+        value = Linear(1e5, 0.6)
+        asked = {
+            "cost": float(
+                100
+                * value.per_point
+                * value.margin(forecast(whole_fit, LARGE).draws["accuracy"]).mean()
+            ),
+            "value": value,
+        }
+        candidates = [
+            Candidate([again(whole_fit, r)], cost=1.0, name=r)
+            for r in ("370M-10xC", "760M-10xC", "1B-10xC")
+        ]
+        weighed = value_of_information(whole_fit, LARGE, candidates, **asked).table.set_index(
+            "candidate"
+        )
+        monkeypatch.setattr("bayescale.decisions.evsi.Question.beyond", lambda self, i: True)
+        fitted = value_of_information(
+            whole_fit, LARGE, candidates, **asked, refits=4
+        ).table.set_index("candidate")
+        print(f"\n{weighed.T.to_string()}\n{fitted.T.to_string()}")
+        assert set(fitted["method"]) == {"refitting"}
+        assert (weighed["evsi"] > weighed["evsi_floor"]).any(), "or there is nothing to compare"
+        for name in weighed.index:
+            one, other = weighed.loc[name], fitted.loc[name]
+            assert (1 - other["narrowing"]) / (1 - one["narrowing"]) == pytest.approx(1.0, abs=0.2)
+            assert abs(one["evsi"] - other["evsi"]) <= 3 * np.hypot(
+                one["evsi_se"], other["evsi_se"]
+            ) + max(one["evsi_floor"], other["evsi_floor"])

@@ -1,0 +1,97 @@
+"""The parts of a forecast: noise, errors of law and link, and their shares of the variance."""
+
+import numpy as np
+import pytest
+
+from bayescale.data.target import Target
+from bayescale.extrapolation.predictive import COMPONENTS, LOSS_COMPONENTS, LossComponents
+from bayescale.fits.record import Fit
+from bayescale.forecasts.components import MixedParts, Parts, shared_variance
+from bayescale.forecasts.forecast import Forecast, forecast
+
+
+class TestRoutes:
+    def test_a_forecast_is_a_mixture_of_the_routes(self, default_fit: Fit) -> None:
+        targets = default_fit.ladder.targets("target")
+        mixed = (
+            forecast(default_fit, targets)
+            .draws["accuracy"]
+            .sel(target="13B-5T", task="mmlu")
+            .to_numpy()
+            .ravel()
+        )
+        each = [
+            forecast(r, targets)
+            .draws["accuracy"]
+            .sel(target="13B-5T", task="mmlu")
+            .to_numpy()
+            .ravel()
+            for r in default_fit.members
+        ]
+        is_first, is_second = (
+            np.isclose(mixed, each[0], rtol=0, atol=0),
+            np.isclose(mixed, each[1], rtol=0, atol=0),
+        )
+        assert (is_first | is_second).all()
+        weight = default_fit.weights.query("task == 'mmlu' and member == 0")["weight"].item()
+        assert is_first.mean() == pytest.approx(
+            weight, abs=4 * np.sqrt(weight * (1 - weight) / len(mixed))
+        )
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+class TestForecast:
+    def test_noise_inside_the_ladder_is_that_of_a_run_of_its_compute(
+        self, default_fit: Fit
+    ) -> None:
+        biggest = float(default_fit.ladder.with_role("fit").compute().max())
+        targets = [
+            Target(2e8, 4e9, flops=biggest / 100, name="cheap"),
+            Target(7e9, 4e12, flops=100 * biggest, name="dear"),
+        ]
+        parts = forecast(default_fit, targets).parts
+        assert isinstance(parts, MixedParts)
+        losses, posterior = (
+            parts.members[0].losses,
+            default_fit.losses["posterior"].to_dataset().isel(corpus=0),
+        )
+        s, cheap = parts.members[0].loss_at["cheap", "c4"]
+        dear = parts.members[0].loss_at["dear", "c4"][1]
+        sigma, widening = (
+            posterior[name].sel(loss_name="c4").to_numpy().ravel() for name in ("sigma", "widening")
+        )
+        np.testing.assert_allclose(losses.sd[:, s, dear], sigma, rtol=1e-6)
+        np.testing.assert_allclose(
+            losses.sd[:, s, cheap], sigma * np.sqrt(1 + (widening * np.log(100)) ** 2), rtol=1e-6
+        )
+
+    def test_shares_of_the_variance_sum_to_1(self, far: Forecast) -> None:
+        shares = far.variance()
+        np.testing.assert_allclose(shares[list(COMPONENTS)].sum(axis=1), 1.0)
+        assert (shares[list(COMPONENTS)] >= 0).all(axis=None)
+        losses = shares[shares["quantity"] == "loss"]
+        assert (losses[list(COMPONENTS[len(LOSS_COMPONENTS) :])] == 0).all(axis=None)
+        assert losses["discrepancy"].gt(0.2).mean() > 0.5, (
+            "at 75 and 177 times the compute the law's error is a large part"
+        )
+
+    def test_shares_are_those_of_independent_normals(self) -> None:
+        g, n = rng(), 4000
+        law, noise = 0.01 * g.standard_normal((n, 1, 1)), g.standard_normal((n, 1, 1))
+        losses = LossComponents(
+            law,
+            np.full((n, 1, 1), 0.005),
+            0.004 * g.standard_normal((n, 1)),
+            np.array([3.0]),
+            noise,
+            np.zeros((n, 1)),
+        )
+        parts = Parts(losses, None, {("t", "c4"): (0, 0)}, {})
+        whole = parts.cells(None)
+        total = 0.01**2 + 0.012**2 + 0.005**2
+        for kept, share in ((1, 0.01**2), (2, 0.01**2 + 0.012**2)):
+            found = shared_variance(parts, whole, LOSS_COMPONENTS[:kept], g)[("loss", "t", "c4")]
+            assert found / total == pytest.approx(share / total, abs=0.06)

@@ -1,0 +1,121 @@
+"""Bhagia et al.: their released figures come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale.papers.analysis import Analysis
+from bayescale.papers.reproduce import reproduce
+
+# published.md, typed from there: mean absolute errors in points.
+PUBLISHED_MEANS = {
+    "chained": {"first four, 7B-4T (4)": 0.95, "first four, 13B-5T (4)": 1.25, "all 16 (16)": 3.99},
+    "step2": {"first four, 7B-4T (4)": 1.42, "first four, 13B-5T (4)": 1.30, "all 16 (16)": 2.39},
+    "compute-only": {
+        "first four, 7B-4T (4)": 1.78,
+        "first four, 13B-5T (4)": 2.37,
+        "all 16 (16)": 3.40,
+    },
+    "single-step": {"first four, 7B-4T (4)": 1.73, "first four, 13B-5T (4)": 2.25},
+    "c4": {
+        "first four, 7B-4T (4)": 2.25,
+        "first four, 13B-5T (4)": 3.31,
+        "7B-4T, all 8 (8)": 2.00,
+        "13B-5T, all 8 (8)": 3.45,
+        "all 16 (16)": 2.73,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def analysed(shared_data: Path) -> Callable[[str, str], Analysis]:
+    """One analysis, each run once."""
+    done: dict[tuple[str, str], Analysis] = {}
+
+    def get(paper: str, name: str) -> Analysis:
+        if (paper, name) not in done:
+            done[paper, name] = reproduce(paper, analysis=name, data=shared_data).analyses[0]
+        return done[paper, name]
+
+    return get
+
+
+class TestBhagia:
+    @pytest.mark.parametrize(
+        "name", ["step1", "step2", "chained", "compute-only", "single-step", "c4"]
+    )
+    def test_released_figures_come_back(
+        self, analysed: Callable[[str, str], Analysis], name: str
+    ) -> None:
+        found = analysed("bhagia2024", name)
+        assert found.frame["agrees"].notna().sum() >= 5
+        assert found.differing.empty
+
+    @pytest.mark.parametrize("name", PUBLISHED_MEANS)
+    def test_mean_errors_are_the_published_ones(
+        self, analysed: Callable[[str, str], Analysis], name: str
+    ) -> None:
+        means = (
+            analysed("bhagia2024", name)
+            .frame.query("what == 'mean absolute error'")
+            .set_index("task")["here"]
+        )
+        assert {k: means[k] for k in PUBLISHED_MEANS[name]} == pytest.approx(
+            PUBLISHED_MEANS[name], abs=0.0051
+        )
+
+    def test_only_the_single_step_that_had_not_converged_lacks_a_figure(
+        self, analysed: Callable[[str, str], Analysis]
+    ) -> None:
+        frame = analysed("bhagia2024", "single-step").frame
+        assert set(frame.loc[frame["here"].isna(), "task"]) == {"openbookqa"}
+        assert frame.loc[frame["here"].isna(), "note"].str.contains("second optimiser").all()
+
+    def test_noise_of_the_last_checkpoints_goes_with_the_error(
+        self, analysed: Callable[[str, str], Analysis]
+    ) -> None:
+        frame = analysed("bhagia2024", "variance").frame.set_index("task")
+        assert frame.loc["hellaswag", "loss SD (%)"] == pytest.approx(0.0915, abs=5e-4)
+        assert np.corrcoef(frame["loss SD (%)"], frame["step 1 error (%)"].abs())[0, 1] > 0.8
+
+    @pytest.mark.slow
+    def test_a_smaller_ladder_forecasts_worse_and_too_small_a_one_not_at_all(
+        self, analysed: Callable[[str, str], Analysis]
+    ) -> None:
+        frame = analysed("bhagia2024", "smaller-ladders").frame
+        by_compute = frame[frame["cut by"] == "flops"]
+        size = by_compute["chained error (%)"].abs().groupby(by_compute["runs"]).mean()
+        assert size[16] == pytest.approx(5.85, abs=0.01)
+        assert size[6:10].min() > size[16]
+        assert (
+            by_compute.loc[by_compute["runs"] < 5, "note"]
+            .str.contains("runs for 5 parameters")
+            .all()
+        )
+
+
+@pytest.mark.slow
+class TestPosteriors:
+    def test_every_route_is_scored_on_every_pair(self) -> None:
+        frame = reproduce("bhagia2024", analysis="alternatives").analyses[0].frame
+        pairs = frame[frame["task"] != "mean of 16"]
+        assert pairs.groupby("route").size().to_dict() == {
+            "own loss": 16,
+            "C4 loss": 16,
+            "compute only": 16,
+            "single step": 16,
+        }
+        assert (pairs["lower"] < pairs["upper"]).all()
+        assert pairs["checks"].ne("fail").all()
+
+
+def test_starts_reports_the_spread() -> None:
+    frame = reproduce("gadre2024", analysis="starts", starts=3).analyses[0].frame
+    assert isinstance(frame, pd.DataFrame)
+    assert frame["released start is"].eq("at the best").all()
+    assert frame["converged"].eq(3).all()

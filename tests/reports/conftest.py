@@ -1,0 +1,52 @@
+"""One whole report and the records that it is written from."""
+
+from dataclasses import replace
+
+import pytest
+
+from bayescale.backtests.backtest import backtest
+from bayescale.backtests.record import Backtest
+from bayescale.data.datasets import load_dataset
+from bayescale.data.ladder import Ladder
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.decide import Decision, decide
+from bayescale.decisions.evidence import value_of_information
+from bayescale.decisions.value import Threshold
+from bayescale.fits.record import Fit
+from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.reports.report import Report, report
+
+
+@pytest.fixture(scope="session")
+def made(default_fit: Fit) -> Forecast:
+    return forecast(default_fit, default_fit.ladder.targets())
+
+
+@pytest.fixture(scope="session")
+def decision(default_fit: Fit, made: Forecast) -> Decision:
+    """With evidence on a rerun."""
+    asked = {"cost": 1e6, "value": Threshold(3e6, 0.7)}
+    rerun = next(t for t in default_fit.ladder.targets("fit") if t.label == "1B-10xC")
+    evidence = value_of_information(
+        default_fit, made.targets, [Candidate([rerun], cost=5e3, name="1B-10xC again")], **asked
+    )
+    return decide(replace(made, status="pass"), **asked, evidence=replace(evidence, status="pass"))
+
+
+@pytest.fixture(scope="session")
+def held() -> Backtest:
+    """Of the ladder's C4 losses alone."""
+    rows = load_dataset("ladder2024").frame.query("task == 'c4'").drop(columns="accuracy")
+    return backtest(
+        Ladder.from_frame(rows, law="compute"),
+        cuts=[5e19, 3e20],
+        discrepancy="prior",
+        chains=2,
+        draws=60,
+        baselines=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def written(default_fit: Fit, made: Forecast, decision: Decision, held: Backtest) -> Report:
+    return report(default_fit, made, backtest=held, decision=decision)

@@ -13,7 +13,8 @@ from bayescale.fits.load import load_fit
 from bayescale.fits.mixture import stack
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
-from bayescale.models.inputs import AUTO
+from bayescale.fits.settings import AUTO
+
 
 
 class TestRoutes:

@@ -1,4 +1,4 @@
-"""One row of any list of checks: what was looked at, how it came out, and what to do about it."""
+"""Check, one row of any list of checks, and the gravest status of such a list."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from typing import Literal
 
 import pandas as pd
 
+# "not run" is the status of a single row whose check could not be made. A list of checks as a whole
+# never has it: see `worst`.
 Status = Literal["pass", "warn", "fail", "not run"]
 _ORDER: tuple[Status, ...] = ("pass", "warn", "not run", "fail")
 
 
 @dataclass(frozen=True)
 class Check:
-    """check, status, value, limit, advice.
+    """One row of a list of checks: what was checked, the result, and what to do about it.
 
     Parameters
     ----------
     check
-        What was looked at.
+        What was checked.
     status
-        ``pass``, ``warn``, ``fail``, or ``not run`` for a check that could not be made.
-    value, limit
-        The figure found and the figure it was held against; ``nan`` where there is none.
+        ``pass``, ``warn``, ``fail``, or ``not run`` where the check could not be made.
+    value
+        The figure that was found; ``nan`` where the check has no figure.
+    limit
+        The figure that `value` was compared with; ``nan`` where the check has no limit.
     advice
-        What to do; empty where nothing need be done.
+        What to do about it; empty where nothing needs to be done.
     """
 
     check: str
@@ -36,13 +40,35 @@ class Check:
 
 
 def worst(checks: Iterable[Check]) -> Status:
-    """The gravest status among `checks`; a check that did not run counts as ``fail``, for nobody
-    knows how it would have come out.
+    """The gravest status among checks: ``pass``, ``warn`` or ``fail``.
+
+    A check that did not run counts as ``fail``, because its result is unknown.
+
+    Parameters
+    ----------
+    checks
+        Any number of checks; none at all count as ``pass``.
+
+    Returns
+    -------
+    Status
+        Never ``not run``, which only a single row can have.
     """
     gravest: Status = max((c.status for c in checks), key=_ORDER.index, default="pass")
     return "fail" if gravest == "not run" else gravest
 
 
 def to_frame(checks: Iterable[Check]) -> pd.DataFrame:
-    """One row a check, columns check, status, value, limit, advice."""
+    """The checks as a table with one row per check.
+
+    Parameters
+    ----------
+    checks
+        The rows, in the order in which the table shows them.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``check``, ``status``, ``value``, ``limit``, ``advice``.
+    """
     return pd.DataFrame([asdict(c) for c in checks], columns=[f.name for f in fields(Check)])

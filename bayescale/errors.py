@@ -1,5 +1,5 @@
-"""BayescaleError and its kinds: one form for every message, what went wrong, the rule, what was
-got, the way out.
+"""BayescaleError and its kinds: every message says what is wrong, the rule, what was got and the
+way out.
 """
 
 
@@ -15,25 +15,28 @@ class BayescaleError(Exception):
     got
         What was found instead.
     way_out
-        What to do about it.
+        What the user can do about it.
     """
 
     def __init__(self, what: str, *, rule: str, got: object, way_out: str) -> None:
-        self.what, self.rule, self.got, self.way_out = what, rule, str(got), way_out
+        self.what = what
+        self.rule = rule
+        self.got = str(got)
+        self.way_out = way_out
         super().__init__(f"{what}: {rule}; got {got}; {way_out}")
 
 
 class DataError(BayescaleError, ValueError):
-    """A table, a run or a target that breaks a rule of the data."""
+    """A table, a run or a target breaks a rule of the data."""
 
 
 class SettingError(BayescaleError, ValueError):
-    """An argument outside what it may be."""
+    """An argument has a value that it may not have."""
 
 
 class FileError(BayescaleError):
-    """A file that is missing, damaged, or of another format."""
+    """A file is missing, damaged, or of another format."""
 
 
 class FitError(BayescaleError):
-    """A point fit that did not converge; `got` is the optimiser's message."""
+    """A point fit did not converge; `got` is the optimiser's message."""

@@ -1,47 +1,71 @@
-"""Files written whole or not at all, and the user's cache folder."""
+"""Files that are written whole or not at all, and the user's cache folder."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from bayescale.errors import FileError
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for compiled programs."""
+    """The user's cache folder for compiled programs; it need not exist yet."""
     home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
     return Path(os.environ.get("XDG_CACHE_HOME") or home) / "bayescale" / "jax"
 
 
-class atomic_write:  # noqa: N801 (a context manager, used as a word)
-    """A temporary file beside `path` that takes its place when the block ends well, and is removed
-    when it does not.
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Write a file whole or not at all: ``with atomic_write(path) as temporary: ...``.
+
+    The block writes to a temporary file in the same folder. The temporary file takes the place of
+    `path` when the block ends, and is removed when the block raises. So `path` never holds half a
+    file.
+
+    Parameters
+    ----------
+    path
+        The file to write; an older file of that name is replaced.
+
+    Yields
+    ------
+    Path
+        The temporary file to write to, empty at first.
+
+    Raises
+    ------
+    FileError
+        Where `path` cannot be written (see `check_folder`).
     """
-
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-
-    def __enter__(self) -> Path:
-        check_folder(self._path)
-        self._temporary = self._path.with_name(
-            f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}"
-        )
-        self._temporary.touch(exist_ok=False)
-        return self._temporary
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            os.replace(self._temporary, self._path)
-        else:
-            self._temporary.unlink(missing_ok=True)
+    target = Path(path)
+    check_folder(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary.touch(exist_ok=False)
+    try:
+        yield temporary
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    os.replace(temporary, target)
 
 
 def check_folder(path: str | Path) -> None:
-    """A FileError where `path` could not be written: its folder is missing or closed to us, or it
-    is a folder itself.
+    """Check that a file can be written at `path`, before any work is done for it.
+
+    Parameters
+    ----------
+    path
+        The file to be written later.
+
+    Raises
+    ------
+    FileError
+        Where the folder of `path` does not exist or may not be written to, or where `path` is
+        itself a folder.
     """
     target = Path(path)
     if not target.parent.is_dir() or target.is_dir() or not os.access(target.parent, os.W_OK):
@@ -49,5 +73,5 @@ def check_folder(path: str | Path) -> None:
             f"file {str(path)!r}",
             rule="must lie in a folder that exists and can be written to",
             got=f"folder {str(target.parent)!r}",
-            way_out="make the folder, or mend the path",
+            way_out="make the folder, or correct the path",
         )

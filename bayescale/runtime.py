@@ -1,6 +1,4 @@
-"""JAX set up once, and every random stream: setup(), the check for 64-bit, keys from a seed,
-NumPyro's lock.
-"""
+"""JAX set up once (`setup`), the check for 64-bit, the random streams, and NumPyro's lock."""
 
 from __future__ import annotations
 
@@ -14,6 +12,8 @@ import numpy as np
 from bayescale.errors import SettingError
 from bayescale.files import cache_folder
 
+# Every use of a seed has a stream of its own. The position in this list enters the key, so a new
+# stream is added at the end.
 Stream = Literal[
     "loss",
     "accuracy",
@@ -26,25 +26,24 @@ Stream = Literal[
     "variance",
 ]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
-# NumPyro keeps its handlers and its validation in globals of the process: one thread at a time may
-# trace a model
+# NumPyro keeps its handlers and its validation in globals of the process: only one thread at a time
+# may trace a model.
 NUMPYRO = threading.Lock()
 
 
 def setup(chains: int = 4) -> None:
-    """64-bit, as many JAX host devices as chains, and JAX's compilation cache in the user's cache
-    folder.
+    """Set JAX up: 64-bit, as many host devices as chains, and a compilation cache on disk.
 
     Call it once, before anything else touches JAX: the number of devices cannot change afterwards,
-    and 64-bit must not.
+    and 64-bit must not. The compilation cache lies in the user's cache folder.
 
     Parameters
     ----------
     chains
-        Chains that are to run in parallel on a CPU.
+        Number of chains that are to run in parallel on a CPU.
     """
     jax.config.update("jax_enable_x64", True)
-    # JAX's word for "the devices are already there": chains then share them
+    # JAX raises RuntimeError where the devices exist already; the chains then share them.
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", chains)
     if jax.config.jax_compilation_cache_dir is None:
@@ -54,7 +53,13 @@ def setup(chains: int = 4) -> None:
 
 
 def require_64bit() -> None:
-    """A SettingError where JAX would compute in 32-bit."""
+    """Check that JAX computes in 64-bit.
+
+    Raises
+    ------
+    SettingError
+        Where JAX would compute in 32-bit.
+    """
     if not jax.config.jax_enable_x64:
         raise SettingError(
             "64-bit",
@@ -65,7 +70,18 @@ def require_64bit() -> None:
 
 
 def check_seed(seed: int) -> None:
-    """A SettingError for anything but a whole number, 0 or more."""
+    """Check that a seed is a whole number, 0 or more.
+
+    Parameters
+    ----------
+    seed
+        The seed that the user gave.
+
+    Raises
+    ------
+    SettingError
+        For anything else.
+    """
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise SettingError(
             "seed",
@@ -76,8 +92,27 @@ def check_seed(seed: int) -> None:
 
 
 def random_key(seed: int, stream: Stream) -> jax.Array:
-    """The key of one use of a seed. No two uses share random numbers: the draws of the two steps
-    are paired, and must be independent.
+    """The random key of one use of a seed.
+
+    No two streams share random numbers: the draws of the two stages are paired, and must be
+    independent.
+
+    Parameters
+    ----------
+    seed
+        A whole number, 0 or more.
+    stream
+        What the random numbers are for, one of `STREAMS`.
+
+    Returns
+    -------
+    Array
+        A typed JAX key, a scalar.
+
+    Raises
+    ------
+    SettingError
+        For a seed that is not a whole number, 0 or more.
     """
     check_seed(seed)
     return jax.random.fold_in(jax.random.key(seed), STREAMS.index(stream))

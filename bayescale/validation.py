@@ -10,6 +10,16 @@ from bayescale.errors import SettingError
 def check_prob(prob: float) -> tuple[float, float]:
     """(1 - prob) / 2 and (1 + prob) / 2: the probabilities at the ends of an equal-tailed interval.
 
+    Parameters
+    ----------
+    prob
+        The probability that the interval holds, between 0 and 1.
+
+    Returns
+    -------
+    tuple of float
+        The probabilities of the lower and the upper end, such as 0.05 and 0.95 for 0.9.
+
     Raises
     ------
     SettingError
@@ -28,7 +38,18 @@ def check_prob(prob: float) -> tuple[float, float]:
 def require_choice(
     name: str, value: object, known: Collection[str], way_out: str = "choose one of them"
 ) -> None:
-    """Nothing where `value` is one of the `known` words; a SettingError that lists them where not.
+    """Check that an argument is one of a set of known words.
+
+    Parameters
+    ----------
+    name
+        The argument, named as the user named it.
+    value
+        What the user gave.
+    known
+        The words that the argument may be; the message lists them all.
+    way_out
+        What the message tells the user to do.
 
     Raises
     ------

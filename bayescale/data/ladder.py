@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -11,17 +11,27 @@ import pandas as pd
 
 from bayescale.checks import Check
 from bayescale.data import names, schema
+from bayescale.data.below_chance import below_chance
 from bayescale.data.target import Conventions, Target, six_nd
-from bayescale.errors import DataError, SettingError
+from bayescale.errors import DataError
+from bayescale.validation import require_choice
 
 
 @dataclass(frozen=True, repr=False)
 class Ladder:
-    """A set of runs with losses and accuracies. Build one with `Ladder.from_frame`, a reader, or
-    `load_dataset`.
+    """A set of runs with losses and accuracies.
 
-    Every view (`frame`, `runs`, `task_table`) is a copy; `where`, `up_to` and `with_role` return a
-    new ladder.
+    Build one with `Ladder.from_frame`, a reader, or `load_dataset`. Every table that it returns is
+    a copy, and every method that changes something returns a new ladder.
+
+    Parameters
+    ----------
+    conventions
+        How N is counted, the tokenizer, and the unit of each loss.
+    law, link
+        Names of the law and the link that a fit of this ladder uses by default.
+    name, source
+        Name of the ladder, and where its figures come from; for reports.
     """
 
     _rows: pd.DataFrame
@@ -44,7 +54,7 @@ class Ladder:
         name: str = "ladder",
         source: str = "",
     ) -> Ladder:
-        """One ladder from the tidy table, one row for each (run, task).
+        """A ladder from the tidy run table, one row per (run, task).
 
         Parameters
         ----------
@@ -56,11 +66,17 @@ class Ladder:
         tasks
             Columns ``task``, ``chance``, ``items``: needed for every task that has accuracies.
         conventions
-            How N is counted, the tokenizer, the unit of each loss.
+            How N is counted, the tokenizer, and the unit of each loss; None where all of it is
+            unknown.
         law, link
-            What a fit of this ladder uses unless told otherwise.
+            Names of the law and the link that a fit of this ladder uses by default.
         name, source
-            Kept for the record.
+            Name of the ladder, and where its figures come from; for reports.
+
+        Returns
+        -------
+        Ladder
+            The ladder, its tables checked.
 
         Raises
         ------
@@ -70,18 +86,18 @@ class Ladder:
         """
         rows = schema.parse_runs(frame)
         return cls(
-            rows,
-            schema.parse_tasks(tasks, rows),
-            conventions or Conventions(),
-            law,
-            link,
-            name,
-            source,
+            _rows=rows,
+            _tasks=schema.parse_tasks(tasks, rows),
+            conventions=conventions or Conventions(),
+            law=law,
+            link=link,
+            name=name,
+            source=source,
         )
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The tidy table, one row for each (run, task)."""
+        """The tidy run table, one row per (run, task), or per (run, task, step)."""
         return self._rows.copy()
 
     @property
@@ -91,8 +107,9 @@ class Ladder:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """One row a run, indexed by its name: corpus, params, tokens, flops (measured, or nan),
-        unique_tokens, role.
+        """One row per run, indexed by its name: sizes, compute and role.
+
+        Columns corpus, params, tokens, flops (measured, or nan), unique_tokens, role.
         """
         columns = ["run", "corpus", "params", "tokens", "flops", "unique_tokens", "role"]
         return self._rows[columns].drop_duplicates("run").set_index("run")
@@ -109,66 +126,91 @@ class Ladder:
 
     @property
     def loss_names(self) -> list[str]:
-        """Loss series by name, in the order of the table."""
+        """Names of the losses, in the order of the table."""
         return list(dict.fromkeys(self._rows["loss_name"]))
 
     @property
     def loss_name_of(self) -> dict[str, str]:
-        """Loss name of each task, declared series (no accuracies) included."""
+        """Loss name of each task, declared series (tasks without accuracies) included."""
         return dict(zip(self._rows["task"], self._rows["loss_name"], strict=True))
 
     @property
     def compute_is_measured(self) -> bool:
-        """Whether every run that a fit may see carries measured FLOPs; otherwise compute is 6ND for
-        all.
+        """Whether every run that a fit may see has measured FLOPs; if not, compute is 6ND for all.
+
+        A ladder without such runs goes by all its runs.
         """
         seen = self._rows["role"].isin(["fit", "link"])
         return bool(self._rows.loc[seen if seen.any() else slice(None), "flops"].notna().all())
 
     def compute(self, *, measured: bool | None = None) -> pd.Series:
-        """C of each run in FLOPs, indexed by run: measured for all (`compute_is_measured`), or 6ND
-        for all.
+        """C of each run in FLOPs: measured for all runs, or 6ND for all runs.
+
+        Parameters
+        ----------
+        measured
+            Whether to take the measured FLOPs; None goes by `compute_is_measured`.
+
+        Returns
+        -------
+        Series
+            Training compute in FLOPs, indexed by run; nan where it should be measured and is not.
         """
         runs = self.runs
-        use = self.compute_is_measured if measured is None else measured
-        return runs["flops"] if use else six_nd(runs["params"], runs["tokens"])
+        use_measured = self.compute_is_measured if measured is None else measured
+        return runs["flops"] if use_measured else six_nd(runs["params"], runs["tokens"])
 
     def where(self, **conditions: object) -> Ladder:
-        """The rows whose column is a value, or one of a list: ``ladder.where(corpus="c4",
-        task=["piqa", "mmlu"])``; each value must be some row's.
+        """The rows with given values: ``ladder.where(corpus="c4", task=["piqa", "mmlu"])``.
+
+        Parameters
+        ----------
+        **conditions
+            For a column of the run table, the value to keep or a list of values. At least one row
+            must have each value.
+
+        Returns
+        -------
+        Ladder
+            The rows that meet every condition.
+
+        Raises
+        ------
+        SettingError
+            For a condition on an unknown column.
+        DataError
+            For a value that no row has, or where no row meets all conditions.
         """
         keep = pd.Series(True, index=self._rows.index)
         for column, wanted in conditions.items():
-            if column not in schema.COLUMNS:
-                raise SettingError(
-                    f"column {column!r}",
-                    rule="must be a column of the run table",
-                    got=column,
-                    way_out=f"use one of {', '.join(schema.COLUMNS)}",
-                )
-            values = (
-                [wanted]
-                if isinstance(wanted, str)
-                or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series)
-                else list(wanted)
-            )
-            unknown = [v for v in values if not self._rows[column].isin([v]).any()]
-            if unknown:
-                known = ", ".join(map(str, self._rows[column].unique()[:12]))
-                raise DataError(
-                    f"{column} {unknown[0]!r}",
-                    rule=f"must be a {column} of the ladder",
-                    got="none such",
-                    way_out=f"use some of {known}",
-                )
+            values = _as_list(wanted)
+            schema.require_values(self._rows, column, values)
             keep &= self._rows[column].isin(values)
         return self._keep(keep, f"where {conditions}")
 
     def up_to(
         self, *, flops: float = np.inf, params: float = np.inf, tokens: float = np.inf
     ) -> Ladder:
-        """The runs that cost at most `flops`, have at most `params` parameters, and saw at most
-        `tokens` tokens.
+        """The runs of at most this compute, this size and this length, limits included.
+
+        Parameters
+        ----------
+        flops
+            Largest training compute in FLOPs; a run whose compute is not measured counts 6ND.
+        params
+            Largest number of parameters.
+        tokens
+            Largest number of training tokens.
+
+        Returns
+        -------
+        Ladder
+            The runs within all three limits.
+
+        Raises
+        ------
+        DataError
+            Where no run is within the limits.
         """
         runs = self.runs
         keep = (
@@ -182,20 +224,104 @@ class Ladder:
         )
 
     def with_role(self, *roles: str) -> Ladder:
-        """The runs of these roles (``fit``, ``link``, ``target``, ``held_out``)."""
-        unknown = [r for r in roles if r not in schema.ROLES]
-        if unknown:
-            raise SettingError(
-                "role",
-                rule=f"must be one of {', '.join(schema.ROLES)}",
-                got=unknown[0],
-                way_out="mend the name",
-            )
+        """The runs of these roles.
+
+        Parameters
+        ----------
+        *roles
+            Any of ``fit``, ``link``, ``target``, ``held_out``.
+
+        Returns
+        -------
+        Ladder
+            The runs whose role is one of these.
+
+        Raises
+        ------
+        SettingError
+            For an unknown role.
+        DataError
+            Where no run has one of these roles.
+        """
+        for role in roles:
+            require_choice("role", role, schema.ROLES)
         return self._keep(self._rows["role"].isin(roles), f"with_role {', '.join(roles)}")
 
+    def with_role_of(self, runs: Collection[str], role: str) -> Ladder:
+        """The whole ladder, the given runs with another role.
+
+        Parameters
+        ----------
+        runs
+            Names of the runs whose role changes.
+        role
+            Their new role: ``fit``, ``link``, ``target`` or ``held_out``.
+
+        Returns
+        -------
+        Ladder
+            All runs, the other ones unchanged.
+
+        Raises
+        ------
+        SettingError
+            For an unknown role.
+        DataError
+            For a run that the ladder does not have.
+        """
+        require_choice("role", role, schema.ROLES)
+        schema.require_values(self._rows, "run", list(runs))
+        rows = self.frame
+        rows.loc[rows["run"].isin(runs), "role"] = role
+        return replace(self, _rows=rows)
+
+    def with_rows(self, new_runs: pd.DataFrame) -> Ladder:
+        """The ladder with runs added.
+
+        Parameters
+        ----------
+        new_runs
+            Rows of the run table, of runs that the ladder does not have. Without a column
+            ``loss_name``, known tasks keep their loss; without a column ``corpus``, the runs belong
+            to the ladder's only corpus.
+
+        Returns
+        -------
+        Ladder
+            The old rows, then the new ones, checked together.
+
+        Raises
+        ------
+        DataError
+            For a row that breaks a rule of the run table, or a run that the ladder already has.
+        """
+        rows = schema.complete_new_runs(new_runs, self._rows)
+        return Ladder.from_frame(
+            pd.concat([self._rows, rows], ignore_index=True),
+            tasks=self._tasks.reset_index(),
+            conventions=self.conventions,
+            law=self.law,
+            link=self.link,
+            name=self.name,
+            source=self.source,
+        )
+
+    def without_flops(self) -> Ladder:
+        """The ladder without its measured compute, so that compute is 6ND for all runs."""
+        return replace(self, _rows=self._rows.assign(flops=np.nan))
+
     def targets(self, *roles: str) -> list[Target]:
-        """The runs of these roles (default ``target``) as targets to forecast, by corpus, then
-        params, then tokens.
+        """The runs of these roles as targets to forecast.
+
+        Parameters
+        ----------
+        *roles
+            Any of ``fit``, ``link``, ``target``, ``held_out``; ``target`` where none is given.
+
+        Returns
+        -------
+        list of Target
+            Sorted by corpus, then params, then tokens; empty where no run has such a role.
         """
         runs = self.runs[self.runs["role"].isin(roles or ("target",))].sort_values(
             ["corpus", "params", "tokens"], kind="stable"
@@ -214,36 +340,22 @@ class Ladder:
 
     def digest(self) -> str:
         """SHA-256 of the rows and the task table: two ladders with the same figures share it."""
-        text = self._rows.to_csv(index=False, float_format="%.17g") + self._tasks.to_csv(
-            float_format="%.17g"
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+        rows = self._rows.to_csv(index=False, float_format="%.17g")
+        tasks = self._tasks.to_csv(float_format="%.17g")
+        return hashlib.sha256((rows + tasks).encode()).hexdigest()
 
     def checks(self) -> list[Check]:
-        """Warnings about the data: an accuracy further below chance than guessing would scatter."""
-        scored = self._rows[self._rows["accuracy"].notna()].merge(
-            self._tasks, left_on="task", right_index=True
-        )
-        z = (scored["accuracy"] - scored["chance"]) / np.sqrt(
-            np.maximum(scored["chance"] * (1 - scored["chance"]), 1e-12) / scored["items"]
-        )
-        found = []
-        for row, value in zip(
-            scored[z < BELOW_CHANCE_Z].itertuples(), z[z < BELOW_CHANCE_Z], strict=True
-        ):
-            advice = f"accuracy {row.accuracy:.4g} is below chance {row.chance:.4g} by more than guessing scatters: check the task's chance and its answer format"
-            found.append(
-                Check(
-                    f"accuracy above chance: {row.task}, {row.run}",
-                    "warn",
-                    float(value),
-                    BELOW_CHANCE_Z,
-                    advice,
-                )
-            )
-        return found
+        """Warnings about the data: accuracies further below chance than guessing explains.
+
+        Returns
+        -------
+        list of Check
+            One row per such accuracy; empty where the data look sound.
+        """
+        return below_chance(self._rows, self._tasks)
 
     def _keep(self, keep: pd.Series, how: str) -> Ladder:
+        """The rows marked in `keep`, at least one; `how` tells the user which ones were asked."""
         rows = self._rows[keep].reset_index(drop=True)
         if rows.empty:
             raise DataError(
@@ -258,9 +370,9 @@ class Ladder:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Ladder):
             return NotImplemented
-        rest = [f.name for f in fields(self) if not f.name.startswith("_")]
+        settings = [f.name for f in fields(self) if not f.name.startswith("_")]
         return self.digest() == other.digest() and all(
-            getattr(self, n) == getattr(other, n) for n in rest
+            getattr(self, name) == getattr(other, name) for name in settings
         )
 
     def __hash__(self) -> int:
@@ -269,11 +381,16 @@ class Ladder:
     def __repr__(self) -> str:
         roles = self.runs["role"].value_counts()
         counts = ", ".join(f"{roles[r]} {r}" for r in schema.ROLES if r in roles)
-        return f"Ladder({self.name!r}: {len(self.runs)} runs ({counts}), {len(self.corpora)} corpora, {len(self.loss_names)} losses, {len(self.tasks)} tasks)"
+        return (
+            f"Ladder({self.name!r}: {len(self.runs)} runs ({counts}), "
+            f"{len(self.corpora)} corpora, {len(self.loss_names)} losses, {len(self.tasks)} tasks)"
+        )
 
     def _repr_html_(self) -> str:
         return names.paragraph(repr(self)) + self._rows.head(12).to_html(index=False)
 
 
-# in standard errors of guessing; several public small models sit 1 to 3 below, through answer bias
-BELOW_CHANCE_Z = -5.0
+def _as_list(wanted: object) -> list[object]:
+    """One value, or several, as a list; a text is one value."""
+    is_several = isinstance(wanted, Sequence | set | np.ndarray | pd.Series)
+    return list(wanted) if is_several and not isinstance(wanted, str) else [wanted]

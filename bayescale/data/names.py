@@ -5,20 +5,32 @@ from __future__ import annotations
 import html
 import unicodedata
 
-# categories: controls, halves of surrogate pairs, line and paragraph separators
+# Unicode categories: controls, halves of surrogate pairs, line and paragraph separators.
 CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
-# turn the order of the letters that follow
+# Unicode bidirectional classes of the characters that change the direction of the text after them.
 DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def paragraph(text: object) -> str:
-    """An HTML paragraph that shows the text as it is: nothing in it is markup."""
+    """An HTML paragraph that shows the text as it is: no character of it is read as markup.
+
+    Parameters
+    ----------
+    text
+        What to show; its ``str`` is taken.
+    """
     return f"<p>{html.escape(str(text))}</p>"
 
 
 def visible(text: object) -> str:
-    r"""The text with each control character written as its escape, such as ``\x1b``: a terminal
-    obeys none of them.
+    r"""The text with each control character as its escape, such as ``\x1b``, for a terminal.
+
+    A terminal then obeys none of these characters.
+
+    Parameters
+    ----------
+    text
+        What to show; its ``str`` is taken.
     """
     return "".join(c.encode("unicode_escape").decode() if _controls(c) else c for c in str(text))
 

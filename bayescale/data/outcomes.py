@@ -8,11 +8,25 @@ from bayescale.data.ladder import Ladder
 
 
 def paired(rows: pd.DataFrame, via: str | None, *, every: bool = False) -> pd.DataFrame:
-    """The last accuracy (or every one) of each (run, task) beside the loss that it is linked
-    through: columns `via` (its name) and `through`.
+    """The last accuracy of each (run, task), beside the loss that it is linked through.
 
-    That is the loss at the accuracy's own step, or the run's last one where there is none; runs
-    without such a loss are left out.
+    That loss is the one at the accuracy's own step, or the run's last one where no loss has that
+    step. Runs without such a loss are left out.
+
+    Parameters
+    ----------
+    rows
+        Rows of the run table.
+    via
+        Name of the loss that every accuracy is linked through; None for each task's own loss.
+    every
+        Whether to take every accuracy of a (run, task), not only the last one.
+
+    Returns
+    -------
+    DataFrame
+        The rows that have an accuracy, with two more columns: ``via``, the name of the loss, and
+        ``through``, its value.
     """
     losses = last_rows(rows, "loss_name").set_index(["run", "loss_name"])["loss"]
     scored = rows[rows["accuracy"].notna()]
@@ -28,19 +42,39 @@ def paired(rows: pd.DataFrame, via: str | None, *, every: bool = False) -> pd.Da
 
 
 def last_rows(rows: pd.DataFrame, by: str) -> pd.DataFrame:
-    """One row a (run, `by`): its last checkpoint, the first row of the table among those of one
-    step.
+    """One row per (run, `by`): its last checkpoint.
+
+    Parameters
+    ----------
+    rows
+        Rows of the run table. A row without a step counts as the first checkpoint; of several rows
+        with the same step, the first one is taken.
+    by
+        A column of the run table: ``task`` or ``loss_name``.
+
+    Returns
+    -------
+    DataFrame
+        Rows in the order of the table, with their index.
     """
-    first = rows.iloc[::-1].sort_values("step", kind="stable", na_position="first")
-    return first.drop_duplicates(["run", by], keep="last").sort_index()
+    backwards = rows.iloc[::-1].sort_values("step", kind="stable", na_position="first")
+    return backwards.drop_duplicates(["run", by], keep="last").sort_index()
 
 
 def outcomes(ladder: Ladder) -> pd.DataFrame:
-    """The last loss and the last accuracy of each (run, task), nan where there is none; indexed by
-    run and task.
+    """The last loss and the last accuracy of each (run, task).
+
+    Parameters
+    ----------
+    ladder
+        Its runs of every role.
+
+    Returns
+    -------
+    DataFrame
+        Columns loss and accuracy (nan where the run has no accuracy), indexed by run and task.
     """
     rows = ladder.frame
-    accuracy = last_rows(rows[rows["accuracy"].notna()], "task").set_index(["run", "task"])[
-        "accuracy"
-    ]
-    return last_rows(rows, "task").set_index(["run", "task"])[["loss"]].join(accuracy)
+    losses = last_rows(rows, "task").set_index(["run", "task"])[["loss"]]
+    scored = last_rows(rows[rows["accuracy"].notna()], "task")
+    return losses.join(scored.set_index(["run", "task"])["accuracy"])

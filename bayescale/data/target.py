@@ -11,20 +11,22 @@ import pandas as pd
 
 from bayescale.errors import DataError
 
+_SIZES = ("params", "tokens")
+_FIGURES = (*_SIZES, "flops", "unique_tokens", "shift")
+
 
 @dataclass(frozen=True)
 class Conventions:
-    """How N is counted, what unit each loss has, which tokenizer: what a target must share with its
-    ladder.
+    """How N is counted, the tokenizer, and the unit of each loss: a target must share its ladder's.
 
     Parameters
     ----------
     params
-        How N is counted, such as ``"all but the input embedding"``; None where nobody said.
+        How N is counted, such as ``"all but the input embedding"``; None where it is unknown.
     tokenizer
-        Its name; None where nobody said.
+        Name of the tokenizer; None where it is unknown.
     loss_units
-        Unit of each loss by name, such as ``{"c4": "nats/token"}``.
+        Unit of each loss by the loss's name, such as ``{"c4": "nats/token"}``.
     """
 
     params: str | None = None
@@ -37,30 +39,34 @@ class Conventions:
 
 @dataclass(frozen=True)
 class Target:
-    """The run to forecast, N parameters on D tokens.
+    """The run to forecast, of N parameters trained on D tokens.
 
     Parameters
     ----------
-    params, tokens
-        N and D, positive. N by the ladder's convention.
+    params
+        N, the number of parameters, positive, counted by the ladder's convention.
+    tokens
+        D, the number of training tokens, positive.
     corpus
-        The corpus it is trained on; None only where the ladder has a single one.
+        The corpus that the target is trained on; None only where the ladder has a single corpus.
     name
-        How to call it; None names it by its size.
+        Name of the target; None names it by its size.
     flops
-        Measured training compute in FLOPs; None for 6ND. Measured figures are used only where the
-        ladder's are measured too.
+        Measured training compute in FLOPs; None for 6ND. Measured compute is used only where the
+        ladder's compute is measured too.
     unique_tokens
-        U, where data is repeated.
+        U, the number of different tokens where data is repeated; None where no token is repeated.
     shift
-        Extra standard deviation of log loss, for a target unlike its ladder.
+        Extra standard deviation of ln loss, for a target unlike its ladder; None for no extra.
     conventions
-        What is known of its conventions; whatever is stated must match the ladder's.
+        The target's conventions as far as they are known. Each one that is stated must match the
+        ladder's. None states none.
 
     Raises
     ------
     DataError
-        For a size, a compute or a shift that is not a positive finite number (a shift may be 0).
+        For a size or a compute that is not a positive finite number, or a shift that is not a
+        finite number, 0 or more.
     """
 
     params: float
@@ -73,33 +79,16 @@ class Target:
     conventions: Conventions | None = None
 
     def __post_init__(self) -> None:
-        for what, least in (
-            ("params", 0.0),
-            ("tokens", 0.0),
-            ("flops", 0.0),
-            ("unique_tokens", 0.0),
-            ("shift", -1e-300),
-        ):
-            value = getattr(self, what)
-            if value is None and what not in ("params", "tokens"):
-                continue
-            number = _as_number(value)
-            if not np.isfinite(number) or number <= least:
-                raise DataError(
-                    f"{what} of the target",
-                    rule="must be 0 or more"
-                    if what == "shift"
-                    else "must be a positive finite number",
-                    got=repr(value),
-                    way_out=f"give {what} as a number, such as 7e9",
-                )
-            object.__setattr__(self, what, number)
+        for figure in _FIGURES:
+            value = getattr(self, figure)
+            if value is not None or figure in _SIZES:
+                object.__setattr__(self, figure, _checked(figure, value))
         if self.name is None:
             object.__setattr__(self, "name", f"{self.params:.4g} params, {self.tokens:.4g} tokens")
 
     @property
     def label(self) -> str:
-        """Its name, or its size where it was given none."""
+        """The target's name, or its size where it was given no name."""
         return str(self.name)
 
     @property
@@ -109,11 +98,41 @@ class Target:
 
 
 def six_nd[T: (float, np.ndarray, pd.Series)](params: T, tokens: T) -> T:
-    """C = 6 N D: training compute in FLOPs, from parameters and tokens."""
+    """C = 6 N D: training compute in FLOPs.
+
+    Parameters
+    ----------
+    params
+        N, the number of parameters: a number, an array or a column.
+    tokens
+        D, the number of training tokens, of the same shape.
+
+    Returns
+    -------
+    float, ndarray or Series
+        Training compute in FLOPs, of the same shape.
+    """
     return 6.0 * params * tokens
 
 
+def _checked(figure: str, value: object) -> float:
+    """A figure of a target as a float, or a DataError."""
+    number = _as_number(value)
+    may_be_zero = figure == "shift"
+    is_allowed = number >= 0 if may_be_zero else number > 0
+    example = "0.02" if may_be_zero else "7e9"
+    if not np.isfinite(number) or not is_allowed:
+        raise DataError(
+            f"{figure} of the target",
+            rule="must be 0 or more" if may_be_zero else "must be a positive finite number",
+            got=repr(value),
+            way_out=f"give {figure} as a number, such as {example}",
+        )
+    return number
+
+
 def _as_number(value: object) -> float:
+    """The value as a float; nan for text, for a bool and for whatever is no number."""
     if isinstance(value, str | bool | np.bool_):
         return float("nan")
     try:

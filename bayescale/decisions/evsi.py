@@ -46,7 +46,6 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.components import log_factors
 from bayescale.forecasts.forecast import Forecast, forecast
 from bayescale.forecasts.placement import corpus_of
-from bayescale.forecasts.update import with_rows
 from bayescale.validation import check_prob
 
 UNRELIABLE = 0.7  # of a Pareto k
@@ -219,7 +218,7 @@ class Question:
         y = y[:, ~np.isnan(y).all(0)]
         t = y @ most_telling(y, self.accuracy(self.of_targets(self.made)))
         chosen = np.argsort(t)[((np.arange(count) + 0.5) / count * len(t)).astype(int)]
-        return [with_rows(self.fit.ladder, self._outcome(i, int(at))) for at in chosen]
+        return [self.fit.ladder.with_rows(self._outcome(i, int(at))) for at in chosen]
 
     def by_fits(self, fits: Iterable[Fit]) -> dict[str, Any]:
         """From fits with the outcomes of one candidate added, in the order of these."""

@@ -48,7 +48,7 @@ class TestBadTables:
             f"column {column!r}",
             "row 4 (run 'b', task 'mmlu')",
             "an empty cell",
-            "mend the row or drop it",
+            "correct the row or drop it",
         )
 
     @pytest.mark.parametrize("value", [-0.01, -30.0, np.inf])

@@ -20,7 +20,6 @@ from bayescale.fits.fit import Fitter, fit
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import Settings
 from bayescale.forecasts.forecast import forecast
-from bayescale.forecasts.update import with_rows
 from bayescale.models.links import get_link
 from helpers.targets import again
 
@@ -140,7 +139,7 @@ class TestEvidence:
         ).table.set_index("candidate")
         names = list(table.index)
         added = [
-            with_rows(small, rows[rows["run"] == name].assign(role="fit", run=f"{name}-new"))
+            small.with_rows(rows[rows["run"] == name].assign(role="fit", run=f"{name}-new"))
             for name in names
         ]
         settings = Settings(

@@ -1,8 +1,7 @@
-"""The public sweeps of validation losses on which the priors of the discrepancy are estimated and
-judged, one family left out at a time.
+"""The public sweeps of runs on which the priors of the discrepancy are estimated and judged.
 
-Read from the folder of public result files, which is no part of the project. Roles: only runs that
-may be fitted have role ``fit``.
+The tables are read from the folder of public result files, which is not part of the project. Only
+runs that may be fitted have the role ``fit``.
 """
 
 from pathlib import Path
@@ -12,7 +11,8 @@ import pandas as pd
 
 from bayescale import Ladder, load_dataset, read_gadre
 
-MIN_MULTIPLIER = 7.0  # Gadre's runs at M = 5 lie 5 to 15 % off any law
+# Gadre's runs at M = 5 lie 5 to 15 % off any law
+MIN_MULTIPLIER = 7.0
 GADRE_TASKS = [
     "arc_easy",
     "hellaswag",
@@ -23,12 +23,15 @@ GADRE_TASKS = [
     "bigbench_qa_wikidata",
     "squad",
 ]
-CHINCHILLA_LEFT_OUT = 5  # the highest losses, as Epoch AI drops them
+# the runs with the highest losses, which Epoch AI drops too
+CHINCHILLA_LEFT_OUT = 5
 
 
 def sweeps(data: Path) -> dict[str, Ladder]:
-    """One ladder a family: the 2024 ladder's C4 loss, Gadre's three corpora, Chinchilla, Farseer,
-    Muennighoff's single-epoch runs.
+    """One ladder of validation losses per family.
+
+    The families are the 2024 ladder's C4 loss, Gadre's three corpora, Chinchilla, Farseer, and
+    Muennighoff's runs of at most one epoch.
     """
     c4 = load_dataset("ladder2024").where(task=["c4"]).frame
     gadre = (
@@ -40,7 +43,8 @@ def sweeps(data: Path) -> dict[str, Ladder]:
         .sort_values("loss")
         .iloc[:-CHINCHILLA_LEFT_OUT]
     )
-    N, C = digitised["Model Size"], digitised["Training FLOP"]
+    N = digitised["Model Size"]
+    C = digitised["Training FLOP"]
     farseer = pd.read_csv(data / "farseer2025" / "runs.csv")
     once = pd.read_csv(data / "muennighoff2023" / "runs.csv").query("epochs <= 1")
     tables = {
@@ -59,20 +63,22 @@ def sweeps(data: Path) -> dict[str, Ladder]:
 
 
 def gadre_tasks(data: Path) -> Ladder:
-    """Eight tasks of Gadre's three corpora that runs of a few hundred million parameters can do, by
-    C4 loss; not at M = 5.
+    """Eight tasks of Gadre's three corpora, linked through the C4 loss, without the runs at M = 5.
+
+    They are tasks on which runs of a few hundred million parameters do better than chance.
     """
-    read = read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"], task=GADRE_TASKS)
-    rows = read.frame
+    ladder = read_gadre(data / "gadre2024" / "raw").where(loss_name=["c4"], task=GADRE_TASKS)
+    rows = ladder.frame
     rows = rows[rows["tokens"] / rows["params"] > MIN_MULTIPLIER].assign(role="fit")
     return Ladder.from_frame(
         rows,
-        tasks=read.task_table.loc[list(GADRE_TASKS)].reset_index(),
+        tasks=ladder.task_table.loc[list(GADRE_TASKS)].reset_index(),
         name="gadre2024, eight tasks",
     )
 
 
 def _table(N: pd.Series, D: pd.Series, loss: pd.Series) -> pd.DataFrame:
+    """A run table with one series, from parameters, tokens and losses."""
     columns = {
         "params": N.to_numpy(float),
         "tokens": D.to_numpy(float),

@@ -10,8 +10,10 @@ import pytest
 
 import bayescale
 from bayescale import plots
+from house.test_architecture import STAGES
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)|\{download\}`[^`<]*<([^>`]+)>`")
 PLACE = re.compile(r"`((?:bayescale|tests|docs|notebooks)/[\w./-]*)`")
@@ -42,6 +44,11 @@ def test_api_page_has_every_public_name_and_no_other() -> None:
     assert sorted(figures) == sorted(plots.__all__)
 
 
+def test_architecture_page_lists_the_folders_in_order() -> None:
+    block = text("architecture").split("```")[1]
+    assert [name.rstrip("/") for name in re.findall(r"^  (\w+/?) ", block, re.MULTILINE)] == STAGES
+
+
 def test_every_page_is_in_the_toctree() -> None:
     trees = re.findall(r"```\{toctree\}\n(.*?)```", text("index"), re.DOTALL)
     listed = [
@@ -50,15 +57,15 @@ def test_every_page_is_in_the_toctree() -> None:
     assert sorted(["index", *listed]) == [page.stem for page in PAGES]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *PAGES], ids=lambda page: page.stem)
 def test_links_lead_somewhere(page: Path) -> None:
     content = page.read_text("utf-8")
     for file, anchor, download in LINK.findall(content):
-        target = (DOCS / (download or file)).resolve() if download or file else page
+        target = (page.parent / (download or file)).resolve() if download or file else page
         assert target.is_file(), f"{page.name} links to {download or file}"
         assert not anchor or anchor in anchors(target), f"{page.name} links to {file}#{anchor}"
     for place in PLACE.findall(content):
-        assert (DOCS.parent / place).exists(), f"{page.name} names {place}"
+        assert (ROOT / place).exists(), f"{page.name} names {place}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

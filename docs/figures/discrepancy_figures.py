@@ -25,8 +25,9 @@ from sweeps import sweeps
 import bayescale as bs
 from bayescale.backtests.backtest import default_cuts
 from bayescale.extrapolation.cuts import below
-from bayescale.fits.fit import Fitter, make_settings
+from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit
+from bayescale.fits.settings import make_settings
 from bayescale.forecasts.scores import score
 from bayescale.inference.nuts import Sampler
 
@@ -62,14 +63,11 @@ def fits(ladder: bs.Ladder, law: str, discrepancy: str) -> CutFits:
         noise="normal",
         blocks=None,
         priors=None,
-    )  # type: ignore[arg-type]
-    cuts = default_cuts(ladder)
-    fitter = Fitter(
-        settings,
-        Sampler(chains=2, draws=500),
-        [below(ladder.with_role("fit"), cut) for cut in cuts],
     )
-    return [(cut, fitter.fit(i)) for i, cut in enumerate(cuts)]
+    cuts = default_cuts(ladder)
+    ladders = [below(ladder.with_role("fit"), cut) for cut in cuts]
+    sampler = Sampler(chains=2, draws=500)
+    return list(zip(cuts, fit_many(settings, sampler, ladders), strict=True))
 
 
 def cases(family: str, ladder: bs.Ladder, cut: float, fit: Fit) -> pd.DataFrame:
@@ -86,7 +84,7 @@ def cases(family: str, ladder: bs.Ladder, cut: float, fit: Fit) -> pd.DataFrame:
     ]
     if not larger_runs:
         return pd.DataFrame()
-    draws = bs.forecast(fit, larger_runs).parts.cells(None)
+    draws = bs.forecast(fit, larger_runs).components.cells(None)
     actual = ladder.frame.drop_duplicates("run").set_index("run")["loss"]
     keys = list(draws)
     # in percent of the loss
@@ -198,7 +196,7 @@ def hindsight(ladder: bs.Ladder, law: str) -> float:
     The law has seen every run, and the interval at each cut is that of the errors beyond the cut.
     """
     fit = bs.fit(ladder, law=law, discrepancy="none")
-    draws = bs.forecast(fit, ladder.targets("fit")).parts.cells(None)
+    draws = bs.forecast(fit, ladder.targets("fit")).components.cells(None)
     actual = ladder.frame.set_index("run")["loss"]
     compute = ladder.compute()
     error = pd.Series(

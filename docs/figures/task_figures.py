@@ -25,7 +25,7 @@ LINK_SCALES = (0.01, 0.02, 0.03, 0.05, 0.08, 0.11, 0.16, 0.24)
 
 def evidence(slopes: Slopes) -> float:
     """ln sum over r of p(r) p(past | r)."""
-    p_r = replace(slopes, past=None, covariance=None).scales()[1]
+    p_r = replace(slopes, past_slopes=None, covariance=None).scales()[1]
     log_p = slopes.log_likelihoods()
     return float(log_p.max() + np.log(p_r @ np.exp(log_p - log_p.max())))
 
@@ -38,7 +38,7 @@ def relative(by_scale: dict[float, float]) -> str:
 
 def show(group: Slopes) -> None:
     """Print the evidence for each scale of one group of series."""
-    if group.step == "accuracy":
+    if group.stage == "accuracy":
         by_scale = {x: evidence(replace(group, by_name=x, own=OWN * x)) for x in LINK_SCALES}
         print("link's scale:", relative(by_scale))
     elif group.kind == "task":
@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
     pd.set_option("display.width", 200)
     for ladder in (bs.load_dataset("ladder2024"), gadre_tasks(folder)):
         fit = bs.fit(ladder, chains=2)
-        for route in fit.members or (fit,):
+        for route in fit.components:
             slopes = route.discrepancy.to_frame().round(4)
             print(f"\n{ladder.name}, via {route.via or 'own loss'}\n{slopes.to_string()}")
             for group in route.discrepancy.slopes:

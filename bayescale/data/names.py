@@ -1,38 +1,52 @@
-"""How a text that holds a user's names is shown: as HTML, and on a terminal."""
+"""How text that holds names from a user's table is shown, in HTML and on a terminal."""
 
 from __future__ import annotations
 
 import html
 import unicodedata
 
-# Unicode categories: controls, halves of surrogate pairs, line and paragraph separators.
+# Unicode categories of characters that a terminal obeys: controls (Cc), halves of surrogate pairs
+# (Cs), line separators (Zl) and paragraph separators (Zp).
 CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
-# Unicode bidirectional classes of the characters that change the direction of the text after them.
+# Unicode bidirectional classes of characters that change the direction of the text after them.
 DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def paragraph(text: object) -> str:
-    """An HTML paragraph that shows the text as it is: no character of it is read as markup.
+    """An HTML paragraph that shows the text as it is: nothing in the text is read as markup.
 
     Parameters
     ----------
     text
-        What to show; its ``str`` is taken.
+        Any object; its `str` is shown.
+
+    Returns
+    -------
+    str
+        The text in a ``<p>`` element, with every HTML character escaped.
     """
     return f"<p>{html.escape(str(text))}</p>"
 
 
 def visible(text: object) -> str:
-    r"""The text with each control character as its escape, such as ``\x1b``, for a terminal.
+    r"""The text with each control character written as its escape, such as ``\x1b``.
 
-    A terminal then obeys none of these characters.
+    A terminal then shows the text and obeys none of its characters.
 
     Parameters
     ----------
     text
-        What to show; its ``str`` is taken.
+        Any object; its `str` is shown.
+
+    Returns
+    -------
+    str
+        The text on one line, without control characters.
     """
-    return "".join(c.encode("unicode_escape").decode() if _controls(c) else c for c in str(text))
+    return "".join(
+        character.encode("unicode_escape").decode() if _controls(character) else character
+        for character in str(text)
+    )
 
 
 def _controls(character: str) -> bool:

@@ -1,16 +1,13 @@
-"""Makes the embedded tables again from the released files: ``python -m
-bayescale.data.datasets.rebuild FOLDER``.
+"""Make the embedded tables again: ``python -m bayescale.data.datasets.rebuild FOLDER``.
 
-FOLDER holds ``ladder2024/raw`` and ``gadre2024/raw``, each laid out as its reader says, and
-``published``, the output of the papers' released code (see `bayescale.data.datasets.released`). For
-developers, in a source checkout.
+FOLDER holds the released files: ``ladder2024/raw`` and ``gadre2024/raw``, each laid out as its
+reader says, and ``published``, the output of the papers' released code (see
+`bayescale.data.datasets.released`). For developers, in a source checkout.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,16 +19,28 @@ from bayescale.data.readers import read_checkpoints, read_gadre
 from bayescale.data.readers.parse import require_folder
 from bayescale.data.readers.wide import ACCURACY, LOSS, widen
 from bayescale.errors import BayescaleError
+from bayescale.files import atomic_write
 
-# significant digits of losses and accuracies; the sources carry 7 (float32), means of them a little
-# more
+# Significant digits of losses and accuracies. The sources carry 7 (float32); their means carry a
+# few more.
 DIGITS = 10
 
 READERS = {"ladder2024": read_checkpoints, "gadre2024": read_gadre}
 
 
 def tables(ladder: Ladder) -> dict[str, str]:
-    """The text of each embedded table of a ladder, by the end of its file name."""
+    """The text of each embedded table of a ladder, by the ending of its file name.
+
+    Parameters
+    ----------
+    ladder
+        What a reader makes of the released files.
+
+    Returns
+    -------
+    dict
+        CSV texts under ``runs.csv`` and ``tasks.csv``.
+    """
     wide, tasks = widen(ladder)
     results = [name for name in wide.columns if name.startswith((LOSS, ACCURACY))]
     wide = wide.astype({"params": "int64", "tokens": "int64"})
@@ -40,19 +49,25 @@ def tables(ladder: Ladder) -> dict[str, str]:
 
 
 def rebuild(folder: str | Path, into: str | Path) -> list[Path]:
-    """Writes every embedded table into `into`, each at once or not at all, and gives their paths.
+    """Write every embedded table, each file whole or not at all.
 
     Parameters
     ----------
     folder
-        Holds ``NAME/raw`` for each data set, and ``published``.
+        The folder with the released files: ``NAME/raw`` for each data set, and ``published``.
     into
-        Folder to write to.
+        The folder to write to.
+
+    Returns
+    -------
+    list of Path
+        The files written.
 
     Raises
     ------
     FileError
-        For a source file that is missing or of another format; nothing is written then.
+        For a source file that is missing or of another format, and nothing is written; for a folder
+        that cannot be written to.
     """
     texts = {
         f"{name}_{end}": text
@@ -65,13 +80,23 @@ def rebuild(folder: str | Path, into: str | Path) -> list[Path]:
         for name, table in released.items()
     }
     for file, text in texts.items():
-        _write(Path(into) / file, text)
+        with atomic_write(Path(into) / file) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
     return [Path(into) / file for file in texts]
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 0 where the tables were written, 2 with one line on stderr where they could not
-    be.
+    """Run the command; its exit status is 0, or 2 where the tables could not be written.
+
+    Parameters
+    ----------
+    arguments
+        The arguments of the command line: one folder.
+
+    Returns
+    -------
+    int
+        0 where the tables were written; 2, with one line on stderr, where they were not.
     """
     if len(arguments) != 1:
         print("usage: python -m bayescale.data.datasets.rebuild FOLDER", file=sys.stderr)
@@ -87,24 +112,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _rounded(values: pd.Series) -> pd.Series:
+    """The values as texts of `DIGITS` significant digits."""
     return values.map(lambda value: f"{value:.{DIGITS}g}")
 
 
 def _as_csv(table: pd.DataFrame) -> str:
+    """The table as CSV, the same on every system."""
     return table.to_csv(index=False, lineterminator="\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """Through a temporary file beside it, so that no reader ever meets half a table."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 if __name__ == "__main__":

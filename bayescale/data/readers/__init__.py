@@ -1,4 +1,4 @@
-"""Readers: one file a format, each gives a Ladder."""
+"""Readers: one file per format, each gives a Ladder."""
 
 from bayescale.data.readers.gadre2024 import read_gadre as read_gadre
 from bayescale.data.readers.ladder2024 import read_checkpoints as read_checkpoints

@@ -1,5 +1,6 @@
-"""Gadre et al. 2024 (arXiv 2403.08540): 104 over-trained models on three corpora, from the JSON
-files that the authors released.
+"""read_gadre: the 104 over-trained models of Gadre et al. 2024 (arXiv 2403.08540).
+
+Three corpora, read from the JSON files that the authors released.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from bayescale.data.readers.parse import list_files, pick, read_json, read_table
 from bayescale.data.readers.wide import ACCURACY, LOSS, tidy
 from bayescale.data.target import Conventions
 
+# The authors' name of each corpus, and ours.
 CORPORA = {"c4_original": "c4", "rpj": "redpajama", "rw_original": "refinedweb"}
 
-# A model's configuration and the size that the paper calls it by.
+# A model's configuration file and the paper's name for its size.
 SIZES = {
     "d=96_l=8_h=4": "11M",
     "d=512_l=8_h=4": "79M",
@@ -26,8 +28,8 @@ SIZES = {
     "open_lm_7b": "6.9B",
 }
 
-# The folder of each validation set and the name of its loss; c4, first, is the loss that the
-# paper's laws are about.
+# The folder of each validation set and the name of its loss. The first one, c4, is the loss that
+# the paper's laws describe.
 LOSSES = {
     "c4_val": "c4",
     "openlm": "openlm",
@@ -39,8 +41,8 @@ LOSSES = {
     "de-en": "de_en",
 }
 
-# The tasks of the paper's smaller average, listed as a fact: in all 104 models the mean of their
-# errors is its smaller average to the last digit.
+# The tasks of the paper's smaller average. Checked on all 104 models: the mean of their errors is
+# the paper's smaller average to the last digit.
 TASKS_17 = (
     "arc_easy",
     "bigbench_cs_algorithms",
@@ -62,10 +64,11 @@ TASKS_17 = (
 )
 AVERAGES = ("average17", "average46")
 
-# the metadata repeat arc_easy's 2376; only 1172 makes every accuracy a whole number of right
-# answers
+# Corrections of the authors' metadata. They give arc_challenge the 2376 items of arc_easy; but only
+# with 1172 items is every accuracy a whole number of right answers. They give commonsense_qa a
+# chance of 25 %; but its questions have five choices.
 ITEMS = {"arc_challenge": 1172}
-CHANCE = {"commonsense_qa": 0.2}  # the metadata say 25 %, but its questions have five choices
+CHANCE = {"commonsense_qa": 0.2}
 
 CONVENTIONS = Conventions(
     params="with embeddings",
@@ -75,14 +78,20 @@ CONVENTIONS = Conventions(
 
 
 def read_gadre(folder: str | Path) -> Ladder:
-    """All 104 models as one ladder: 8 losses, 46 tasks, and the two averages over tasks that the
-    paper forecasts.
+    """All 104 models of Gadre et al. 2024 as one ladder, from the authors' files.
+
+    The ladder has 8 losses, 46 tasks, and the two averages over tasks that the paper forecasts.
 
     Parameters
     ----------
     folder
-        Holds ``models/*.json``, ``evals/*.json`` and ``eval_metadata.csv``, as ``exp_data`` of the
-        authors' repository does.
+        The folder ``exp_data`` of the authors' repository, with ``models/*.json``,
+        ``evals/*.json`` and ``eval_metadata.csv``.
+
+    Returns
+    -------
+    Ladder
+        One row per (run, task), sorted by corpus, size and tokens.
 
     Raises
     ------
@@ -99,16 +108,30 @@ def read_gadre(folder: str | Path) -> Ladder:
     )
     names = [name.removeprefix(ACCURACY) for name in wide.columns if name.startswith(ACCURACY)]
     scores = wide[[ACCURACY + name for name in names]].set_axis(names, axis="columns")
-    groups = {"average17": scores[list(TASKS_17)], "average46": scores}
-    # a mean over fewer tasks is another average
+    # A model that lacks a task has no average: a mean over fewer tasks would be another average.
     averages = {
-        ACCURACY + name: group.mean(axis="columns", skipna=False) for name, group in groups.items()
+        ACCURACY + "average17": scores[list(TASKS_17)].mean(axis="columns", skipna=False),
+        ACCURACY + "average46": scores.mean(axis="columns", skipna=False),
     }
     return gadre_ladder(wide.assign(**averages), _task_table(home / "eval_metadata.csv", names))
 
 
 def gadre_ladder(wide: pd.DataFrame, tasks: pd.DataFrame) -> Ladder:
-    """The ladder of a wide table (see `tidy`), with this paper's law, link and conventions."""
+    """The ladder of a wide table, with this paper's law, link and conventions.
+
+    Parameters
+    ----------
+    wide
+        One row per run, with the columns that `bayescale.data.readers.wide.tidy` takes.
+    tasks
+        Columns ``task``, ``loss_name``, ``chance``, ``items``: the tasks and declared series to
+        take, in this order.
+
+    Returns
+    -------
+    Ladder
+        One row per (run, task).
+    """
     return Ladder.from_frame(
         tidy(wide, tasks),
         tasks=tasks,
@@ -121,44 +144,36 @@ def gadre_ladder(wide: pd.DataFrame, tasks: pd.DataFrame) -> Ladder:
 
 
 def _read_run(path: Path, evals: Path) -> dict[str, object]:
+    """The row of one model in the wide table, from its file and its evaluation."""
     model = read_json(path)
-    evaluation = evals / f"evaluation_{path.stem}_heavy.json"
-    params, tokens = (
-        float(pick(model, "hyperparameters", key, path=path)) for key in ("params", "tokens")
-    )
+    params = float(pick(model, "hyperparameters", "params", path=path))
+    tokens = float(pick(model, "hyperparameters", "tokens", path=path))
     corpus = pick(CORPORA, pick(model, "dataset_name", path=path), path=path)
-    size = pick(
-        SIZES,
-        PurePosixPath(pick(model, "hyperparameters", "model", path=path)).name.removesuffix(
-            ".json"
-        ),
-        path=path,
-    )
+    configuration = PurePosixPath(pick(model, "hyperparameters", "model", path=path)).name
+    size = pick(SIZES, configuration.removesuffix(".json"), path=path)
     multiplier = round(tokens / params)
-    own = {
+    of_run = {
         "run": f"{corpus}-{size}-M{multiplier}",
         "corpus": corpus,
         "params": params,
         "tokens": tokens,
         "role": _role(size, multiplier),
     }
+    evaluation = evals / f"evaluation_{path.stem}_heavy.json"
     scores = pick(read_json(evaluation), "eval_metrics", "icl", path=evaluation)
+    accuracies = {ACCURACY + task: float(score) for task, score in scores.items()}
     needed = {ACCURACY + task: float(pick(scores, task, path=evaluation)) for task in TASKS_17}
-    return (
-        own
-        | _losses(model, path)
-        | {ACCURACY + task: float(score) for task, score in scores.items()}
-        | needed
-    )
+    return of_run | _losses(model, path) | accuracies | needed
 
 
 def _role(size: str, multiplier: int) -> str:
-    """The run's part in the paper's default fit (its table 2): 5 runs a corpus for the law, one
-    more for the link, the rest unseen.
+    """The run's role in the paper's default fit (its table 2).
+
+    Per corpus, 5 runs fit the law, one more run only the link, and the rest is unseen.
     """
-    if (multiplier == 20 and size in ("11M", "79M", "154M", "411M")) or (
-        multiplier == 320 and size == "11M"
-    ):
+    if multiplier == 20 and size in ("11M", "79M", "154M", "411M"):
+        return "fit"
+    if multiplier == 320 and size == "11M":
         return "fit"
     if multiplier == 20 and size == "1.4B":
         return "link"
@@ -166,23 +181,21 @@ def _role(size: str, multiplier: int) -> str:
 
 
 def _losses(model: Mapping[str, object], path: Path) -> dict[str, float]:
-    found = {}
+    """The columns ``loss:NAME`` of one model, in the order of `LOSSES`."""
+    losses = {}
     for result in pick(model, "results", path=path):
         folder = PurePosixPath(pick(result, "val_data", 0, path=path)).parent.name
-        found[LOSS + pick(LOSSES, folder, path=path)] = float(pick(result, "loss", path=path))
-    return {LOSS + name: pick(found, LOSS + name, path=path) for name in LOSSES.values()}
+        losses[LOSS + pick(LOSSES, folder, path=path)] = float(pick(result, "loss", path=path))
+    return {LOSS + name: pick(losses, LOSS + name, path=path) for name in LOSSES.values()}
 
 
 def _task_table(path: Path, names: list[str]) -> pd.DataFrame:
-    """task, loss_name, chance, items: the averages, the tasks, then the losses as declared
-    series.
-    """
-    about = read_table(
-        path, text=["Eval Task"], needed=["Eval Task", "#datapoints", "Random baseline"]
-    ).set_index("Eval Task")
-    table = pd.DataFrame(
-        {"chance": about["Random baseline"] / 100, "items": about["#datapoints"].astype(float)}
-    ).reindex(names)
+    """Columns task, loss_name, chance, items: the averages, the tasks, then the declared series."""
+    columns = ["Eval Task", "#datapoints", "Random baseline"]
+    metadata = read_table(path, text=["Eval Task"], needed=columns).set_index("Eval Task")
+    chance = metadata["Random baseline"] / 100
+    items = metadata["#datapoints"].astype(float)
+    table = pd.DataFrame({"chance": chance, "items": items}).reindex(names)
     table["chance"] = pd.Series(CHANCE).combine_first(table["chance"])
     table["items"] = pd.Series(ITEMS).combine_first(table["items"])
     averages = pd.DataFrame(
@@ -195,10 +208,10 @@ def _task_table(path: Path, names: list[str]) -> pd.DataFrame:
 
 
 def _average(tasks: pd.DataFrame) -> pd.Series:
-    """Chance and items of the mean score over k tasks.
+    """Chance and items of the mean score over k tasks: the items are k^2 / sum(1/items).
 
-    Where every task has the same p (1 - p), the mean of k independent scores has variance p (1 - p)
-    sum(1/items) / k^2, which is that of one task of k^2 / sum(1/items) items.
+    Where every task has the same p (1 - p), the mean of k independent scores has the variance
+    p (1 - p) sum(1/items) / k^2. One task of k^2 / sum(1/items) items has the same variance.
     """
     return pd.Series(
         {"chance": tasks["chance"].mean(), "items": len(tasks) ** 2 / (1 / tasks["items"]).sum()}

@@ -1,5 +1,6 @@
-"""Bhagia et al. 2024 (arXiv 2412.04403): the OLMo ladder and its two targets, from the checkpoint
-files that the authors released.
+"""read_checkpoints: the OLMo ladder of Bhagia et al. 2024 (arXiv 2412.04403) and its two targets.
+
+Read from the checkpoint files that the authors released.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from bayescale.data.readers.parse import read_table, require_folder
 from bayescale.data.readers.wide import ACCURACY, LOSS, tidy
 from bayescale.data.target import Conventions
 
-# Parameters (output head counted, input embedding not) and training FLOPs per token: MODEL_PARAMS
-# and MODEL_GFLOPS in the authors' ladder.py.
+# Parameters (output head counted, input embedding not) and training FLOPs per token of each size:
+# MODEL_PARAMS and MODEL_GFLOPS in the authors' ladder.py.
 SIZES = {
     "190M": (190_354_176, 1.903391232e9),
     "370M": (371_262_464, 3.443922944e9),
@@ -27,18 +28,24 @@ SIZES = {
     "13B": (13_202_396_160, 91.335915520e9),
 }
 LADDER_SIZES = ("190M", "370M", "760M", "1B", "3B")
-LENGTHS = ("0.5xC", "1xC", "1xC-rerun", "2xC", "5xC", "10xC")  # 1xC is 20 tokens a parameter
-FIT_SIZES, FIT_LENGTHS = LADDER_SIZES[:4], ("1xC", "2xC", "5xC", "10xC")
+# Length of training; 1xC is 20 tokens per parameter.
+LENGTHS = ("0.5xC", "1xC", "1xC-rerun", "2xC", "5xC", "10xC")
+# The runs that the paper fits.
+FIT_SIZES = LADDER_SIZES[:4]
+FIT_LENGTHS = ("1xC", "2xC", "5xC", "10xC")
 
-# The other peteish files are left out: checkpoints on the way to these two targets, and of a 7B run
-# at another learning rate. They stand in
-# the middle of a schedule, repeat each other's rows, and most are the targets' own training, which
-# no fit may see.
+# Size and file of each target. The other peteish files are left out: they hold checkpoints on the
+# way to these two targets, and of a 7B run at another learning rate. Those checkpoints stand in the
+# middle of a schedule, files repeat each other's rows, and most of them belong to the targets' own
+# training, which no fit may see.
 TARGETS = {"7B-4T": ("7B", "peteish7_eval_anneal"), "13B-5T": ("13B", "peteish13_eval_final")}
 
-LAST = 5  # checkpoints whose mean is a run's final value, as in the paper; the 7B file has only one
+# The mean of this many last checkpoints is a run's final value, as in the paper. The 7B file has
+# only one checkpoint.
+LAST = 5
 
-# The parts of each task, split included, and their weights: the paper's, by items for MMLU.
+# The subtasks of each task, split included, and their weights, as in the paper. The weights of MMLU
+# are shares of its items.
 SUBTASKS: Mapping[str, Mapping[str, float]] = {
     "mmlu": {
         "mmlu_stem_test": 0.215,
@@ -56,11 +63,11 @@ SUBTASKS: Mapping[str, Mapping[str, float]] = {
     "boolq": {"boolq_val": 1.0},
     "winogrande": {"winogrande_val": 1.0},
 }
-# the paper forecasts these eight; boolq and winogrande are in its files only
+# The paper forecasts these eight tasks; boolq and winogrande are in its files only.
 OWN_TASKS = tuple(SUBTASKS)[:8]
 
-# task: chance (one over the number of choices), items (the number that makes every accuracy a whole
-# number of right answers).
+# Chance and items of each task. Chance is one over the number of choices; items is the number with
+# which every accuracy is a whole number of right answers.
 FACTS = {
     "mmlu": (0.25, 14042),
     "hellaswag": (0.25, 10042),
@@ -74,7 +81,8 @@ FACTS = {
     "winogrande": (0.5, 1267),
 }
 
-CROSS_ENTROPY = "_ce"  # after a task's name: the loss series of its cross-entropy over the choices
+# Ending of the loss series that holds a task's cross-entropy over the choices.
+CROSS_ENTROPY = "_ce"
 _UNITS = (
     {"c4": "nats/token"}
     | dict.fromkeys(SUBTASKS, "bits/byte")
@@ -84,23 +92,30 @@ CONVENTIONS = Conventions(
     params="all but the input embedding", tokenizer="dolma2", loss_units=_UNITS
 )
 
+# Column of the files that holds the C4 loss.
 _C4 = "eval/c4_en-validation/CrossEntropyLoss"
 
 
 def read_checkpoints(folder: str | Path, *, every: bool = False) -> Ladder:
-    """The ladder's 30 runs and its two targets, each at the mean of its last checkpoints, or at
-    every checkpoint.
+    """The 30 runs and the two targets of Bhagia et al. 2024 as one ladder, from the authors' files.
 
-    The loss of a task is the bits per byte of its right answers, 5-shot; its accuracy ranks the
-    answers by likelihood. ``c4`` is a declared series.
+    The loss of a task is the bits per byte of its right answers, 5-shot. The accuracy of a task
+    ranks the answers by likelihood. ``c4`` is a declared series.
 
     Parameters
     ----------
     folder
-        Holds one CSV file a run, one row a checkpoint, as the authors' repository does.
+        A folder with one CSV file per run and one row per checkpoint, as in the authors'
+        repository.
     every
-        One row for each (run, task, step), and one more declared series a task, ``TASK_ce``: the
-        cross-entropy over the task's choices, in nats.
+        False: each run is one row per task, the mean of its last 5 checkpoints. True: one row per
+        (run, task, step), and for each task one more declared series, ``TASK_ce``, the
+        cross-entropy over the task's choices in nats.
+
+    Returns
+    -------
+    Ladder
+        The ladder's runs, then the two targets.
 
     Raises
     ------
@@ -108,25 +123,46 @@ def read_checkpoints(folder: str | Path, *, every: bool = False) -> Ladder:
         For a file that is missing or of another format.
     """
     home = require_folder(folder)
-    files = [
-        (f"{size}-{length}", size, f"{size}-{length}", _role(size, length))
+    runs = [
+        _read_run(
+            home / f"{size}-{length}.csv",
+            name=f"{size}-{length}",
+            size=size,
+            role=_role(size, length),
+            every=every,
+        )
         for size in LADDER_SIZES
         for length in LENGTHS
     ]
-    files += [(name, size, file, "target") for name, (size, file) in TARGETS.items()]
-    runs = [
-        _read_run(home / f"{file}.csv", name, size, role, every) for name, size, file, role in files
+    runs += [
+        _read_run(home / f"{file}.csv", name=name, size=size, role="target", every=every)
+        for name, (size, file) in TARGETS.items()
     ]
     facts = [(task, task, *FACTS[task]) for task in SUBTASKS] + [("c4", "c4", None, None)]
-    facts += [
-        (task + CROSS_ENTROPY, task + CROSS_ENTROPY, None, None) for task in SUBTASKS if every
-    ]
+    if every:
+        declared = [task + CROSS_ENTROPY for task in SUBTASKS]
+        facts += [(series, series, None, None) for series in declared]
     tasks = pd.DataFrame(facts, columns=["task", "loss_name", "chance", "items"])
     return checkpoint_ladder(pd.concat(runs, ignore_index=True), tasks)
 
 
 def checkpoint_ladder(wide: pd.DataFrame, tasks: pd.DataFrame) -> Ladder:
-    """The ladder of a wide table (see `tidy`), with this paper's law, link and conventions."""
+    """The ladder of a wide table, with this paper's law, link and conventions.
+
+    Parameters
+    ----------
+    wide
+        One row per run (or per checkpoint), with the columns that
+        `bayescale.data.readers.wide.tidy` takes.
+    tasks
+        Columns ``task``, ``loss_name``, ``chance``, ``items``: the tasks and declared series to
+        take, in this order.
+
+    Returns
+    -------
+    Ladder
+        One row per (run, task), or per (run, task, step).
+    """
     return Ladder.from_frame(
         tidy(wide, tasks),
         tasks=tasks,
@@ -139,25 +175,25 @@ def checkpoint_ladder(wide: pd.DataFrame, tasks: pd.DataFrame) -> Ladder:
 
 
 def _role(size: str, length: str) -> str:
+    """The role of a run of the ladder in the paper's fits."""
     return "fit" if size in FIT_SIZES and length in FIT_LENGTHS else "held_out"
 
 
-def _read_run(path: Path, name: str, size: str, role: str, every: bool) -> pd.DataFrame:
-    """The wide table of one run: its checkpoints, or the one row of their final mean."""
-    columns = _columns(every)
-    table = read_table(
-        path, needed=[_C4, *(column for parts in columns.values() for column in parts)]
-    )
+def _read_run(path: Path, *, name: str, size: str, role: str, every: bool) -> pd.DataFrame:
+    """The wide table of one run: one row per checkpoint, or the mean of the last ones."""
+    weights = _weights(every)
+    needed = [column for subtasks in weights.values() for column in subtasks]
+    table = read_table(path, needed=[_C4, *needed])
     figures = pd.DataFrame(
         {
-            target: sum(weight * table[column] for column, weight in parts.items())
-            for target, parts in columns.items()
+            figure: sum(weight * table[column] for column, weight in subtasks.items())
+            for figure, subtasks in weights.items()
         }
     )
     figures = figures.assign(**{LOSS + "c4": table[_C4]})
     tokens = _tokens(table)
     params, flops_per_token = SIZES[size]
-    own = {
+    of_run = {
         "run": name,
         "corpus": "olmo-mix",
         "params": float(params),
@@ -166,36 +202,37 @@ def _read_run(path: Path, name: str, size: str, role: str, every: bool) -> pd.Da
         "role": role,
     }
     if every:
-        return figures.assign(
-            **own, step=table["_step"] if "_step" in table else np.arange(len(table))
-        )
-    return figures.tail(LAST).mean().to_frame().T.assign(**own)
+        step = table["_step"] if "_step" in table else np.arange(len(table))
+        return figures.assign(**of_run, step=step)
+    return figures.tail(LAST).mean().to_frame().T.assign(**of_run)
 
 
-def _columns(every: bool) -> dict[str, dict[str, float]]:
+def _weights(every: bool) -> dict[str, dict[str, float]]:
     """For each loss and accuracy of the wide table, the columns of a file and their weights."""
-    columns = {}
-    for task, parts in SUBTASKS.items():
-        # likelihoods are divided by the answer's length, but for yes and no
+    weights = {}
+    for task, subtasks in SUBTASKS.items():
+        # Likelihoods are divided by the answer's length, except where the answer is yes or no.
         score = "acc" if task == "boolq" else "len_norm"
-        columns[LOSS + task] = {
-            f"eval/downstream_bpb/{part}_rc_5shot_bpb": weight for part, weight in parts.items()
+        weights[LOSS + task] = {
+            f"eval/downstream_bpb/{subtask}_rc_5shot_bpb": weight
+            for subtask, weight in subtasks.items()
         }
-        columns[ACCURACY + task] = {
-            f"eval/downstream/{part}_rc_5shot_{score}": weight for part, weight in parts.items()
+        weights[ACCURACY + task] = {
+            f"eval/downstream/{subtask}_rc_5shot_{score}": weight
+            for subtask, weight in subtasks.items()
         }
         if every:
-            columns[LOSS + task + CROSS_ENTROPY] = {
-                f"eval/downstream_soft_log/{part}_rc_5shot_soft_log": -weight
-                for part, weight in parts.items()
+            # The files hold the negative of the cross-entropy.
+            weights[LOSS + task + CROSS_ENTROPY] = {
+                f"eval/downstream_soft_log/{subtask}_rc_5shot_soft_log": -weight
+                for subtask, weight in subtasks.items()
             }
-    return columns
+    return weights
 
 
 def _tokens(table: pd.DataFrame) -> float:
+    """Training tokens of a run: steps times tokens per batch, or the file's own total."""
     end = table.iloc[-1]
-    return float(
-        end["_step"] * end["batch_size_in_tokens"]
-        if "_step" in table
-        else end["throughput/total_tokens"]
-    )
+    if "_step" in table:
+        return float(end["_step"] * end["batch_size_in_tokens"])
+    return float(end["throughput/total_tokens"])

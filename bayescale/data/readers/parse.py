@@ -1,5 +1,6 @@
-"""Opening what a user names: whether it is there, is text and parses, with one line for whatever is
-wrong.
+"""Opening a file or a folder that the user names: it must exist, be text, and parse.
+
+Each fault is a FileError of one line.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from bayescale.errors import FileError
 
 
 def require_folder(path: str | Path) -> Path:
-    """The folder at `path`, or a FileError that says what is there instead."""
+    """The folder at `path`.
+
+    Raises
+    ------
+    FileError
+        Where no folder is at `path`; the message says what is found instead.
+    """
     folder = Path(path)
     if not folder.is_dir():
         got = "a file" if folder.exists() else "nothing there"
@@ -28,7 +35,20 @@ def require_folder(path: str | Path) -> Path:
 
 
 def list_files(folder: Path, pattern: str) -> list[Path]:
-    """The files of `folder` that match, sorted by name; at least one."""
+    """The files of a folder that match a pattern, sorted by name.
+
+    Parameters
+    ----------
+    folder
+        The folder to look in.
+    pattern
+        A pattern of file names, such as ``*.json``.
+
+    Raises
+    ------
+    FileError
+        For a folder that does not exist, or holds no such file.
+    """
     files = sorted(require_folder(folder).glob(pattern))
     if not files:
         raise FileError(
@@ -41,7 +61,13 @@ def list_files(folder: Path, pattern: str) -> list[Path]:
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a UTF-8 file that is there, is not empty and is not binary."""
+    """The text of a UTF-8 file.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, unreadable, empty, binary, or not UTF-8.
+    """
     what = f"file {str(path)!r}"
     try:
         data = Path(path).read_bytes()
@@ -75,12 +101,13 @@ def read_text(path: str | Path) -> str:
             way_out="export it as text, comma-separated or JSON",
         )
     try:
-        return data.decode("utf-8-sig")  # spreadsheets put a byte order mark first
+        # Spreadsheets put a byte order mark first.
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(
             what,
             rule="must be UTF-8 text",
-            got=f"bytes that are not, at {error.start}",
+            got=f"bytes that are not UTF-8, at {error.start}",
             way_out="save it with UTF-8 encoding",
         ) from None
 
@@ -93,19 +120,26 @@ def read_table(
     Parameters
     ----------
     path
-        The file.
+        The CSV file.
     text
-        Columns kept as they are written, so that a run called ``NA`` or ``007`` stays what it is.
+        Columns whose values stay as they are written, so that a run called ``NA`` or ``007`` keeps
+        its name.
     needed
-        Columns that must be there.
+        Columns that the file must have.
+
+    Returns
+    -------
+    DataFrame
+        One row per line; empty cells are nan.
 
     Raises
     ------
     FileError
-        For a path that is no file, an empty or binary file, text that does not parse as CSV, or a
-        needed column that is missing.
+        For a path that is no file, an empty or binary file, text that does not parse as CSV, a
+        column given twice, or a missing column.
     """
-    source, what = read_text(path), f"file {str(path)!r}"
+    what = f"file {str(path)!r}"
+    source = read_text(path)
     try:
         header = next(csv.reader(io.StringIO(source)))
         table = pd.read_csv(
@@ -120,22 +154,22 @@ def read_table(
             what,
             rule="must be comma-separated text",
             got=" ".join(str(error).split()),
-            way_out="mend that line",
+            way_out="correct that line",
         ) from None
-    # pandas takes surplus leading fields for row labels
+    # Where rows have more fields than the header, pandas takes the first fields for row labels.
     if not isinstance(table.index, pd.RangeIndex):
         raise FileError(
             what,
             rule="must have one name in the header for each field",
             got="rows longer than the header",
-            way_out="mend the header",
+            way_out="correct the header",
         )
-    twice = [name for name in header if header.count(name) > 1]
-    if twice:
+    repeated = [name for name in header if header.count(name) > 1]
+    if repeated:
         raise FileError(
             what,
             rule="must name each column once",
-            got=f"column {twice[0]!r} twice",
+            got=f"column {repeated[0]!r} twice",
             way_out="rename or drop one",
         )
     missing = [name for name in needed if name not in header]
@@ -150,7 +184,13 @@ def read_table(
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """The object in a JSON file."""
+    """The object in a JSON file.
+
+    Raises
+    ------
+    FileError
+        For a file that is no text, does not parse, or holds something else than an object.
+    """
     try:
         record = json.loads(read_text(path))
     except json.JSONDecodeError as error:
@@ -168,7 +208,22 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def pick(record: Any, *keys: str | int, path: Path) -> Any:
-    """What `record` holds under `keys`, one inside the other, or a FileError that names them."""
+    """The value in a nested record: ``record[keys[0]][keys[1]]...``.
+
+    Parameters
+    ----------
+    record
+        What a JSON file holds.
+    *keys
+        Field names, and positions in lists, from the outermost to the innermost.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    FileError
+        Where the record has no such field.
+    """
     for depth, key in enumerate(keys):
         try:
             record = record[key]

@@ -1,4 +1,4 @@
-"""The interchange format as files: a run table in CSV, and a task table beside it."""
+"""read_csv: the interchange format as files, a run table in CSV and a task table beside it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,29 @@ def read_csv(
     name: str | None = None,
     source: str | None = None,
 ) -> Ladder:
-    """One ladder from a CSV file of the tidy run table.
+    """A ladder from a CSV file of the tidy run table.
 
     Parameters
     ----------
     path
-        The run table, with the columns that `Ladder.from_frame` takes. An empty cell is a missing
-        value; names are kept as written.
+        CSV file of the run table, with the columns that `Ladder.from_frame` takes. An empty cell is
+        a missing value; names are kept as they are written.
     tasks
-        The task table, columns ``task``, ``chance``, ``items``; needed where the run table has
-        accuracies.
-    conventions, law, link
-        As for `Ladder.from_frame`.
-    name, source
-        Kept for the record; the file's own name unless given.
+        CSV file of the task table, columns ``task``, ``chance``, ``items``; needed where the run
+        table has accuracies.
+    conventions
+        How N is counted, the tokenizer, and the unit of each loss; None where all of it is unknown.
+    law, link
+        Names of the law and the link that a fit of this ladder uses by default.
+    name
+        Name of the ladder, for reports; None for the file's name without its ending.
+    source
+        Where the figures come from, for reports; None for the file's name.
+
+    Returns
+    -------
+    Ladder
+        The ladder, its tables checked.
 
     Raises
     ------

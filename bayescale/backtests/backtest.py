@@ -1,19 +1,17 @@
-"""backtest(ladder, ...) -> Backtest: fit on the cheap runs, forecast the dear ones, again and
-again.
-"""
+"""backtest(ladder, ...) -> Backtest: fit the smaller runs, forecast the larger ones, at each cut."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 from numpyro.distributions import Distribution
 
-from bayescale.backtests.baselines import largest_run, point_fits
-from bayescale.backtests.cache import Keep
+from bayescale.backtests.baselines import largest_run_draws, point_fit_draws
+from bayescale.backtests.cache import Cache, Fold
 from bayescale.backtests.record import (
     LARGEST_RUN,
     LEVELS,
@@ -30,22 +28,29 @@ from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.cuts import SAME_COST, enough_runs, one_measure
 from bayescale.extrapolation.cuts import cuts as cuts_of
 from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyMode
-from bayescale.fits.fit import Fitter, make_settings
+from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit
+from bayescale.fits.settings import AUTO, make_settings
+from bayescale.forecasts.components import Cell
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.scores import score
 from bayescale.inference.nuts import Sampler
-from bayescale.models.inputs import AUTO, accuracy_data
+from bayescale.models.inputs import accuracy_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
 from bayescale.runtime import require_64bit
+from bayescale.validation import require_choice
 
-CASES = ("fit", "held_out", "target")  # runs that are finished: what only a link may see is none
+# Roles of finished runs. A run that only a link may see need not be finished.
+FINISHED = ("fit", "held_out", "target")
 By = Literal["flops", "params", "tokens"]
-# of the default cuts: runs of every series below the first, steps of compute, and how many
-FIRST_RUNS, MIN_RATIO, MAX_CUTS = 8, 1.5, 8
+# The default cuts: runs of every series below the first one, least ratio of compute from one cut to
+# the next, and their largest number.
+FIRST_RUNS = 8
+MIN_RATIO = 1.5
+MAX_CUTS = 8
 
 
 def backtest(
@@ -66,28 +71,35 @@ def backtest(
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> Backtest:
-    """For every cut: fit(runs up to the cut), forecast of all dearer ones, held-out runs and
-    targets included; nothing beyond a cut is seen by its fit.
+    """For every cut: fit the runs up to it, forecast all larger ones; no fit sees beyond its cut.
+
+    Held-out runs and targets are forecast too. Interrupted, a backtest keeps the cuts that are
+    finished in the user's cache folder. It takes them up when it is called again with the same
+    ladder and settings.
 
     Parameters
     ----------
     ladder
-        Its fitted runs are cut; whatever lies beyond a cut and has come out is a case.
-    by, cuts
-        Runs with at most so many FLOPs, parameters or tokens are fitted. None: up to 8 cuts, from 8
-        runs of every series up to the whole ladder.
+        The runs with role ``fit`` are cut. Every finished run beyond a cut is a case.
+    by
+        What the cuts are of: ``flops``, ``params`` or ``tokens``.
+    cuts
+        Runs with at most so many FLOPs, parameters or tokens are fitted. None for up to 8 cuts,
+        from 8 runs of every series up to the whole ladder.
     law, link, via, pooling, discrepancy, noise, priors
         As in `fit`. A calibration uses only runs up to its own cut.
     baselines
         Whether the same splits are also forecast without discrepancy, without pooling, by the
-        papers' point fits with a residual bootstrap, and by the figure of the largest run.
+        papers' point fits with a residual bootstrap, and by the figures of the largest run.
     chains, draws, seed
-        Of the sampler, for each fit.
+        Number of chains, draws kept of each chain, and seed of the sampler, for every fit.
     progress
-        Told the model and the cut, and the share of all done.
+        Function that is told the model and the cut, and the share of all work that is done.
 
-    Interrupted, it keeps the cuts that are done, in the user's cache folder, and takes them up when
-    it is called again with the same ladder and settings.
+    Returns
+    -------
+    Backtest
+        Every case with its intervals and scores.
 
     Raises
     ------
@@ -98,13 +110,7 @@ def backtest(
         Where the ladder is too small for a single cut.
     """
     require_64bit()
-    if by not in get_args(By):
-        raise SettingError(
-            "by",
-            rule=f"must be one of {', '.join(get_args(By))}",
-            got=repr(by),
-            way_out="mend the name",
-        )
+    require_choice("by", by, get_args(By))
     if law == AUTO:
         raise SettingError(
             "law",
@@ -123,68 +129,76 @@ def backtest(
         blocks=None,
         priors=priors,
     )
-    places = _places(ladder, by)
-    chosen = default_cuts(ladder, by) if cuts is None else _check_cuts(ladder, places, by, cuts)
+    size = _size(ladder, by)
+    chosen = default_cuts(ladder, by) if cuts is None else _check_cuts(ladder, size, by, cuts)
+    parts = [one_measure(ladder).up_to(**{by: cut * SAME_COST}) for cut in chosen]
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
-    keep = Keep(ladder, settings, sampler, by, baselines)
+    cache = Cache(ladder, settings, sampler, by=by, baselines=baselines)
     models = {OURS: settings}
     if baselines:
-        models |= {UNPOOLED: replace(settings, pooling="none")}
-    cases, folds = [], []
-    for i, (model, mine) in enumerate(models.items()):
-        fitter = Fitter(mine, sampler, [_up_to(ladder, by, cut) for cut in chosen])
+        models[UNPOOLED] = replace(settings, pooling="none")
+    folds: list[Fold] = []
+    for i, (model, asked) in enumerate(models.items()):
+        kept = [cache.load(model, cut) for cut in chosen]
+        missing = [j for j, fold in enumerate(kept) if fold is None]
+        fits = fit_many(asked, sampler, parts, only=missing)
         for j, cut in enumerate(chosen):
             if progress is not None:
-                progress(f"{model}, {by} up to {cut:.3g}", (i + j / len(chosen)) / len(models))
-            found = keep.load(model, cut)
-            if found is None:
-                found = _fold(ladder, fitter.fit(j), model, cut, places, seed)
-                if model == OURS and baselines:
-                    found = _with_baselines(found, ladder, fitter.fit(j), cut, places, seed)
-                keep.save(model, cut, *found)
-            cases.append(found[0])
-            folds.append(found[1])
-    keep.forget()
-    return Backtest(pd.concat(cases, ignore_index=True), pd.concat(folds, ignore_index=True), by)
-
-
-def default_cuts(ladder: Ladder, by: By = "flops") -> list[float]:
-    """From 8 runs of every series, at least 1.5 times apart, the whole ladder last where dearer
-    runs have come out.
-    """
-    seen = ladder.with_role("fit")
-    places = _places(ladder, by)[seen.runs.index]
-    first = enough_runs(seen, FIRST_RUNS, places)
-    last = float(places.max())
-    ratio = max(MIN_RATIO if by == "flops" else SAME_COST, (last / first) ** (1 / (MAX_CUTS - 1)))
-    found = cuts_of(places, first=first, ratio=ratio)
-    if (_places(ladder.with_role(*CASES), by) > last * SAME_COST).any():
-        found.append(last)
-    if not found:
-        rule = f"must have {FIRST_RUNS} fitted runs of every series and dearer ones that came out"
-        raise DataError(
-            "ladder to backtest", rule=rule, got="fewer", way_out="give cuts=, or add runs"
-        )
-    return found
-
-
-def _places(ladder: Ladder, by: str) -> pd.Series:
-    """What the cuts are of, by run."""
-    runs = ladder.runs
-    return (
-        ladder.compute().fillna(six_nd(runs["params"], runs["tokens"]))
-        if by == "flops"
-        else runs[by]
+                share = (i + j / len(chosen)) / len(models)
+                progress(f"{model}, {by} up to {cut:.3g}", share)
+            fold = kept[j]
+            if fold is None:
+                split = _Split(ladder, cut, size, seed)
+                fold = _make_fold(split, next(fits), model, baselines and model == OURS)
+                cache.save(model, cut, fold)
+            folds.append(fold)
+    cache.clear()
+    return Backtest(
+        cases=pd.concat([fold.cases for fold in folds], ignore_index=True),
+        folds=pd.concat([fold.fits for fold in folds], ignore_index=True),
+        by=by,
     )
 
 
-def _up_to(ladder: Ladder, by: str, cut: float) -> Ladder:
-    """The fitted runs (and the link's) up to a cut."""
-    return one_measure(ladder).up_to(**{by: cut * SAME_COST})
+def default_cuts(ladder: Ladder, by: By = "flops") -> list[float]:
+    """Cuts from 8 runs of every series upwards, at least 1.5 times apart.
+
+    The last one is the whole ladder, where larger runs are finished.
+
+    Raises
+    ------
+    DataError
+        Where the ladder is too small for a single cut.
+    """
+    fitted = ladder.with_role("fit")
+    size = _size(ladder, by)[fitted.runs.index]
+    first = enough_runs(fitted, FIRST_RUNS, size)
+    last = float(size.max())
+    least = MIN_RATIO if by == "flops" else SAME_COST
+    ratio = max(least, (last / first) ** (1 / (MAX_CUTS - 1)))
+    cuts = cuts_of(size, first=first, ratio=ratio)
+    if (_size(ladder.with_role(*FINISHED), by) > last * SAME_COST).any():
+        cuts.append(last)
+    if not cuts:
+        raise DataError(
+            "ladder to backtest",
+            rule=f"must have {FIRST_RUNS} fitted runs of every series and finished larger ones",
+            got="fewer",
+            way_out="give cuts=, or add runs",
+        )
+    return cuts
 
 
-def _check_cuts(ladder: Ladder, places: pd.Series, by: str, given: Sequence[float]) -> list[float]:
-    """The cuts in order; of those that leave the same runs below, the lowest."""
+def _size(ladder: Ladder, by: str) -> pd.Series:
+    """What the cuts are of, indexed by run."""
+    runs = ladder.runs
+    if by == "flops":
+        return ladder.compute().fillna(six_nd(runs["params"], runs["tokens"]))
+    return runs[by]
+
+
+def _check_cuts(ladder: Ladder, size: pd.Series, by: str, given: Sequence[float]) -> list[float]:
+    """The cuts in order; of cuts that leave the same runs below, the lowest."""
     listed = isinstance(given, Sequence | np.ndarray) and len(given) > 0
     if not listed or not all(isinstance(cut, int | float | np.number) for cut in given):
         raise SettingError(
@@ -193,157 +207,172 @@ def _check_cuts(ladder: Ladder, places: pd.Series, by: str, given: Sequence[floa
             got=repr(given),
             way_out="such as cuts=[1e20, 1e21]",
         )
-    fitted = places[ladder.runs["role"].isin(["fit"])]
+    fitted = size[ladder.runs["role"].isin(["fit"])]
     for cut in given:
-        if not (fitted <= cut * SAME_COST).any() or not (places > cut * SAME_COST).any():
-            within = f"between {fitted.min():.3g} and {places.max():.3g}"
+        if not (fitted <= cut * SAME_COST).any() or not (size > cut * SAME_COST).any():
             raise SettingError(
                 "cuts",
                 rule=f"must leave runs on both sides of {by}",
                 got=f"{cut:g}",
-                way_out=within,
+                way_out=f"between {fitted.min():.3g} and {size.max():.3g}",
             )
-    below_it = {
+    runs_below = {
         int((fitted <= cut * SAME_COST).sum()): float(cut) for cut in sorted(given, reverse=True)
     }
-    return sorted(below_it.values())
+    return sorted(runs_below.values())
 
 
-def _ahead(ladder: Ladder, fit: Fit, cut: float, places: pd.Series) -> list[Target]:
-    """The runs beyond a cut whose corpus the fit knows."""
-    beyond = set(places.index[places > cut * SAME_COST])
-    return [
-        t
-        for t in ladder.targets(*CASES)
-        if t.label in beyond and t.corpus in fit.loss_data.groups.corpora
-    ]
+@dataclass(frozen=True)
+class _Split:
+    """One cut of a ladder.
+
+    Parameters
+    ----------
+    ladder
+        The whole ladder, with its outcomes.
+    cut
+        The largest size that is fitted.
+    size
+        What the cuts are of, indexed by run.
+    seed
+        Seed of the forecasts.
+    """
+
+    ladder: Ladder
+    cut: float
+    size: pd.Series
+    seed: int
+
+    def targets(self, fit: Fit) -> list[Target]:
+        """The finished runs beyond the cut whose corpus the fit knows."""
+        beyond = set(self.size.index[self.size > self.cut * SAME_COST])
+        corpora = fit.loss_data.groups.corpora
+        return [
+            target
+            for target in self.ladder.targets(*FINISHED)
+            if target.label in beyond and target.corpus in corpora
+        ]
 
 
-def _fold(
-    ladder: Ladder, fit: Fit, model: str, cut: float, places: pd.Series, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    targets = _ahead(ladder, fit, cut, places)
-    made = forecast(fit, targets, seed=seed)
-    drawn = made.parts.cells(None)
-    failed = "; ".join(
-        f"{c.check} {c.value:.3g}" for c in fit.checks if c.status in ("fail", "not run")
-    )
-    about = {
+def _make_fold(split: _Split, fit: Fit, model: str, with_baselines: bool) -> Fold:
+    """The cases of one cut by one model, and by the baselines where they are asked for."""
+    targets = split.targets(fit)
+    made = forecast(fit, targets, seed=split.seed)
+    factor = made.extrapolation.set_index("target")["extrapolation_factor"]
+    cases = _cases(split, model, made.components.cells(None), factor)
+    failed = [check for check in fit.checks if check.status in ("fail", "not run")]
+    row = {
         "model": model,
-        "cut": cut,
+        "cut": split.cut,
         "runs": len(fit.ladder.with_role("fit").runs),
         "status": fit.status,
-        "failed": failed,
+        "failed": "; ".join(f"{check.check} {check.value:.3g}" for check in failed),
     }
-    return _cases(ladder, model, cut, drawn, made.extrapolation), pd.DataFrame([about])
+    fold = Fold(cases, pd.DataFrame([row]))
+    return _with_baselines(fold, split, fit, targets) if with_baselines else fold
 
 
-def _with_baselines(
-    found: tuple[pd.DataFrame, pd.DataFrame],
-    ladder: Ladder,
-    fit: Fit,
-    cut: float,
-    places: pd.Series,
-    seed: int,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    targets = _ahead(ladder, fit, cut, places)
-    corpora = [str(t.corpus) for t in targets]
-    far = found[0].drop_duplicates("run").rename(columns={"run": "target"})
-    own = accuracy_data(fit.ladder, None if fit.via == AUTO else fit.via)
-    points, failed = point_fits(
-        fit.law.name, fit.loss_data, own, targets, corpora, np.random.default_rng([seed, 1])
-    )
-    alone = forecast(_as_true(fit), targets, seed=seed).parts.cells(None)
-    cases = [found[0]]
-    for model, drawn in (
-        (NO_DISCREPANCY, alone),
-        (POINT_FITS, points),
-        (LARGEST_RUN, largest_run(fit.loss_data, own, targets, corpora)),
-    ):
-        cases.append(_cases(ladder, model, cut, drawn, far))
-    why = "no convergence: " + ", ".join(failed) if failed else ""
-    about = found[1].assign(model=NO_DISCREPANCY)
-    more = pd.DataFrame(
+class _Baseline(NamedTuple):
+    """Draws of one baseline by (quantity, run, name)."""
+
+    model: str
+    draws: Mapping[Cell, np.ndarray]
+
+
+def _with_baselines(fold: Fold, split: _Split, fit: Fit, targets: Sequence[Target]) -> Fold:
+    """The fold with the cases of the baselines on the same split."""
+    corpora = [str(target.corpus) for target in targets]
+    factor = fold.cases.drop_duplicates("run").set_index("run")["extrapolation_factor"]
+    scores = accuracy_data(fit.ladder, None if fit.via == AUTO else fit.via)
+    rng = np.random.default_rng([split.seed, 1])
+    points, failed = point_fit_draws(fit.law.name, fit.loss_data, scores, targets, corpora, rng=rng)
+    as_true = forecast(_without_discrepancy(fit), targets, seed=split.seed)
+    baselines = [
+        _Baseline(NO_DISCREPANCY, as_true.components.cells(None)),
+        _Baseline(POINT_FITS, points),
+        _Baseline(LARGEST_RUN, largest_run_draws(fit.loss_data, scores, targets, corpora)),
+    ]
+    cases = [_cases(split, baseline.model, baseline.draws, factor) for baseline in baselines]
+    reason = "no convergence: " + ", ".join(failed) if failed else ""
+    fits = pd.DataFrame(
         {
             "model": [POINT_FITS, LARGEST_RUN],
-            "cut": cut,
-            "failed": [why, ""],
-            "status": "pass",
-            "runs": found[1]["runs"].iloc[0],
+            "cut": split.cut,
+            "failed": [reason, ""],
+            "status": ["warn" if reason else "pass", "pass"],
+            "runs": fold.fits["runs"].iloc[0],
         }
     )
-    more.loc[more["failed"] != "", "status"] = "warn"
-    more = pd.concat([about, more])
-    return pd.concat(cases, ignore_index=True), pd.concat([found[1], more], ignore_index=True)
-
-
-def _as_true(fit: Fit) -> Fit:
-    """The same posteriors and weights, law and link taken as true beyond the ladder."""
-    return replace(
-        fit,
-        discrepancy=Discrepancy("none"),
-        members=tuple(replace(m, discrepancy=Discrepancy("none")) for m in fit.members),
+    return Fold(
+        cases=pd.concat([fold.cases, *cases], ignore_index=True),
+        fits=pd.concat(
+            [fold.fits, fold.fits.assign(model=NO_DISCREPANCY), fits], ignore_index=True
+        ),
     )
+
+
+def _without_discrepancy(fit: Fit) -> Fit:
+    """The same posteriors and weights, with law and link taken as true beyond the ladder."""
+    none = Discrepancy("none")
+    members = tuple(replace(member, discrepancy=none) for member in fit.members)
+    return replace(fit, discrepancy=none, members=members)
 
 
 def _cases(
-    ladder: Ladder,
-    model: str,
-    cut: float,
-    drawn: Mapping[tuple[str, str, str], np.ndarray],
-    far: pd.DataFrame,
+    split: _Split, model: str, drawn: Mapping[Cell, np.ndarray], factor: pd.Series
 ) -> pd.DataFrame:
-    """One row a cell that came out, from draws by (quantity, run, name)."""
-    actual = _actual(ladder)
+    """One row per finished cell, from draws by (quantity, run, name)."""
+    actual = _actual(split.ladder)
     keys = [key for key in drawn if key in actual.index and not np.isnan(drawn[key]).any()]
     if not keys:
         return pd.DataFrame()
-    draws, truth = np.stack([drawn[key] for key in keys]), actual[keys].to_numpy()
+    draws = np.stack([drawn[key] for key in keys])
+    truth = actual[keys].to_numpy()
     quantity, run, name = (np.array(column) for column in zip(*keys, strict=True))
-    is_loss = (quantity == "loss")[:, None]
-    scored = score(
-        np.where(is_loss, 100 * np.log(np.where(is_loss, draws, 1.0)), 100 * draws),
-        np.where(is_loss[:, 0], 100 * np.log(truth), 100 * truth),
-    )
-    runs = ladder.runs.loc[run]
-    factor = far.set_index("target")["extrapolation_factor"]
+    runs = split.ladder.runs.loc[run]
     columns: dict[str, Any] = {
         "model": model,
-        "cut": cut,
+        "cut": split.cut,
         "run": run,
         "corpus": runs["corpus"].to_numpy(),
         "quantity": quantity,
         "name": name,
-    }
-    columns |= {
         "role": runs["role"].to_numpy(),
         "extrapolation_factor": factor[run].to_numpy(),
         "actual": truth,
+        "mean": draws.mean(1),
+        "median": np.median(draws, 1),
+        "sd": draws.std(1),
     }
-    columns |= {"mean": draws.mean(1), "median": np.median(draws, 1), "sd": draws.std(1)}
     for prob in LEVELS:
-        ends = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=1)
-        columns |= {
-            f"{end}_{100 * prob:.0f}": values
-            for end, values in zip(("lower", "upper"), ends, strict=True)
-        }
-    return pd.DataFrame(
-        columns | {k: scored[k].to_numpy() for k in ("error", "crps", "interval_score")}
+        lower, upper = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=1)
+        columns[f"lower_{100 * prob:.0f}"] = lower
+        columns[f"upper_{100 * prob:.0f}"] = upper
+    scores = _scores(draws, truth, quantity == "loss")
+    for score_name in ("error", "crps", "interval_score"):
+        columns[score_name] = scores[score_name].to_numpy()
+    return pd.DataFrame(columns)
+
+
+def _scores(draws: np.ndarray, truth: np.ndarray, is_loss: np.ndarray) -> pd.DataFrame:
+    """Scores in percent of a loss, by its logarithm, and in points of an accuracy."""
+    column = is_loss[:, None]
+    log_draws = 100 * np.log(np.where(column, draws, 1.0))
+    return score(
+        np.where(column, log_draws, 100 * draws),
+        np.where(is_loss, 100 * np.log(truth), 100 * truth),
     )
 
 
 def _actual(ladder: Ladder) -> pd.Series:
-    """What came out, by (quantity, run, name)."""
+    """Outcomes by (quantity, run, name)."""
     known = outcomes(ladder).reset_index()
     known["loss_name"] = known["task"].map(ladder.loss_name_of)
-    losses = (
-        known.drop_duplicates(["run", "loss_name"])
-        .assign(quantity="loss")
-        .set_index(["quantity", "run", "loss_name"])["loss"]
+    losses = known.drop_duplicates(["run", "loss_name"]).assign(quantity="loss")
+    scores = known[known["accuracy"].notna()].assign(quantity="accuracy")
+    return pd.concat(
+        [
+            losses.set_index(["quantity", "run", "loss_name"])["loss"],
+            scores.set_index(["quantity", "run", "task"])["accuracy"],
+        ]
     )
-    scores = (
-        known[known["accuracy"].notna()]
-        .assign(quantity="accuracy")
-        .set_index(["quantity", "run", "task"])["accuracy"]
-    )
-    return pd.concat([losses, scores])

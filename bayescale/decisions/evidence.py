@@ -1,11 +1,9 @@
-"""value_of_information(fit, target, candidates) -> Evidence: which small runs are worth buying
-before the large one is decided on.
-"""
+"""value_of_information(fit, target, candidates) -> Evidence: which small runs to buy first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,32 +14,26 @@ from bayescale.data.names import paragraph
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.cost import AnyCost
-from bayescale.decisions.evsi import UNRELIABLE, Question
+from bayescale.decisions.evsi import (
+    UNRELIABLE,
+    CandidateValue,
+    evsi_by_refitting,
+    evsi_by_reweighting,
+)
 from bayescale.decisions.preference import Preference, make_preference
+from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
-from bayescale.fits.fit import Fitter
+from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit
-from bayescale.fits.settings import Settings
-from bayescale.models.inputs import AUTO
-from bayescale.models.links import get_link
 
-OUTCOMES, REFITS = 400, 8
-COLUMNS = (
-    "candidate",
-    "cost",
-    "evsi",
-    "evsi_se",
-    "evsi_floor",
-    "net",
-    "evpi",
-    "narrowing",
-    "narrowing_per_cost",
-    "method",
-    "k",
-    "reliable",
-    "note",
-)
+# Simulated outcomes of each candidate: by reweighting, and by refitting.
+OUTCOMES = 400
+REFITS = 8
+# What is left of the value after the cost must be more than so many standard errors.
+STANDARD_ERRORS = 2.0
+
+type Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,20 +43,20 @@ class Evidence:
     Parameters
     ----------
     table
-        One row a candidate: cost, evsi (expected value of its sample information), evsi_se (its
-        Monte Carlo error), evsi_floor (what Monte Carlo error alone comes to, of evidence that
-        tells nothing: its 90 % quantile), net (evsi - cost), evpi, narrowing (expected share by
-        which the target's 90 % interval becomes narrower), narrowing_per_cost, method
-        (``reweighting``, or ``refitting`` for runs beyond the ladder's frontier and where weights
-        are unreliable), k (of the weights, its 90 % quantile over outcomes), reliable (not where
-        weights have k above 0.7, or more than a quarter of the fits failed a check, or that of the
-        lowest or highest outcome), note.
+        One row per candidate: candidate, cost, evsi (expected value of its sample information),
+        evsi_se (its Monte Carlo standard error), evsi_floor (90 % quantile of what Monte Carlo
+        error alone gives, for evidence that tells nothing), net (evsi less cost), evpi, narrowing
+        (expected share by which the target's 90 % interval becomes narrower), narrowing_per_cost,
+        method (``reweighting``; ``refitting`` for runs beyond the ladder's frontier and where
+        weights are unreliable), k (Pareto k of the weights, its 90 % quantile over outcomes),
+        reliable, note. An estimate is not reliable where weights have k above 0.7, more than a
+        quarter of the refits failed a check, or the refit of the lowest or highest outcome did.
     targets, tasks
-        Of the forecast that it is about.
+        Targets and tasks of the forecast that the evidence is about.
     cost, value, preference
-        As given.
+        Cost, value and preference that were asked for.
     status
-        Of the fit.
+        Gravest status of the checks of the fit.
     """
 
     table: pd.DataFrame
@@ -77,31 +69,27 @@ class Evidence:
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The row of the candidate that is worth most beyond its cost; None where none is,
-        reliably, or a check of the fit failed.
+        """The row of the candidate with the largest net value; None where no candidate is worth it.
 
-        What is left after the cost must be more than two standard errors, and more than Monte Carlo
-        error alone comes to: a value of information is never negative, so that what Monte Carlo
-        error adds to it is not taken away elsewhere.
+        The net value must be above two standard errors and above the floor. A value of information
+        is never negative, so what Monte Carlo error adds to it is not taken away elsewhere. None
+        also where a check of the fit failed.
         """
-        if self.status in ("fail", "not run"):
+        if self.status == "fail":
             return None
-        beyond = np.maximum(2 * self.table["evsi_se"], self.table["evsi_floor"])
-        worth = self.table[self.table["reliable"] & (self.table["net"] > beyond)]
+        least = np.maximum(STANDARD_ERRORS * self.table["evsi_se"], self.table["evsi_floor"])
+        worth = self.table[self.table["reliable"] & (self.table["net"] > least)]
         return {str(k): v for k, v in worth.iloc[0].items()} if len(worth) else None
 
     def __repr__(self) -> str:
-        best = (
-            f"best: {self.best['candidate']}, {self.best['net']:.4g} net"
-            if self.best
-            else "none is worth its cost beyond doubt"
-        )
+        best = "none is worth its cost beyond doubt"
+        if self.best:
+            best = f"best: {self.best['candidate']}, {self.best['net']:.4g} net"
         return f"Evidence({len(self.table)} candidates; {best}; checks of the fit: {self.status})"
 
     def _repr_html_(self) -> str:
-        return paragraph(repr(self)) + self.table.to_html(
-            index=False, float_format=lambda v: f"{v:.4g}"
-        )
+        table = self.table.to_html(index=False, float_format=lambda v: f"{v:.4g}")
+        return paragraph(repr(self)) + table
 
 
 def value_of_information(
@@ -117,34 +105,41 @@ def value_of_information(
     outcomes: int = OUTCOMES,
     refits: int = REFITS,
     seed: int = 0,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evidence:
-    """EVSI of each candidate = E_y max(0, E[u(net) | y]) - max(0, E u(net)), as certain sums, over
-    what it might show; fund nothing is worth 0.
+    """EVSI = E_y max(0, E[u(net) | y]) - max(0, E u(net)) of each candidate, as a certain sum.
 
-    Candidates at or below the ladder's frontier by weighing the posterior's draws (Pareto-smoothed
-    importance sampling), their figures condensed to the linear combination that tells most of the
-    targets; candidates beyond it, and those whose weights have k above 0.7, by fitting again on
-    simulated outcomes, because a run beyond the frontier moves the anchor of the discrepancy. What
-    the ladder's past would say with the runs added is left out of the weights.
+    y is what the candidate might show; funding nothing is worth 0. A candidate at or below the
+    ladder's frontier is valued by weighing the posterior's draws (Pareto-smoothed importance
+    sampling), its figures condensed to the linear combination that tells most of the targets. A
+    candidate beyond the frontier, or with weights of k above 0.7, is valued by fitting again on
+    simulated outcomes, because a run beyond the frontier moves the point from which the discrepancy
+    grows. The weights leave out what the ladder's past would say with the runs added.
 
     Parameters
     ----------
     fit
-        Of one law.
+        A fit of one law.
     target
-        What is to be decided on: one, or several of which one at most is funded.
+        The run that is decided on; or several, of which one at most is funded.
     candidates
-        What could be bought first; a `Target` is a candidate of one run.
+        What could be bought first. A `Target` is a candidate of one run.
     cost, value, risk_aversion, most_regret, stake
-        As in `decide`; a `Cost` gives candidates without a cost theirs, without the tokens that
-        nobody serves by them.
-    outcomes, refits
-        Simulated outcomes of each candidate, by the one method and by the other: two or more.
+        As in `decide`. A `Cost` prices candidates that have no cost of their own; it leaves out the
+        tokens served.
+    outcomes
+        Simulated outcomes of each candidate by reweighting, two or more.
+    refits
+        Simulated outcomes of each candidate by refitting, two or more.
     seed
-        Of everything random.
+        Seed of everything random.
     progress
-        Told the candidate, and the share of all done.
+        Function that is told the candidate, and the share of all work that is done.
+
+    Returns
+    -------
+    Evidence
+        One row per candidate, the best first.
 
     Raises
     ------
@@ -152,6 +147,39 @@ def value_of_information(
         For a candidate without a cost, a mixture of laws, a fit whose own priors did not come
         through a file, and whatever `decide` refuses.
     """
+    _check(fit, candidates, outcomes, refits)
+    chosen = [c if isinstance(c, Candidate) else Candidate(runs=(c,)) for c in candidates]
+    preference = make_preference(value, risk_aversion, most_regret, stake)
+    targets = [target] if isinstance(target, Target) else list(target)
+    problem = EvsiProblem(
+        fit=fit,
+        targets=targets,
+        candidates=chosen,
+        cost=cost,
+        value=value,
+        preference=preference,
+        seed=seed,
+    )
+    costs = [problem.cost_of(i) for i in range(len(chosen))]
+    values = _reweighted(problem, outcomes, progress)
+    values |= _refitted(problem, values, refits, progress)
+    rows = [
+        _row(candidate.label, costs[i], values[i], problem.remarks(i))
+        for i, candidate in enumerate(chosen)
+    ]
+    table = pd.DataFrame(rows).sort_values(["net", "narrowing"], ascending=False, ignore_index=True)
+    return Evidence(
+        table=table,
+        targets=tuple(targets),
+        tasks=tuple(map(str, problem.joint.draws.task.values)),
+        cost=cost,
+        value=value,
+        preference=preference,
+        status=fit.status,
+    )
+
+
+def _check(fit: Fit, candidates: Sequence[Candidate | Target], outcomes: int, refits: int) -> None:
     if not candidates:
         raise SettingError(
             "candidates",
@@ -159,20 +187,14 @@ def value_of_information(
             got="none",
             way_out="such as [Target(params=1e9, tokens=1e11)]",
         )
-    if fit.members and fit.via != AUTO:
+    if fit.mixes_laws:
         raise SettingError(
             "fit",
             rule="must be of one law",
             got="a mixture of laws",
             way_out="ask the heaviest of its members",
         )
-    if fit.priors is None:
-        raise SettingError(
-            "priors of the fit",
-            rule="must be known to fit again",
-            got="your own, which are not saved",
-            way_out="fit anew with priors=",
-        )
+    fit.settings.require_priors()
     if min(outcomes, refits) < 2:
         raise SettingError(
             "outcomes and refits",
@@ -180,87 +202,82 @@ def value_of_information(
             got=f"{outcomes} and {refits}",
             way_out="leave them out",
         )
-    chosen = [c if isinstance(c, Candidate) else Candidate(runs=(c,)) for c in candidates]
-    preference = make_preference(value, risk_aversion, most_regret, stake)
-    asked = Question(
-        fit,
-        [target] if isinstance(target, Target) else list(target),
-        chosen,
-        cost,
-        value,
-        preference,
-        seed,
-    )
-    spent, rows = [asked.cost_of(i) for i in range(len(chosen))], {}
-    for i, candidate in enumerate(chosen):
+
+
+def _reweighted(
+    problem: EvsiProblem, outcomes: int, progress: Progress | None
+) -> dict[int, CandidateValue]:
+    """Values by reweighting, by index, of the candidates that reweighting can value."""
+    values = {}
+    for i, candidate in enumerate(problem.candidates):
         if progress is not None:
-            progress(candidate.label, i / len(chosen))
-        beyond = asked.beyond(i) or (bool(candidate.runs) and fit.noise != "normal")
-        if not beyond or candidate.items > 1:
-            rows[i] = asked.by_weights(i, outcomes)
-            if candidate.items > 1 and (beyond or rows[i]["k"] > UNRELIABLE):
-                rows[i] |= {
-                    "reliable": False,
-                    "note": "runs beyond the frontier, or weights with k above 0.7: ask for the runs alone",
-                }
-    again = [
-        i
-        for i in range(len(chosen))
-        if i not in rows or (rows[i]["k"] > UNRELIABLE and chosen[i].items == 1)
-    ]
-    settings = Settings(
-        fit.law,
-        fit.link or get_link(fit.ladder.link),
-        fit.via,
-        fit.pooling,
-        fit.discrepancy.kind,
-        fit.noise,
-        fit.blocks,
-        fit.priors,
-    )
-    fitter = Fitter(
-        settings, fit.sampler, [ladder for i in again for ladder in asked.outcomes(i, refits)]
-    )
-    for k, i in enumerate(again):
-        rows[i] = asked.by_fits(
-            _refitted(fitter, chosen[i].label, k * refits, refits, progress)
-        ) | {"k": rows[i]["k"] if i in rows else float("nan")}
-    for i, row in rows.items():
-        row["note"] = "; ".join([*asked.remarks(i), *filter(None, [row["note"]])])
-    table = pd.DataFrame([_priced(chosen[i].label, spent[i], rows[i]) for i in range(len(chosen))])
-    tasks = tuple(map(str, asked.made.draws.task.values))
-    return Evidence(
-        table.sort_values(["net", "narrowing"], ascending=False, ignore_index=True),
-        tuple(asked.targets),
-        tasks,
-        cost,
-        value,
-        preference,
-        fit.status,
-    )
+            progress(candidate.label, i / len(problem.candidates))
+        more_items = candidate.items > 1
+        # Figures are weighed by a normal density, so other noise needs refits.
+        needs_refits = problem.is_beyond(i) or (
+            bool(candidate.runs) and problem.fit.noise != "normal"
+        )
+        if needs_refits and not more_items:
+            continue
+        one = evsi_by_reweighting(problem, i, outcomes)
+        if more_items and (needs_refits or one.k > UNRELIABLE):
+            note = "runs beyond the frontier, or weights with k above 0.7: ask for the runs alone"
+            one = replace(one, reliable=False, note=note)
+        values[i] = one
+    return values
 
 
 def _refitted(
-    fitter: Fitter,
-    label: str,
-    first: int,
-    count: int,
-    progress: Callable[[str, float], None] | None,
-) -> Iterator[Fit]:
+    problem: EvsiProblem,
+    reweighted: dict[int, CandidateValue],
+    refits: int,
+    progress: Progress | None,
+) -> dict[int, CandidateValue]:
+    """Values by refitting, by index, of the candidates that reweighting cannot value."""
+    indices = []
+    for i, candidate in enumerate(problem.candidates):
+        unreliable = i in reweighted and reweighted[i].k > UNRELIABLE and candidate.items == 1
+        if i not in reweighted or unreliable:
+            indices.append(i)
+    ladders = [ladder for i in indices for ladder in problem.outcomes(i, refits)]
+    fits = fit_many(problem.fit.settings, problem.fit.sampler, ladders)
+    values = {}
+    for position, i in enumerate(indices):
+        label = problem.candidates[i].label
+
+        def told(m: int, first: int = position * refits, label: str = label) -> None:
+            if progress is not None:
+                share = (first + m) / len(ladders)
+                progress(f"{label}, refit {m + 1} of {refits}", share)
+
+        one = evsi_by_refitting(problem, _next_fits(fits, refits, told))
+        k = reweighted[i].k if i in reweighted else float("nan")
+        values[i] = replace(one, k=k)
+    return values
+
+
+def _next_fits(fits: Iterator[Fit], count: int, told: Callable[[int], None]) -> Iterator[Fit]:
+    """The next `count` fits; `told` hears the number of each before it is made."""
     for m in range(count):
-        if progress is not None:
-            progress(f"{label}, refit {m + 1} of {count}", (first + m) / len(fitter.ladders))
-        yield fitter.fit(first + m)
+        told(m)
+        yield next(fits)
 
 
-def _priced(label: str, cost: float, row: dict[str, Any]) -> dict[str, Any]:
-    """With the cost, and what is left after it."""
-    per_cost = row["narrowing"] / cost if cost > 0 else float("nan")
-    priced = {
+def _row(label: str, cost: float, value: CandidateValue, remarks: Sequence[str]) -> dict[str, Any]:
+    """The row of one candidate, with its cost and what is left after the cost."""
+    notes = [*remarks, value.note] if value.note else list(remarks)
+    return {
         "candidate": label,
         "cost": cost,
-        **row,
-        "net": row["evsi"] - cost,
-        "narrowing_per_cost": per_cost,
+        "evsi": value.evsi,
+        "evsi_se": value.evsi_se,
+        "evsi_floor": value.evsi_floor,
+        "net": value.evsi - cost,
+        "evpi": value.evpi,
+        "narrowing": value.narrowing,
+        "narrowing_per_cost": value.narrowing / cost if cost > 0 else float("nan"),
+        "method": value.method,
+        "k": value.k,
+        "reliable": value.reliable,
+        "note": "; ".join(notes),
     }
-    return {name: priced[name] for name in COLUMNS}

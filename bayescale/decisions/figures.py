@@ -1,4 +1,9 @@
-"""What a candidate would show: losses and scores, given each draw of everything else."""
+"""What a candidate would show: losses and scores, given each draw of everything else.
+
+The many figures of a candidate are condensed to the one linear combination that tells most of the
+targets. So the weights of the draws, given an outcome, stay even. The figures that are thrown away
+make the value of the candidate no larger than it is (Bayes linear: Goldstein and Wooff 2007).
+"""
 
 from __future__ import annotations
 
@@ -10,24 +15,26 @@ import numpy as np
 
 from bayescale.errors import SettingError
 from bayescale.extrapolation.predictive import AccuracyComponents
-from bayescale.forecasts.components import MixedParts, Parts
+from bayescale.forecasts.components import FitComponents, ForecastComponents
 from bayescale.models.noise import score_sd
 from bayescale.models.prediction import expected
 
-RIDGE = 1e-6  # of the regression that finds the combination, relative to its mean square
+# Ridge of the regression that finds the combination, relative to its mean square.
+RIDGE = 1e-6
 
 
 class Figures(NamedTuple):
-    """Figures that a candidate would show, given each draw of everything else: y = mean + loading e
-    + sd z, e and z standard normal.
+    """y = mean + loading e + sd z, e and z ~ Normal(0, 1): figures given each draw of the rest.
 
     Parameters
     ----------
-    mean, sd
-        Shape (draws, figures).
+    mean
+        Expectation of each figure, shape (draws, figures).
+    sd
+        Standard deviation of a figure's own noise, shape (draws, figures).
     loading
-        Of the noise of each loss, which reaches the scores that go through it too: shape (draws,
-        losses, figures).
+        Effect of the noise of each loss, which reaches the scores that go through it too: shape
+        (draws, losses, figures).
     """
 
     mean: np.ndarray
@@ -35,162 +42,195 @@ class Figures(NamedTuple):
     loading: np.ndarray
 
     def of(self, draws: slice) -> Figures:
-        """Some of the draws."""
+        """The figures of some of the draws."""
         return Figures(*(array[draws] for array in self))
 
 
 def combination(figures: Figures, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The w whose t = w y tells most of x: first principal component of the least-squares
-    predictions of x, (draws, targets), from simulated figures y.
+    """w such that t = w y tells most of x, from simulated figures y: see `most_telling`.
 
-    Draws that it was found on would take its chance correlations for knowledge: weigh others.
+    Use w on other draws. On the draws that it was found on, it would take chance correlations for
+    knowledge.
+
+    Parameters
+    ----------
+    figures
+        Figures given each draw.
+    x
+        What is to be told, shape (draws, targets).
+    rng
+        Source of the noise of the figures.
     """
-    noise = np.einsum("jlf,jl->jf", figures.loading, rng.standard_normal(figures.loading.shape[:2]))
-    return most_telling(
-        figures.mean + noise + figures.sd * rng.standard_normal(figures.sd.shape), x
-    )
+    e = rng.standard_normal(figures.loading.shape[:2])
+    noise = np.einsum("jlf,jl->jf", figures.loading, e)
+    own_noise = figures.sd * rng.standard_normal(figures.sd.shape)
+    return most_telling(figures.mean + noise + own_noise, x)
 
 
 def most_telling(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The same from figures as they were drawn, y of shape (draws, figures); it rises with x of the
-    first target.
+    """w such that t = w y is the first principal component of the least-squares predictions of x.
+
+    t rises with x of the first target.
+
+    Parameters
+    ----------
+    y
+        Figures as they were drawn, shape (draws, figures).
+    x
+        What is to be told, shape (draws, targets).
     """
-    scale = y.std(0) + np.finfo(float).tiny
-    u, v = (y - y.mean(0)) / scale, (x - x.mean(0)) / (x.std(0) + np.finfo(float).tiny)
-    w = np.linalg.solve(u.T @ u / len(u) + RIDGE * np.eye(u.shape[1]), u.T @ v / len(u))
-    found = w @ np.linalg.svd(u @ w, full_matrices=False)[2][0]
-    return found * np.sign(v[:, 0] @ u @ found) / scale
+    tiny = np.finfo(float).tiny
+    scale = y.std(0) + tiny
+    u = (y - y.mean(0)) / scale
+    v = (x - x.mean(0)) / (x.std(0) + tiny)
+    ridge = RIDGE * np.eye(u.shape[1])
+    coefficients = np.linalg.solve(u.T @ u / len(u) + ridge, u.T @ v / len(u))
+    component = np.linalg.svd(u @ coefficients, full_matrices=False)[2][0]
+    w = coefficients @ component
+    return w * np.sign(v[:, 0] @ u @ w) / scale
 
 
 def condensed(figures: Figures, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sd of t = w y given each draw, shape (draws,) each."""
-    return figures.mean @ w, np.sqrt(((figures.loading @ w) ** 2).sum(1) + figures.sd**2 @ w**2)
+    variance = ((figures.loading @ w) ** 2).sum(1) + figures.sd**2 @ w**2
+    return figures.mean @ w, np.sqrt(variance)
 
 
-def figures_of_runs(parts: Parts | MixedParts, labels: Sequence[str]) -> Figures:
-    """Losses and scores of runs at or below the frontier, by their names in the forecast whose
-    parts these are.
+def figures_of_runs(components: ForecastComponents, labels: Sequence[str]) -> Figures:
+    """Losses and scores of runs at or below the frontier.
+
+    Parameters
+    ----------
+    components
+        Components of a forecast of these runs.
+    labels
+        Names of the runs in that forecast.
     """
-    members = parts.members if isinstance(parts, MixedParts) else (parts,)
-    names = [key for key in members[0].loss_at if key[0] in labels]
-    tasks = [key for key in members[0].accuracy_at if key[0] in labels]
-    law = _chosen(
-        parts,
-        [
-            np.stack([m.losses.law[:, s, i] for s, i in map(m.loss_at.__getitem__, names)], 1)
-            for m in members
-        ],
-        [""] * len(names),
+    first = components.fits[0]
+    losses = [key for key in first.loss_index if key[0] in labels]
+    scores = [key for key in first.accuracy_index if key[0] in labels]
+    of_losses = [""] * len(losses)
+    law, sd = (
+        _chosen(components, [_losses(fit, losses, what) for fit in components.fits], of_losses)
+        for what in ("law", "sd")
     )
-    sd = _chosen(
-        parts,
-        [
-            np.stack([m.losses.sd[:, s, i] for s, i in map(m.loss_at.__getitem__, names)], 1)
-            for m in members
-        ],
-        [""] * len(names),
-    )
-    scores = [_scores(member, names, tasks) for member in members]
+    of_fit = [_scores(fit, losses, scores) for fit in components.fits]
+    tasks = [task for _, task in scores]
     mean, own, loading = (
-        _chosen(parts, [found[k] for found in scores], [task for _, task in tasks])
-        for k in range(3)
+        _chosen(components, [figures[k] for figures in of_fit], tasks) for k in range(3)
     )
-    of_losses = sd[:, :, None] * np.eye(len(names))
+    own_loading = sd[:, :, None] * np.eye(len(losses))
     return Figures(
-        np.hstack([law, mean]),
-        np.hstack([np.zeros_like(sd), own]),
-        np.concatenate([of_losses, loading], 2),
+        mean=np.hstack([law, mean]),
+        sd=np.hstack([np.zeros_like(sd), own]),
+        loading=np.concatenate([own_loading, loading], 2),
     )
+
+
+def _losses(fit: FitComponents, keys: Sequence[tuple[str, str]], what: str) -> np.ndarray:
+    """ln f or the sd of the noise of some losses, shape (draws, losses)."""
+    values: np.ndarray = getattr(fit.losses, what)
+    return np.stack([values[:, s, i] for s, i in map(fit.loss_index.__getitem__, keys)], 1)
 
 
 def _scores(
-    parts: Parts, names: Sequence[tuple[str, str]], tasks: Sequence[tuple[str, str]]
+    fit: FitComponents, losses: Sequence[tuple[str, str]], scores: Sequence[tuple[str, str]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean and sd of each score, (draws, tasks), and what an sd of each loss's noise does to it,
-    (draws, losses, tasks): slopes between one sd either way.
+    """Mean and sd of each score, and the effect of the noise of each loss on it.
+
+    Shapes (draws, scores), (draws, scores) and (draws, losses, scores). Effects are slopes between
+    one sd to either side.
     """
-    draws, second = len(parts.losses.law), parts.accuracies
-    if second is None or not tasks:
-        return np.zeros((draws, 0)), np.zeros((draws, 0)), np.zeros((draws, len(names), 0))
+    draws = len(fit.losses.law)
+    accuracies = fit.accuracies
+    loading = np.zeros((draws, len(losses), len(scores)))
+    if accuracies is None or not scores:
+        return np.zeros((draws, 0)), np.zeros((draws, 0)), loading[:, :, :0]
+    index = [fit.accuracy_index[key] for key in scores]
 
-    def at(loss: float, score: float) -> np.ndarray:
-        log_loss = parts.losses.law + loss * parts.losses.sd
-        found = replace(second, noise=np.full_like(second.noise, score)).accuracy(log_loss)
-        return np.stack([found[:, s, i] for s, i in map(parts.accuracy_at.__getitem__, tasks)], 1)
+    def at(loss_noise: float, score_noise: float) -> np.ndarray:
+        log_loss = fit.losses.law + loss_noise * fit.losses.sd
+        same = replace(accuracies, noise=np.full_like(accuracies.noise, score_noise))
+        accuracy = same.accuracy(log_loss)
+        return np.stack([accuracy[:, s, i] for s, i in index], 1)
 
-    place = {s: (label, name) for (label, name), (s, _) in parts.loss_at.items()}
-    through = [
-        names.index((label, place[int(second.via[parts.accuracy_at[label, task][0]])][1]))
-        for label, task in tasks
+    loss_name_of = {s: name for (_, name), (s, _) in fit.loss_index.items()}
+    via = [
+        losses.index((label, loss_name_of[int(accuracies.via[s])]))
+        for (label, _), (s, _) in zip(scores, index, strict=True)
     ]
-    slope = 0.5 * (at(1.0, 0.0) - at(-1.0, 0.0))
-    loading = np.zeros((draws, len(names), len(tasks)))
-    loading[:, through, np.arange(len(tasks))] = slope
+    loading[:, via, np.arange(len(scores))] = 0.5 * (at(1.0, 0.0) - at(-1.0, 0.0))
     return at(0.0, 0.0), 0.5 * (at(0.0, 1.0) - at(0.0, -1.0)), loading
 
 
-def figures_of_items(parts: Parts | MixedParts, times: float) -> Figures:
-    """Scores of every fitted run on as many further questions as make `times` the number."""
-    members = parts.members if isinstance(parts, MixedParts) else (parts,)
-    scores = [member.accuracies for member in members if member.accuracies is not None]
-    if not scores:
+def figures_of_items(components: ForecastComponents, times: float) -> Figures:
+    """Scores of every fitted run on further items, `times` as many in all.
+
+    Raises
+    ------
+    SettingError
+        For a ladder without accuracies.
+    """
+    accuracies = [fit.accuracies for fit in components.fits if fit.accuracies is not None]
+    if not accuracies:
         raise SettingError(
             "items of a candidate",
             rule="need a ladder with accuracies",
             got="losses alone",
             way_out="buy runs instead",
         )
-    seen = np.asarray(scores[0].data.layout.seen)
-    names = [
-        task
-        for (_, task), there in zip(scores[0].data.groups.pairs, seen, strict=True)
-        for _ in range(int(there.sum()))
-    ]
-    found = [_scores_again(second, times) for second in scores]
-    mean, sd = (_chosen(parts, [f[k][:, seen] for f in found], names) for k in (0, 1))
+    data = accuracies[0].data
+    seen = np.asarray(data.layout.seen)
+    pairs = zip(data.groups.pairs, seen, strict=True)
+    tasks = [task for (_, task), cells in pairs for _ in range(int(cells.sum()))]
+    of_fit = [_further_scores(one, times) for one in accuracies]
+    mean, sd = (
+        _chosen(components, [scores[k][:, seen] for scores in of_fit], tasks) for k in (0, 1)
+    )
     return Figures(mean, sd, np.zeros((len(mean), 0, mean.shape[1])))
 
 
-def joined(one: Figures, other: Figures) -> Figures:
-    """Both, their noises independent."""
-    apart = [
-        np.zeros((len(one.mean), a.loading.shape[1], b.mean.shape[1]))
-        for a, b in ((one, other), (other, one))
-    ]
-    loading = np.concatenate(
-        [np.concatenate([one.loading, apart[0]], 2), np.concatenate([apart[1], other.loading], 2)],
-        1,
-    )
-    return Figures(np.hstack([one.mean, other.mean]), np.hstack([one.sd, other.sd]), loading)
+def _further_scores(accuracies: AccuracyComponents, times: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd of the score on the further items of every cell, shape (draws, series, runs).
 
-
-def _scores_again(second: AccuracyComponents, times: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and sd of the score on the further questions of every fitted cell: shape (draws, series,
-    runs).
-
-    Other questions scatter as questions drawn anew do, sqrt(p (1 - p) / items), more than seeds do
-    on the same ones; that all runs meet the same ones is left out.
+    Other items scatter as items drawn anew do, sqrt(p (1 - p) / items). That is more than seeds
+    scatter on the same items. That all runs meet the same further items is left out.
     """
-    data = second.data
+    data = accuracies.data
     z = (data.through - data.centre[:, None]) / data.scale[:, None]
+    z = np.where(np.asarray(data.layout.seen), z, 0.0)
     items = np.broadcast_to((times - 1) * data.items[:, None], z.shape)
-    mean, _ = expected(
-        second.model, second.real, np.where(np.asarray(data.layout.seen), z, 0.0), items
-    )
+    mean, _ = expected(accuracies.model, accuracies.real, z, items)
     return mean, np.asarray(score_sd(mean, items))
 
 
+def joined(one: Figures, other: Figures) -> Figures:
+    """The figures of both, with independent noise."""
+    draws = len(one.mean)
+    above = np.zeros((draws, one.loading.shape[1], other.mean.shape[1]))
+    below = np.zeros((draws, other.loading.shape[1], one.mean.shape[1]))
+    top = np.concatenate([one.loading, above], 2)
+    bottom = np.concatenate([below, other.loading], 2)
+    return Figures(
+        mean=np.hstack([one.mean, other.mean]),
+        sd=np.hstack([one.sd, other.sd]),
+        loading=np.concatenate([top, bottom], 1),
+    )
+
+
 def _chosen(
-    parts: Parts | MixedParts, each: Sequence[np.ndarray], names: Sequence[str]
+    components: ForecastComponents, each: Sequence[np.ndarray], names: Sequence[str]
 ) -> np.ndarray:
-    """Of every draw that of its own member: `each` has (draws, ..., figures), `names` the task of
-    each figure, empty for a loss.
+    """Figures of each draw by the fit that the draw comes from.
+
+    `each` has one array (draws, ..., figures) per fit; `names` has the task of each figure, empty
+    for a loss.
     """
-    found = np.array(each[0])
-    if isinstance(parts, MixedParts):
-        for f, name in enumerate(names):
-            choice = parts.choice.get("", parts.choice.get(name))
-            for m, of in enumerate(each):
-                if choice is not None:
-                    found[choice == m, ..., f] = of[choice == m, ..., f]
-    return found
+    figures = np.array(each[0])
+    for f, name in enumerate(names):
+        choice = components.choice_of(name)
+        if choice is None:
+            continue
+        for k, of_fit in enumerate(each):
+            figures[choice == k, ..., f] = of_fit[choice == k, ..., f]
+    return figures

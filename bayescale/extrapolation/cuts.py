@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from bayescale.data.ladder import Ladder
 
-SIZES = 3  # of every series below the first cut
-# runs whose compute differs by less are on one side of every cut: reruns differ in their last batch
+# Sizes that every series has below the first cut: two sizes cannot tell how fast the loss falls with
+# size from where it would end.
+MIN_SIZES = 3
+# Runs whose compute differs by less are on one side of every cut: reruns differ in their last batch.
 SAME_COST = 1.02
 
 
 def cuts(compute: pd.Series, *, first: float, ratio: float) -> list[float]:
-    """Compute of the dearest run below each cut: from the first run at or above `first`, each at
-    least `ratio` times the one before, never the dearest of all.
+    """Largest compute below each cut, rising; the largest run of all is beyond every cut.
 
-    They are found upwards, so those of a ladder without its dearest runs are those of the whole
-    ladder, as far as they go.
+    Cuts are found upwards, so a ladder without its largest runs has the same cuts, as far as it
+    goes.
+
+    Parameters
+    ----------
+    compute
+        Compute of each run in FLOPs, or another size to cut by.
+    first
+        The first cut is the first run at or above it.
+    ratio
+        Least compute of a cut over that of the cut before it.
     """
     ends: list[float] = []
     values = np.sort(compute.to_numpy())
@@ -29,22 +37,31 @@ def cuts(compute: pd.Series, *, first: float, ratio: float) -> list[float]:
     return ends
 
 
-def enough_runs(ladder: Ladder, runs: int, places: pd.Series) -> float:
-    """The compute (or whatever `places` says of each run) up to which every series has that many
-    runs, and 3 sizes where it ever has; infinite without.
+def enough_runs(ladder: Ladder, runs: int, size: pd.Series) -> float:
+    """The least size of a cut below which every series has `runs` runs, and 3 values of N.
 
-    Two sizes cannot tell how fast the loss falls with size from where it would end.
+    A series that never has 3 values of N needs all that it has. The result is infinite where a
+    series never has enough runs.
+
+    Parameters
+    ----------
+    ladder
+        The runs.
+    runs
+        Runs that every series needs.
+    size
+        Compute of each run, or another size to cut by, indexed by run.
     """
     cells = ladder.frame.drop_duplicates(["run", "loss_name"])
-    size = np.log(cells["params"]).round(1)
-    cells = cells.assign(place=cells["run"].map(places), size=size).sort_values("place")
-    reached = []
-    for _, cell in cells.groupby(["corpus", "loss_name"]):
-        enough = (np.arange(len(cell)) >= runs - 1) & (
-            (~cell["size"].duplicated()).cumsum() >= min(SIZES, cell["size"].nunique())
-        )
-        reached.append(float(cell["place"][enough].min()) if enough.any() else float("inf"))
-    return max(reached)
+    log_params = np.log(cells["params"]).round(1)
+    cells = cells.assign(place=cells["run"].map(size), log_params=log_params).sort_values("place")
+    least = []
+    for _, series in cells.groupby(["corpus", "loss_name"]):
+        many = np.arange(len(series)) >= runs - 1
+        sizes = (~series["log_params"].duplicated()).cumsum()
+        enough = many & (sizes >= min(MIN_SIZES, series["log_params"].nunique()))
+        least.append(float(series["place"][enough].min()) if enough.any() else float("inf"))
+    return max(least)
 
 
 def one_measure(ladder: Ladder) -> Ladder:
@@ -52,9 +69,7 @@ def one_measure(ladder: Ladder) -> Ladder:
     is measured where the whole is not.
     """
     seen = ladder.with_role("fit", "link")
-    return (
-        seen if ladder.compute_is_measured else replace(seen, _rows=seen.frame.assign(flops=np.nan))
-    )
+    return seen if ladder.compute_is_measured else seen.without_flops()
 
 
 def below(ladder: Ladder, cut: float) -> Ladder:

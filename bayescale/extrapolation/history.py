@@ -1,11 +1,15 @@
-"""The ladder's own past: fits of its cheaper runs, the errors of their forecasts of its dearer
-ones, and what they say of errors to come.
+"""Fits of a ladder's past, and what the errors of their forecasts teach.
+
+At each earlier cut, a fit of the smaller runs forecasts the larger ones. Its errors per e-fold of
+compute are past slopes: see `bayescale.extrapolation.discrepancy`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,233 +35,281 @@ from bayescale.models.noise import COMMON, score_sd
 from bayescale.models.pooling import Groups
 from bayescale.models.prediction import Real, asymptotes, expected, standard_noise
 from bayescale.models.series import SeriesModel
+from bayescale.models.stages import Stages
 
-FIRST_RUNS = 8  # runs of every series below the first cut, and a decade of compute
-RATIO = 2.5  # between cuts
-MAX_CUTS = 6  # the latest
-LEVER = 0.5  # e-folds of compute that the future of a cut must reach
+# The first cut: so many runs of every series below it, and a decade of compute.
+FIRST_RUNS = 8
+FIRST_DECADE = 10.0
+# Compute of a cut over that of the cut before it.
+RATIO = 2.5
+# Only the latest cuts are used.
+MAX_CUTS = 6
+# Largest e-folds of compute beyond a cut that its runs must reach.
+MIN_EFOLDS = 0.5
+# Shares of an accuracy's range are kept this far from 0 and 1 where a logit is worth nothing.
+SHARE_EDGE = 0.01
+# Share of the noise that cells of one group have in common, where no past run had a group.
+UNKNOWN_COMMON = 0.5
 
 
 @dataclass(frozen=True)
-class PastFit:
-    """One step as it was fitted on the runs below a cut."""
+class PastFit[D: (LossData, AccuracyData)](ABC):
+    """One stage as it was fitted on the runs below a cut.
 
-    data: LossData | AccuracyData
-    step: Stage
+    Parameters
+    ----------
+    data
+        Data below the cut, not padded.
+    stage
+        The stage that was sampled.
+    sample
+        Its draws.
+    """
+
+    data: D
+    stage: Stage
     sample: Sample
 
     @property
     def real(self) -> dict[str, jax.Array]:
-        """Draws of its parameters on the real line, (draws, series)."""
-        return self.step.model.pooling.by_series(self._sites)
+        """Draws of the parameters on the real line: arrays of shape (draws, series), by name."""
+        return self.stage.model.pooling.by_series(self._sites)
 
     @property
     def tail(self) -> jax.Array | None:
-        """Draws of ln(degrees of freedom), where the noise is Student-t."""
+        """Draws of ln(degrees of freedom), shape (draws,), where the noise is Student-t."""
         return self._sites.get("tail")
 
     @property
     def _sites(self) -> dict[str, jax.Array]:
-        return {
-            name: jnp.asarray(v.reshape(-1, *v.shape[2:])) for name, v in self.sample.sites.items()
-        }
+        sites = self.sample.sites
+        return {name: jnp.asarray(v.reshape(-1, *v.shape[2:])) for name, v in sites.items()}
 
-    def places(self, of: Groups) -> list[int] | None:
-        """Where each series of `of` is among its own, whose order is that of their first rows; None
-        where they are not the same.
+    def index_of(self, groups: Groups) -> list[int] | None:
+        """Index of each series of `groups` among the series of this fit; None where they differ.
+
+        Series stand in the order of their first rows, so the order may differ.
         """
-        mine = self.step.groups.pairs
-        return [mine.index(pair) for pair in of.pairs] if set(mine) == set(of.pairs) else None
+        pairs = self.stage.groups.pairs
+        if set(pairs) != set(groups.pairs):
+            return None
+        return [pairs.index(pair) for pair in groups.pairs]
+
+    @abstractmethod
+    def errors(self, data: D, index: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Error of every cell of the whole ladder, and what a unit of the slope is worth there.
+
+        Parameters
+        ----------
+        data
+            Data of the whole ladder.
+        index
+            Index of each of its series among the series of this fit.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Errors, with a draw of the noise, shape (draws, series, runs); and their derivative
+            with respect to the slope per e-fold, of a shape that broadcasts to it.
+        """
 
 
-def past_ladders(ladder: Ladder) -> list[Ladder]:
-    """The ladder as it stood at earlier cuts: each has 8 runs of every series and a decade of
-    compute at least; none where no cut has.
-    """
-    everyone, seen = one_measure(ladder), ladder.with_role("fit")
-    compute = everyone.compute()[seen.runs.index]
-    first = max(enough_runs(seen, FIRST_RUNS, compute), 10 * float(compute.min()))
-    return [below(everyone, cut) for cut in cuts(compute, first=first, ratio=RATIO)[-MAX_CUTS:]]
+@dataclass(frozen=True)
+class PastLosses(PastFit[LossData]):
+    """The law as it was fitted on the losses below a cut."""
+
+    def errors(self, data: LossData, index: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """ln f - ln L of every cell, with a draw of the noise; a slope is worth itself."""
+        model = self.stage.model
+        real = {name: v[:, np.array(index)] for name, v in self.real.items()}
+        x = point(data.params, data.tokens, data.flops, self.data.reference, data.unique)
+        mean, sd = expected(model, real, x, np.ones_like(data.flops))
+        noise = past_noise(model, real, self.tail, data)
+        return mean - np.asarray(data.layout.y) + sd * noise, np.ones_like(data.flops)
 
 
-def learned(prior: Slopes, data: LossData | AccuracyData, folds: Sequence[PastFit]) -> Slopes:
-    """The slopes of one group of series, given what its past says, or the prior of small ladders
-    where the ladder is too small to have one.
-    """
-    members = list(prior.members)
-    thin = too_small(data, members)
-    if thin:
-        return small_ladder(prior, thin)
-    found = [past for fold in folds if (past := _past(fold, data, members)) is not None]
-    if len(found) < MIN_CUTS:
-        return replace(prior, basis="prior: the ladder has too few earlier cuts to learn from")
-    past, covariance = (
-        np.stack([b.mean(0) for b in found]),
-        np.stack([np.atleast_2d(np.cov(b.T)) for b in found]),
-    )
-    return replace(
-        prior, past=past, covariance=covariance, basis=f"calibrated on {len(found)} earlier cuts"
-    )
+@dataclass(frozen=True)
+class PastAccuracies(PastFit[AccuracyData]):
+    """The link as it was fitted on the accuracies below a cut."""
 
+    def errors(self, data: AccuracyData, index: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Accuracy less the link's at the measured loss, with noise; and d accuracy / d logit.
 
-def history_checks(
-    folds: Sequence[PastFit], data: LossData | AccuracyData, groups: Sequence[Slopes]
-) -> list[Check]:
-    """Whether the fits of the past can be trusted with the mean of a slope; none for groups that
-    learned nothing from them.
-    """
-    import arviz_stats as stats
+        The loss is the measured one: through the chain, the errors of law and link would cancel.
+        """
+        model = self.stage.model
+        real = {name: v[:, np.array(index)] for name, v in self.real.items()}
+        items = np.asarray(data.layout.items)
+        mean = np.clip(expected(model, real, self._x(data, index), items)[0], 0.0, 1.0)
+        lo, hi = map(np.asarray, jax.vmap(lambda one: asymptotes(model, one))(real))
+        share = np.clip((mean - lo) / (hi - lo), SHARE_EDGE, 1 - SHARE_EDGE)
+        scale = np.exp(np.asarray(real[model.scale_name]))[:, :, None]
+        sd = scale * np.asarray(score_sd(jnp.asarray(mean), jnp.asarray(data.layout.items)))
+        error = np.asarray(data.layout.y) - mean + sd * past_noise(model, real, None, data)
+        return error, (hi - lo) * share * (1 - share)
 
-    used = [g for g in groups if g.past is not None]
-    found = [
-        past
-        for g in used
-        for fold in folds
-        if (past := _past(fold, data, list(g.members))) is not None
-    ]
-    if not found:
-        return []
-    chains = folds[0].sample.sampler.chains
-    rhat = (
-        max(
-            float(stats.rhat(b[:, s].reshape(chains, -1))) for b in found for s in range(b.shape[1])
-        )
-        if chains > 1
-        else float("nan")
-    )
-    divergent = max(float(fold.sample.statistics["diverging"].mean()) for fold in folds)
-    rows = (
-        ("R-hat of past slopes", rhat, MAX_PAST_RHAT),
-        ("share of divergent draws in past fits", divergent, MAX_PAST_DIVERGENT),
-    )
-    return [_warning(f"{used[0].step}: {name}", value, limit) for name, value, limit in rows]
-
-
-def _warning(name: str, value: float, limit: float) -> Check:
-    if not np.isfinite(value):
-        return Check(
-            name,
-            "not run",
-            value,
-            limit,
-            "could not be computed: one chain cannot be compared with another, or draws are not finite",
-        )
-    if value <= limit:
-        return Check(name, "pass", value, limit)
-    return Check(
-        name,
-        "warn",
-        value,
-        limit,
-        "a fit of the ladder's past did not mix: discrepancy='prior' does without them",
-    )
-
-
-def too_small(data: LossData | AccuracyData, members: Sequence[int]) -> str:
-    """Why the ladder is too small to learn from its past; empty where it is not. A short series
-    beside a long one makes neither law nor past any surer.
-    """
-    those = list(members)
-    seen = np.asarray(data.layout.seen)[those]
-    runs = max(
-        len(set(row[there]))
-        for row, there in zip(data.layout.group_of_cell[those], seen, strict=True)
-    )
-    c = np.log(data.flops)[those][seen]
-    decades = float(c.max() - c.min()) / np.log(10)
-    if runs < MIN_RUNS:
-        return f"no series has more than {runs} runs, fewer than {MIN_RUNS}"
-    return (
-        f"the runs span {decades:.2g} decades of compute, less than {MIN_DECADES}"
-        if decades < MIN_DECADES
-        else ""
-    )
-
-
-def _past(
-    fold: PastFit, data: LossData | AccuracyData, members: Sequence[int]
-) -> np.ndarray | None:
-    """Slopes of the errors of a fold on the runs beyond its cut, (draws, members); None where they
-    do not reach far enough, or the series differ.
-    """
-    places = fold.places(data.groups)
-    if places is None:
-        return None
-    efolds = np.maximum(np.log(data.flops / largest_compute(fold.data)[places][:, None]), 0.0)
-    future = np.asarray(data.layout.seen) & (data.flops > fold.data.largest_flops * SAME_COST)
-    if (np.where(future, efolds, 0.0)[members].max(1) < LEVER).any():
-        return None
-    errors, weight = (
-        _loss_errors(fold, data, places)
-        if isinstance(data, LossData)
-        else _link_errors(fold, data, places)
-    )
-    at = efolds * weight
-    return past_slope(
-        [errors[:, s][:, future[s]] for s in members],
-        [at[..., s, :][..., future[s]] for s in members],
-    )
-
-
-def _loss_errors(
-    fold: PastFit, data: LossData, places: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The error ln f - ln L of every cell of the whole ladder, with a draw of the noise: (draws,
-    series, runs).
-    """
-    assert isinstance(fold.data, LossData)
-    model, real = fold.step.model, {name: v[:, np.array(places)] for name, v in fold.real.items()}
-    x = point(data.params, data.tokens, data.flops, fold.data.reference, data.unique)
-    mean, sd = expected(model, real, x, np.ones_like(data.flops))
-    return mean - np.asarray(data.layout.y) + sd * past_noise(
-        model, real, fold.tail, data
-    ), np.ones_like(data.flops)
-
-
-def _link_errors(
-    fold: PastFit, data: AccuracyData, places: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy less the link's at the loss that was measured, and what a logit is worth there:
-    (draws, series, runs).
-    """
-    assert isinstance(fold.data, AccuracyData)
-    centre, scale_of_loss = (v[places][:, None] for v in (fold.data.centre, fold.data.scale))
-    z = (data.through - centre) / scale_of_loss
-    blocks = fold.data.layout.first is not None
-    x = (
-        fold.data.layout.x._replace(
-            z=z, deviation=data.layout.x.deviation * data.scale[:, None] / scale_of_loss
-        )
-        if blocks
-        else z
-    )
-    model, real = fold.step.model, {name: v[:, np.array(places)] for name, v in fold.real.items()}
-    mean = np.clip(expected(model, real, x, np.asarray(data.layout.items))[0], 0.0, 1.0)
-    lo, hi = jax.vmap(lambda one: asymptotes(model, one))(real)
-    share = np.clip((mean - np.asarray(lo)) / np.asarray(hi - lo), 0.01, 0.99)
-    scale = np.exp(np.asarray(real[model.scale_name]))[:, :, None]
-    sd = scale * np.asarray(score_sd(jnp.asarray(mean), jnp.asarray(data.layout.items)))
-    return np.asarray(data.layout.y) - mean + sd * past_noise(model, real, None, data), np.asarray(
-        hi - lo
-    ) * share * (1 - share)
+    def _x(self, data: AccuracyData, index: list[int]) -> Any:
+        """Losses of the whole ladder in the units that this fit's link knows."""
+        centre = self.data.centre[index][:, None]
+        scale = self.data.scale[index][:, None]
+        z = (data.through - centre) / scale
+        if self.data.layout.first is None:
+            return z
+        deviation = data.layout.x.deviation * data.scale[:, None] / scale
+        return self.data.layout.x._replace(z=z, deviation=deviation)
 
 
 def past_noise(
     model: SeriesModel, real: Real, tail: jax.Array | None, data: LossData | AccuracyData
 ) -> np.ndarray:
-    """Noise of every cell in units of its scale, (draws, series, runs); where no past run had a
-    group, cells of one have half in common.
+    """Noise of every cell in units of its scale, shape (draws, series, runs).
+
+    Cells of one group share part of their noise. Where no past run had a group, that part is a
+    half.
     """
     shape = (len(real[model.scale_name]), *data.layout.seen.shape)
     own = standard_noise(model, tail, shape, jax.random.key(0))
     if data.layout.first is None:
         return own
-    common = (
-        np.asarray(COMMON.transform(real[COMMON.name]))[:, :, None] if COMMON.name in real else 0.5
-    )
-    shared = np.take_along_axis(
-        standard_noise(model, tail, shape, jax.random.key(1)),
-        np.broadcast_to(data.layout.first, shape),
-        -1,
-    )
+    common: np.ndarray | float = UNKNOWN_COMMON
+    if COMMON.name in real:
+        common = np.asarray(COMMON.transform(real[COMMON.name]))[:, :, None]
+    of_group = standard_noise(model, tail, shape, jax.random.key(1))
+    shared = np.take_along_axis(of_group, np.broadcast_to(data.layout.first, shape), -1)
     return np.sqrt(common) * shared + np.sqrt(1 - common) * own
+
+
+type History = Sequence[Stages[PastLosses, PastAccuracies]]
+
+
+def past_ladders(ladder: Ladder) -> list[Ladder]:
+    """The ladder as it stood at each earlier cut, the smallest first.
+
+    Each has at least 8 runs of every series and spans a decade of compute. The list is empty where
+    the ladder has no such cut.
+    """
+    everyone = one_measure(ladder)
+    fitted = ladder.with_role("fit")
+    compute = everyone.compute()[fitted.runs.index]
+    decade = FIRST_DECADE * float(compute.min())
+    first = max(enough_runs(fitted, FIRST_RUNS, compute), decade)
+    return [below(everyone, cut) for cut in cuts(compute, first=first, ratio=RATIO)[-MAX_CUTS:]]
+
+
+def learned[D: (LossData, AccuracyData)](
+    prior: Slopes, data: D, history: Sequence[PastFit[D]]
+) -> Slopes:
+    """The slopes of one group of series, given the errors of the fits of the past.
+
+    A ladder that is too small to learn from its past has the prior of small ladders.
+
+    Parameters
+    ----------
+    prior
+        Prior of the slopes.
+    data
+        Data of the whole ladder.
+    history
+        Fits of the past of this stage.
+    """
+    reason = too_small(data, prior.series)
+    if reason:
+        return small_ladder(prior, reason)
+    past = _past_slopes(history, data, prior.series)
+    if len(past) < MIN_CUTS:
+        return replace(prior, basis="prior: the ladder has too few earlier cuts to learn from")
+    return replace(
+        prior,
+        past_slopes=np.stack([slopes.mean(0) for slopes in past]),
+        covariance=np.stack([np.atleast_2d(np.cov(slopes.T)) for slopes in past]),
+        basis=f"calibrated on {len(past)} earlier cuts",
+    )
+
+
+def history_checks[D: (LossData, AccuracyData)](
+    history: Sequence[PastFit[D]], data: D, groups: Sequence[Slopes]
+) -> list[Check]:
+    """Whether the mean slopes of the fits of the past can be trusted.
+
+    The list is empty where no group of series learned from them.
+    """
+    import arviz_stats as stats
+
+    calibrated = [group for group in groups if group.past_slopes is not None]
+    past = [s for group in calibrated for s in _past_slopes(history, data, group.series)]
+    if not past:
+        return []
+    chains = history[0].sample.sampler.chains
+    rhat = float("nan")
+    if chains > 1:
+        series = [
+            slopes[:, s].reshape(chains, -1) for slopes in past for s in range(slopes.shape[1])
+        ]
+        rhat = max(float(stats.rhat(one)) for one in series)
+    divergent = max(float(fit.sample.statistics["diverging"].mean()) for fit in history)
+    stage = calibrated[0].stage
+    return [
+        _warning(f"{stage}: R-hat of past slopes", rhat, MAX_PAST_RHAT),
+        _warning(f"{stage}: share of divergent draws in past fits", divergent, MAX_PAST_DIVERGENT),
+    ]
+
+
+def _warning(name: str, value: float, limit: float) -> Check:
+    if not np.isfinite(value):
+        advice = (
+            "could not be computed: one chain cannot be compared with another, or draws are not "
+            "finite"
+        )
+        return Check(name, "not run", value, limit, advice)
+    if value <= limit:
+        return Check(name, "pass", value, limit)
+    advice = "a fit of the ladder's past did not mix: discrepancy='prior' does without these fits"
+    return Check(name, "warn", value, limit, advice)
+
+
+def too_small(data: LossData | AccuracyData, series: Sequence[int]) -> str:
+    """Why these series are too few and short to learn from their past; empty where they are not.
+
+    The longest series counts: a short one beside it makes neither the law nor the past surer.
+    """
+    chosen = list(series)
+    seen = np.asarray(data.layout.seen)[chosen]
+    groups = data.layout.group_of_cell[chosen]
+    runs = max(len(set(row[cells])) for row, cells in zip(groups, seen, strict=True))
+    if runs < MIN_RUNS:
+        return f"no series has more than {runs} runs, fewer than {MIN_RUNS}"
+    log_compute = np.log(data.flops)[chosen][seen]
+    decades = float(log_compute.max() - log_compute.min()) / np.log(10)
+    if decades < MIN_DECADES:
+        return f"the runs span {decades:.2g} decades of compute, less than {MIN_DECADES}"
+    return ""
+
+
+def _past_slopes[D: (LossData, AccuracyData)](
+    history: Sequence[PastFit[D]], data: D, series: Sequence[int]
+) -> list[np.ndarray]:
+    """Slopes of each fit of the past that reaches far enough, shape (draws, series) each."""
+    slopes = [_slopes_of(fit, data, list(series)) for fit in history]
+    return [one for one in slopes if one is not None]
+
+
+def _slopes_of[D: (LossData, AccuracyData)](
+    past: PastFit[D], data: D, series: list[int]
+) -> np.ndarray | None:
+    """Slopes of the errors of one fit of the past on the runs beyond its cut, (draws, series).
+
+    None where these runs do not reach far enough beyond the cut, or where the series differ.
+    """
+    index = past.index_of(data.groups)
+    if index is None:
+        return None
+    efolds = np.maximum(np.log(data.flops / largest_compute(past.data)[index][:, None]), 0.0)
+    beyond = np.asarray(data.layout.seen) & (data.flops > past.data.largest_flops * SAME_COST)
+    if (np.where(beyond, efolds, 0.0)[series].max(1) < MIN_EFOLDS).any():
+        return None
+    errors, weight = past.errors(data, index)
+    lever = efolds * weight
+    return past_slope(
+        [errors[:, s][:, beyond[s]] for s in series],
+        [lever[..., s, :][..., beyond[s]] for s in series],
+    )

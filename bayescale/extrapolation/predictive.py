@@ -1,4 +1,7 @@
-"""Law, discrepancy, noise and link chained: draws of a loss, then draws of an accuracy."""
+"""Law, discrepancy, noise and link chained: draws of a loss, then draws of an accuracy.
+
+Each component of a forecast is drawn by itself, so any of them can be drawn again or scaled.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayescale.models.inputs import AccuracyData
+from bayescale.models.laws import Point
 from bayescale.models.pooling import Groups
-from bayescale.models.prediction import Real, asymptotes, bent_accuracy, unobserved
+from bayescale.models.prediction import (
+    Real,
+    asymptotes,
+    expected,
+    shifted_accuracy,
+    standard_noise,
+    unobserved,
+)
 from bayescale.models.series import SeriesModel
 
 type Order = Mapping[str, np.ndarray]
@@ -22,110 +33,151 @@ COMPONENTS = (*LOSS_COMPONENTS, "link parameters", "link discrepancy", "scoring 
 
 @dataclass(frozen=True)
 class LossComponents:
-    """ln L* = law - efolds drift + sd noise + shift, for every draw, series and target.
+    """ln L* = law - efolds slope + sd noise + shift, for every draw, series and target.
 
     Parameters
     ----------
-    law, sd
-        ln f and the noise scale, shape (draws, series, targets).
-    drift
-        The law's error an e-fold of compute, shape (draws, series).
+    law
+        ln f, the law at the target: shape (draws, series, targets).
+    sd
+        Standard deviation of the noise of one run: shape (draws, series, targets).
+    slope
+        Error of the law per e-fold of compute beyond the ladder: shape (draws, series).
     efolds
-        max(0, ln(C* / Cmax)) of each target, Cmax that of the dearest run of the series: shape
-        (series, targets).
+        max(0, ln(C* / Cmax)) with Cmax the largest compute of the series: shape (series, targets).
     noise
-        Of each run in units of sd, shape (draws, series, targets).
+        Noise of each run in units of `sd`: shape (draws, series, targets).
     shift
-        What a target asks for besides, shape (draws, targets): common to its losses.
+        Extra error of log loss that a target asks for, common to its losses: shape
+        (draws, targets).
     """
 
     law: np.ndarray
     sd: np.ndarray
-    drift: np.ndarray
+    slope: np.ndarray
     efolds: np.ndarray
     noise: np.ndarray
     shift: np.ndarray
 
     def log_loss(self, order: Order | None = None) -> np.ndarray:
-        """(draws, series, targets); `order` says which draw of each part goes with which, the same
-        for all where it is None.
+        """ln L*, shape (draws, series, targets).
+
+        Parameters
+        ----------
+        order
+            For each component the indices of its draws, to combine draws anew; None combines
+            equal indices.
         """
-        law, drift, noise = (
-            slice(None) if order is None else order[part] for part in LOSS_COMPONENTS
+        law, slope, noise = (
+            slice(None) if order is None else order[name] for name in LOSS_COMPONENTS
         )
-        error = self.efolds * self.drift[drift][:, :, None] - self.shift[drift][:, None, :]
+        error = self.efolds * self.slope[slope][:, :, None] - self.shift[slope][:, None, :]
         return self.law[law] - error + self.sd[law] * self.noise[noise]
 
 
 @dataclass(frozen=True)
 class AccuracyComponents:
-    """logit((link(L*) - lo) / (hi - lo)) + efolds bend, back to an accuracy, + noise of the score,
-    cut off at 0 and 1.
+    """logit((link(L*) - lo) / (hi - lo)) + efolds slope, as an accuracy, + noise, cut to [0, 1].
 
     Parameters
     ----------
     model
-        The link's.
+        Model of the link, for a finished run.
     real
-        Its parameters on the real line, shape (draws, series).
+        Parameters of the link on the real line: arrays of shape (draws, series), by name.
     data
-        What it was fitted on.
+        Accuracies that the link was fitted on.
     via
-        Series of the losses that each series goes through; -1 where the law has no such loss.
-    bend
-        The link's error an e-fold of compute, in logits, shape (draws, series).
+        Index of the loss series that each series goes through, -1 where the law has no such loss:
+        shape (series,).
+    slope
+        Error of the link in logits per e-fold of compute beyond the ladder: shape (draws, series).
     efolds
-        max(0, ln(C* / Cmax)) of each target, Cmax that of the dearest run which the link of the
-        series saw: shape (series, targets).
+        max(0, ln(C* / Cmax)) with Cmax the largest compute that the link of the series saw: shape
+        (series, targets).
     noise
-        Of each score in units of its sd, shape (draws, series, targets).
+        Noise of each score in units of its standard deviation: shape (draws, series, targets).
     """
 
     model: SeriesModel
     real: Real
     data: AccuracyData
     via: np.ndarray
-    bend: np.ndarray
+    slope: np.ndarray
     efolds: np.ndarray
     noise: np.ndarray
 
     @cached_property
     def items(self) -> np.ndarray:
-        """Questions of each (series, target)."""
+        """Number of items behind each score, shape (series, targets)."""
         return np.broadcast_to(self.data.items[:, None], self.noise.shape[1:])
 
     def accuracy(self, log_loss: np.ndarray, order: Order | None = None) -> np.ndarray:
-        """(draws, series, targets) from the losses of the same draws; nan where there is no loss to
-        go through.
+        """Accuracies, shape (draws, series, targets); nan where the law has no loss to go through.
+
+        Parameters
+        ----------
+        log_loss
+            ln L* of the same draws, shape (draws, loss series, targets).
+        order
+            As in `LossComponents.log_loss`.
         """
-        link, bend, noise = (
-            slice(None) if order is None else order[part]
-            for part in COMPONENTS[len(LOSS_COMPONENTS) :]
+        link, slope, noise = (
+            slice(None) if order is None else order[name]
+            for name in COMPONENTS[len(LOSS_COMPONENTS) :]
         )
         z = (np.exp(log_loss[:, self.via]) - self.data.centre[:, None]) / self.data.scale[:, None]
-        real = {name: v[link] for name, v in self.real.items()}
-        drawn = _accuracy(
-            self.model,
-            real,
-            z,
-            self.efolds * self.bend[bend][:, :, None],
-            self.noise[noise],
-            self.items,
-        )
+        real = {name: values[link] for name, values in self.real.items()}
+        error = self.efolds * self.slope[slope][:, :, None]
+        drawn = _accuracy(self.model, real, z, error, self.noise[noise], self.items)
         return np.where(self.via[:, None] >= 0, np.asarray(drawn), np.nan)
 
 
-def series_through(losses: Groups, data: AccuracyData) -> np.ndarray:
-    """Index of the loss series that each series of accuracies is linked through, -1 where the law
-    has none.
+def predict_losses(
+    model: SeriesModel,
+    real: Real,
+    x: Point,
+    log_factor: np.ndarray,
+    *,
+    widening: bool,
+    slope: np.ndarray,
+    noise_key: jax.Array,
+    shift: np.ndarray | None = None,
+) -> LossComponents:
+    """Draws of every component of ln L* at points that have no observation.
+
+    Parameters
+    ----------
+    model
+        Model of the law.
+    real
+        Parameters on the real line: arrays of shape (draws, series), by name; ``tail`` holds the
+        logarithm of the degrees of freedom, shape (draws,), where the noise is Student-t.
+    x
+        The points, fields of shape (series, points).
+    log_factor
+        ln(C* / Cmax), negative inside the ladder: shape (series, points).
+    widening
+        Whether noise grows towards small compute: then it is larger inside the ladder.
+    slope
+        Error of the law per e-fold of compute, shape (draws, series).
+    noise_key
+        Random key of the noise.
+    shift
+        Extra error of log loss, shape (draws, points); None for 0.
     """
-    at = {pair: s for s, pair in enumerate(losses.pairs)}
-    return np.array(
-        [
-            at.get((corpus, name), -1)
-            for (corpus, _), name in zip(data.groups.pairs, data.via, strict=True)
-        ]
-    )
+    lag = np.maximum(-log_factor, 0.0) if widening else None
+    law, sd = expected(model, real, x, np.ones(log_factor.shape), lag)
+    noise = standard_noise(model, real.get("tail"), law.shape, noise_key)
+    extra = np.zeros((len(law), law.shape[2])) if shift is None else shift
+    return LossComponents(law, sd, slope, np.maximum(log_factor, 0.0), noise, extra)
+
+
+def series_through(losses: Groups, data: AccuracyData) -> np.ndarray:
+    """Index of the loss series that each accuracy series goes through; -1 where there is none."""
+    index_of = {pair: s for s, pair in enumerate(losses.pairs)}
+    pairs = [(corpus, name) for (corpus, _), name in zip(data.groups.pairs, data.via, strict=True)]
+    return np.array([index_of.get(pair, -1) for pair in pairs])
 
 
 @partial(jax.jit, static_argnums=0)
@@ -133,17 +185,16 @@ def _accuracy(
     model: SeriesModel,
     real: Real,
     z: jax.Array,
-    bend: jax.Array,
+    error: jax.Array,
     noise: jax.Array,
     items: jax.Array,
 ) -> jax.Array:
-    def one(real: Real, z: jax.Array, bend: jax.Array, noise: jax.Array) -> jax.Array:
+    def one(real: Real, z: jax.Array, error: jax.Array, noise: jax.Array) -> jax.Array:
         mean, _ = model.expectation(real, unobserved(z, items))
         lo, hi = asymptotes(model, real)
-        bent = bent_accuracy(mean, lo, hi, bend)
-        scale = {p.name: p.transform(real[p.name]) for p in model.pooling.parameters}[
-            model.scale_name
-        ][:, None]
-        return jnp.clip(bent + scale * model.unit_sd(bent, items) * noise, 0.0, 1.0)
+        shifted = shifted_accuracy(mean, lo, hi, error)
+        values = {p.name: p.transform(real[p.name]) for p in model.pooling.parameters}
+        scale = values[model.scale_name][:, None]
+        return jnp.clip(shifted + scale * model.unit_sd(shifted, items) * noise, 0.0, 1.0)
 
-    return jax.vmap(one)(real, z, bend, noise)
+    return jax.vmap(one)(real, z, error, noise)

@@ -20,22 +20,33 @@ from bayescale.data.schema import TEXT_COLUMNS
 from bayescale.data.target import Conventions
 from bayescale.errors import BayescaleError, FileError, SettingError
 from bayescale.extrapolation.discrepancy import Discrepancy, Slopes
-from bayescale.fits.archive import ENGINE, FORMAT, OTHER_TEXT_COLUMNS
+from bayescale.fits.archive import ENGINE, FORMAT, OTHER_TEXT_COLUMNS, SAVED_NAMES
 from bayescale.fits.record import Fit
+from bayescale.fits.settings import FitSettings
 from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS, Law
-from bayescale.models.links import LINKS, Link
+from bayescale.models.links import LINKS, Link, get_link
+from bayescale.models.noise import WIDENING
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
     """The fit that `Fit.save` wrote to `path`.
 
+    Load only files that you trust: the posteriors are read by the HDF5 library.
+
     Parameters
     ----------
     path
         The file.
-    law, link
-        Needed where the fit was made with a law or a link of your own: functions are not saved.
+    law
+        The law, where the fit was made with a law of your own: functions are not saved.
+    link
+        The link, where the fit was made with a link of your own.
+
+    Returns
+    -------
+    Fit
+        The fit as it was, but for priors of your own, which are not saved.
 
     Raises
     ------
@@ -44,6 +55,7 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
     SettingError
         Where the fit needs a law or a link of your own.
     """
+    name = f"file {str(path)!r}"
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
@@ -52,7 +64,7 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
             settings = json.loads(archive.read("settings.json"))
             if settings.get("format") != FORMAT:
                 raise FileError(
-                    f"file {str(path)!r}",
+                    name,
                     rule=f"must have format {FORMAT}",
                     got=repr(settings.get("format")),
                     way_out="load it with the version that wrote it, or fit again",
@@ -60,14 +72,14 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
             return _read(archive, settings, law, link, None)
     except FileNotFoundError:
         raise FileError(
-            f"file {str(path)!r}", rule="must exist", got="no such file", way_out="mend the path"
+            name, rule="must exist", got="no such file", way_out="check the path"
         ) from None
     except BayescaleError:
         raise
-    # a damaged archive can fail in any of its parts, and each in a way of its own
+    # A damaged archive can fail in any of its entries, and each entry in its own way.
     except Exception as error:
         raise FileError(
-            f"file {str(path)!r}",
+            name,
             rule="must be a whole file that Fit.save wrote",
             got=f"a damaged or foreign one ({error})",
             way_out="fit again and save again",
@@ -81,83 +93,95 @@ def _read(
     link: Link | None,
     shared: xr.DataTree | None,
 ) -> Fit:
-    about = dict(settings["ladder"])
-    conventions = Conventions(**about.pop("conventions"))
-    runs, tasks = (_table(archive.read(name)) for name in ("runs.csv", "tasks.csv"))
-    ladder = Ladder.from_frame(runs, tasks=tasks, conventions=conventions, **about)
-    names = set(archive.namelist())
-    losses, accuracies = (
-        _tree(archive, name) if f"{name}.nc" in names else None for name in ("losses", "accuracies")
-    )
+    """The fit of one archive; a component of a mixture may share the losses of the mixture."""
+    entries = set(archive.namelist())
+    losses = _tree(archive, "losses.nc") if "losses.nc" in entries else shared
+    accuracies = _tree(archive, "accuracies.nc") if "accuracies.nc" in entries else None
+    ladder = _ladder(archive, settings)
     whole = Fit(
         ladder=ladder,
-        law=_part(law, settings, LAWS, "law"),
-        link=None if settings["link"] is None else _part(link, settings, LINKS, "link"),
-        via=settings["via"],
-        pooling=settings["pooling"],
-        noise=settings["noise"],
-        losses=shared if losses is None else losses,
+        settings=_fit_settings(settings, ladder, law, link),
+        losses=losses,
         accuracies=accuracies,
         sampler=Sampler(**settings["sampler"]),
-        blocks=settings["blocks"],
         discrepancy=_discrepancy(settings["discrepancy"]),
-        priors=None if settings["own_priors"] else {},
+        widening=losses is not None and WIDENING.name in losses["posterior"],
         past=_table(archive.read("past.csv")),
         weights=_table(archive.read("weights.csv")),
     )
     members = []
     for i in range(settings["members"]):
         with zipfile.ZipFile(io.BytesIO(archive.read(f"member-{i}.fit"))) as inside:
-            members.append(
-                _read(inside, json.loads(inside.read("settings.json")), law, link, whole.losses)
-            )
+            own = json.loads(inside.read("settings.json"))
+            members.append(_read(inside, own, law, link, whole.losses))
     return replace(whole, members=tuple(members))
 
 
-def _tree(archive: zipfile.ZipFile, name: str) -> xr.DataTree:
-    return xr.open_datatree(io.BytesIO(archive.read(f"{name}.nc")), engine=ENGINE).load()
+def _ladder(archive: zipfile.ZipFile, settings: Mapping[str, Any]) -> Ladder:
+    record = dict(settings["ladder"])
+    conventions = Conventions(**record.pop("conventions"))
+    runs = _table(archive.read("runs.csv"))
+    tasks = _table(archive.read("tasks.csv"))
+    return Ladder.from_frame(runs, tasks=tasks, conventions=conventions, **record)
 
 
-def _discrepancy(saved: dict[str, Any]) -> Discrepancy:
-    def slopes(s: dict[str, Any]) -> Slopes:
-        arrays = {
-            name: None if s[name] is None else np.array(s[name]) for name in ("past", "covariance")
-        }
-        return Slopes(**{**s, "members": tuple(s["members"]), "names": tuple(s["names"]), **arrays})
-
-    return Discrepancy(
-        saved["kind"],
-        tuple(map(slopes, saved["slopes"])),
-        tuple(Check(**c) for c in saved["checks"]),
+def _fit_settings(
+    settings: Mapping[str, Any], ladder: Ladder, law: Law | None, link: Link | None
+) -> FitSettings:
+    has_link = settings["link"] is not None
+    return FitSettings(
+        law=_curve(law, settings, LAWS, "law"),
+        link=_curve(link, settings, LINKS, "link") if has_link else get_link(ladder.link),
+        via=settings["via"],
+        pooling=settings["pooling"],
+        discrepancy=settings["discrepancy"]["kind"],
+        noise=settings["noise"],
+        blocks=settings["blocks"],
+        priors=None if settings["own_priors"] else {},
     )
+
+
+def _curve[T: (Law, Link)](
+    given: T | None, settings: Mapping[str, Any], registry: Mapping[str, T], kind: str
+) -> T:
+    """The law or the link of the saved name: a registered one, or the user's own, given anew."""
+    name = settings[kind]
+    if kind not in settings["own"]:
+        return registry[name]
+    if given is None or getattr(given, "name", None) != name:
+        raise SettingError(
+            f"{kind} {name!r}",
+            rule="was your own when the fit was made, and functions are not saved",
+            got="no value" if given is None else repr(given),
+            way_out=f"load_fit(path, {kind}=...)",
+        )
+    return given
+
+
+def _tree(archive: zipfile.ZipFile, entry: str) -> xr.DataTree:
+    return xr.open_datatree(io.BytesIO(archive.read(entry)), engine=ENGINE).load()
+
+
+def _discrepancy(saved: Mapping[str, Any]) -> Discrepancy:
+    slopes = tuple(map(_slopes, saved["slopes"]))
+    checks = tuple(Check(**check) for check in saved["checks"])
+    return Discrepancy(saved["kind"], slopes, checks)
+
+
+def _slopes(saved: Mapping[str, Any]) -> Slopes:
+    field_of = {saved_name: name for name, saved_name in SAVED_NAMES.items()}
+    fields = {field_of.get(name, name): value for name, value in saved.items()}
+    for name in ("series", "names"):
+        fields[name] = tuple(fields[name])
+    for name in ("past_slopes", "covariance"):
+        fields[name] = None if fields[name] is None else np.array(fields[name])
+    return Slopes(**fields)
 
 
 def _table(text: bytes) -> pd.DataFrame:
-    """A table as it was, names as text whatever they look like."""
+    """A table as it was saved; names are text, whatever they look like."""
     if not text.strip():
         return pd.DataFrame()
-    table = pd.read_csv(
-        io.BytesIO(text),
-        dtype=dict.fromkeys((*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS), str),
-        keep_default_na=False,
-        na_values=[""],
-    )
+    text_columns = dict.fromkeys((*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS), str)
+    table = pd.read_csv(io.BytesIO(text), dtype=text_columns, keep_default_na=False, na_values=[""])
     return table.assign(task=table["task"].fillna("")) if "weight" in table else table
-
-
-def _part[T: (Law, Link)](
-    given: T | None, settings: Mapping[str, Any], registry: Mapping[str, T], what: str
-) -> T:
-    """The law or the link of the saved name: one of ours, or the user's own, given anew."""
-    name = settings[what]
-    if what not in settings["own"]:
-        return registry[name]
-    if given is None or getattr(given, "name", None) != name:
-        got = "no value" if given is None else repr(given)
-        raise SettingError(
-            f"{what} {name!r}",
-            rule="was your own when the fit was made, and functions are not saved",
-            got=got,
-            way_out=f"load_fit(path, {what}=...)",
-        )
-    return given

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,264 +16,302 @@ from bayescale import checks
 from bayescale.checks import Check, Status
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph
-from bayescale.data.target import Target
 from bayescale.extrapolation.discrepancy import Discrepancy
-from bayescale.extrapolation.history import PastFit
+from bayescale.fits.archive import save_fit
 from bayescale.fits.predictability import predictability
-from bayescale.fits.settings import Settings
+from bayescale.fits.settings import AUTO, FitSettings
 from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.inference.nuts import Sampler
 from bayescale.inference.posterior import by_cell
-from bayescale.models.inputs import AUTO, AccuracyData, LossData, accuracy_data, loss_data
+from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
-from bayescale.models.noise import WIDENING, Noise
+from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
+from bayescale.models.series import SeriesModel, accuracy_model, loss_model
+from bayescale.models.stages import Stages
 
-if TYPE_CHECKING:
-    from bayescale.forecasts.update import Update
-
-
-# twice what a loss of a task usually strays an e-fold, and the largest scatter of a published
-# ladder
-STRAYS, SCATTERS = 0.02, 0.05
+# A loss strays from its law where its past slope per e-fold of compute is twice that of the usual
+# loss of a task.
+STRAYS = 0.02
+# A loss scatters too much where its noise is above the largest of the published ladders.
+SCATTERS = 0.05
 
 
 @dataclass(frozen=True, repr=False)
 class Fit:
-    """The posterior of a law on the losses and of a link on the accuracies of one ladder.
+    """p(law | losses) and p(link | accuracies, losses) of one ladder, and its discrepancy.
 
     Parameters
     ----------
     ladder
-        As given; a fit sees only the runs whose role is ``fit`` (and ``link``, for the link).
-    law, link, via, pooling, noise
-        As chosen; `link` is None where the ladder has no accuracies.
-    losses, accuracies
-        ArviZ DataTrees: see `bayescale.inference.posterior.full_tree`. `accuracies` is None where
-        the ladder has none.
+        The runs. A fit sees only those with role ``fit``; its link sees role ``link`` too.
+    settings
+        What was asked for: law, link, via, pooling, discrepancy, noise, blocks, priors.
+    losses
+        ArviZ DataTree of the losses: see `bayescale.inference.posterior.full_tree`.
+    accuracies
+        ArviZ DataTree of the accuracies; None where the ladder has none.
     sampler
-        Chains, draws, warm-up, seed.
-    blocks
-        Blocks of each run's checkpoints that the link saw; None where it saw the last one only.
+        Chains, draws, warm-up and seed.
     discrepancy
-        The errors of law and link beyond the ladder, as a forecast draws them.
-    priors
-        The user's own; None where they were not saved with the fit.
+        Errors of law and link beyond the ladder, as a forecast draws them.
+    widening
+        Whether the noise of the losses grows towards small runs.
     past
-        How the same settings forecast the ladder's dearer runs from its cheaper ones: see
-        `bayescale.extrapolation.weights.densities`; empty without a past.
+        Log predictive densities of the ladder's larger runs, forecast from its smaller ones: see
+        `bayescale.extrapolation.weights.densities`. Empty without a past.
     members
-        Fits of which this one is a mixture: one for each loss that accuracies are linked through
-        (``via="auto"``), or what `stack` was given.
+        The fits of a mixture: one per route from loss to accuracy (``via="auto"``), or the fits
+        given to `stack`. Empty for a single fit.
     weights
-        Of the members: task (empty where they are weighed as a whole), member (index), law, link,
-        via, weight, sd, cells (beyond earlier cuts, that it rests on); empty without them.
+        One row per (task, member): task (empty where members are weighed as a whole), member
+        (its index), law, link, via, weight, sd, cells (outcomes that the weights rest on). Empty
+        for a single fit.
     """
 
     ladder: Ladder
-    law: Law
-    link: Link | None
-    via: str | None
-    pooling: PoolingMode
-    noise: Noise
+    settings: FitSettings
     losses: xr.DataTree
     accuracies: xr.DataTree | None
     sampler: Sampler
-    blocks: int | None
     discrepancy: Discrepancy
-    priors: Mapping[str, Distribution] | None = field(default_factory=dict)
+    widening: bool
     past: pd.DataFrame = field(default_factory=pd.DataFrame)
     members: tuple[Fit, ...] = ()
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
-    def linked_via(self) -> str | None:
-        """The loss that `accuracies` goes through, None for each task's own: that of the heaviest
-        member, where there are several.
-        """
-        if self.members:
-            return self.members[self.heaviest].via
-        return None if self.via == AUTO else self.via
+    def law(self) -> Law:
+        """The law; of a mixture of laws, the law of the heaviest member."""
+        return self.settings.law
+
+    @property
+    def link(self) -> Link | None:
+        """The link; None where the ladder has no accuracies."""
+        return None if self.accuracies is None else self.settings.link
+
+    @property
+    def via(self) -> str | None:
+        """The loss that was asked for: None for each task's own loss, ``auto`` for all routes."""
+        return self.settings.via
+
+    @property
+    def pooling(self) -> PoolingMode:
+        """How series share their parameters: ``partial``, ``none`` or ``complete``."""
+        return self.settings.pooling
+
+    @property
+    def noise(self) -> Noise:
+        """Noise of the losses: ``normal``, ``student_t`` or ``one_sided``."""
+        return self.settings.noise
+
+    @property
+    def blocks(self) -> int | None:
+        """Blocks of each run's checkpoints that the link saw; None for the last one alone."""
+        return self.settings.blocks
+
+    @property
+    def priors(self) -> Mapping[str, Distribution] | None:
+        """The user's own priors; None where they are unknown, because a file does not keep them."""
+        return self.settings.priors
+
+    @property
+    def components(self) -> tuple[Fit, ...]:
+        """The fits that a forecast draws from: the members of a mixture, or this fit alone."""
+        return self.members or (self,)
+
+    @property
+    def mixes_laws(self) -> bool:
+        """Whether `stack` made it: a mixture of laws or links, not of routes alone."""
+        return len(self.components) > 1 and self.via != AUTO
 
     @property
     def heaviest(self) -> int:
-        """Index of the member whose posteriors `losses` and `accuracies` are."""
+        """Index of the component whose posteriors `losses` and `accuracies` are."""
+        if not len(self.weights):
+            return 0
         return int(self.weights.groupby("member")["weight"].sum().idxmax())
+
+    @property
+    def linked_via(self) -> str | None:
+        """The loss that `accuracies` goes through; None for each task's own loss."""
+        return self.components[self.heaviest].settings.via
 
     @cached_property
     def loss_data(self) -> LossData:
         """What the law was fitted on."""
-        return loss_data(self.ladder, widening=WIDENING.name in self.losses["posterior"])
+        return loss_data(self.ladder, widening=self.widening)
 
     @cached_property
     def accuracy_data(self) -> AccuracyData | None:
-        """What the link was fitted on."""
+        """What the link was fitted on; None where the ladder has no accuracies."""
         return accuracy_data(self.ladder, self.linked_via, self.blocks)
 
     @cached_property
-    def checks(self) -> list[Check]:
-        """The sampler's checks of both steps, then warnings about the data and the design."""
-        found = sampler_checks(self.losses, "loss")
-        if self.accuracies is not None:
-            found += sampler_checks(self.accuracies, "accuracy")
-        for member in (m for i, m in enumerate(self.members) if i != self.heaviest):
-            name = f"law {member.law.name}, link {member.link.name if member.link else 'none'} via {member.via or 'own loss'}"
-            steps = (
-                {"accuracy": member.accuracies}
-                if member.losses is self.losses
-                else {"loss": member.losses, "accuracy": member.accuracies}
-            )
-            for step, tree in steps.items():
-                found += [] if tree is None else sampler_checks(tree, f"{name}: {step}")
-                found += [
-                    replace(c, check=f"{name}: {c.check}")
-                    for c in member.discrepancy.checks
-                    if c.check.startswith(f"{step}: ")
-                ]
-        found += self.discrepancy.checks
-        return (
-            found
-            + design_checks(self.loss_data, self.law, self.accuracy_data, self.link)
-            + self.ladder.with_role("fit", "link").checks()
+    def loss_model(self) -> SeriesModel:
+        """The model of the losses, for runs that repeat no other."""
+        return loss_model(
+            self.law,
+            self.loss_data.groups,
+            pooling=self.pooling,
+            noise=self.noise,
+            widening=self.widening,
         )
 
+    @cached_property
+    def accuracy_model(self) -> SeriesModel | None:
+        """The model of the accuracies of finished runs; None where the ladder has none."""
+        if self.accuracy_data is None or self.link is None:
+            return None
+        return accuracy_model(self.link, self.accuracy_data.groups, pooling=self.pooling)
+
+    @cached_property
+    def checks(self) -> list[Check]:
+        """Checks of the sampler for both stages, then warnings about the data and the design."""
+        rows = sampler_checks(self.losses, "loss")
+        if self.accuracies is not None:
+            rows += sampler_checks(self.accuracies, "accuracy")
+        for i, component in enumerate(self.components):
+            if i != self.heaviest:
+                rows += self._checks_of(component)
+        rows += self.discrepancy.checks
+        rows += design_checks(self.loss_data, self.law, self.accuracy_data, self.link)
+        return rows + self.ladder.with_role("fit", "link").checks()
+
+    def _checks_of(self, component: Fit) -> list[Check]:
+        """Checks of a component that is not the heaviest one, its name in front of each."""
+        link = component.link.name if component.link else "none"
+        name = f"law {component.law.name}, link {link} via {component.via or 'own loss'}"
+        trees = {"loss": component.losses, "accuracy": component.accuracies}
+        rows = []
+        for stage, tree in trees.items():
+            shared = stage == "loss" and component.losses is self.losses
+            if shared:
+                continue
+            if tree is not None:
+                rows += sampler_checks(tree, f"{name}: {stage}")
+            rows += [
+                replace(check, check=f"{name}: {check.check}")
+                for check in component.discrepancy.checks
+                if check.check.startswith(f"{stage}: ")
+            ]
+        return rows
+
     def diagnostics(self) -> pd.DataFrame:
-        """One row a check: check, status, value, limit, advice."""
+        """Every check of the fit.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per check: check, status, value, limit, advice.
+        """
         return checks.to_frame(self.checks)
 
     def verdicts(self) -> pd.DataFrame:
-        """One row a task: whether it can be forecast through this loss at all (see
-        `bayescale.fits.predictability`); empty where there is no link.
+        """Whether each task can be forecast through this loss at all.
 
-        A task whose loss strayed from its law by 2 % or more an e-fold of compute in the ladder's
-        own past (lower end of the 90 % interval), or scatters around it by 5 % or more, is ``not
-        through this loss`` either; `alternative` then names a loss that does neither.
+        A task whose loss strays from its law by 2 % or more per e-fold of compute in the ladder's
+        past (lower end of the 90 % interval), or scatters around it by 5 % or more, is ``not
+        through this loss``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per task: the columns of `bayescale.fits.predictability.predictability`, and
+            alternative (a loss that neither strays nor scatters, or empty). Empty without a link.
         """
-        # a run counts once, however many blocks of its checkpoints the link saw
+        # A run counts once, however many blocks of its checkpoints the link saw.
         finished = accuracy_data(self.ladder, self.linked_via)
         if finished is None:
             return pd.DataFrame(columns=["verdict"])
-        found = predictability(finished, self.ladder.compute())
-        losses = self.loss_data.groups
+        table = predictability(finished, self.ladder.compute())
+        unruly = self._unruly_losses()
+        tasks = self.ladder.tasks
+        others = [name for name in self.loss_data.groups.names if name not in (*tasks, *unruly)]
+        pairs = zip(finished.groups.pairs, finished.via, strict=True)
+        via = {task: loss_name for (_, task), loss_name in pairs}
+        table["alternative"] = ""
+        for task in table.index:
+            if via[task] in unruly:
+                table.loc[task, "verdict"] = "not through this loss"
+                table.loc[task, "alternative"] = others[0] if others else ""
+        return table
+
+    def _unruly_losses(self) -> set[str]:
+        """Loss names of which a series strays from its law, or scatters too much around it."""
         sigma = self.losses["posterior"]["sigma"].median(("chain", "draw"))
-        strays: dict[str, bool] = {}
-        for s, (corpus, name) in enumerate(losses.pairs):
-            unruly = (
-                self.discrepancy.least_slope(s) >= STRAYS
-                or float(sigma.sel(corpus=corpus, loss_name=name)) >= SCATTERS
-            )
-            strays[name] = strays.get(name, False) or unruly
-        others = [
-            name for name in losses.names if name not in self.ladder.tasks and not strays[name]
-        ]
-        through = {
-            task: via for (_, task), via in zip(finished.groups.pairs, finished.via, strict=True)
-        }
-        found["alternative"] = ""
-        for task in found.index:
-            if strays.get(through[task], False):
-                found.loc[task, ["verdict", "alternative"]] = [
-                    "not through this loss",
-                    others[0] if others else "",
-                ]
-        return found
+        unruly = set()
+        for s, (corpus, name) in enumerate(self.loss_data.groups.pairs):
+            scatter = float(sigma.sel(corpus=corpus, loss_name=name))
+            if self.discrepancy.least_slope(s) >= STRAYS or scatter >= SCATTERS:
+                unruly.add(name)
+        return unruly
 
     @property
     def status(self) -> Status:
-        """``pass``, ``warn`` or ``fail``: the gravest of its checks."""
+        """``pass``, ``warn`` or ``fail``: the gravest status of the checks."""
         return checks.worst(self.checks)
 
     def summary(self) -> pd.DataFrame:
-        """Posterior beside prior for every parameter: mean, sd, 5 % and 95 % quantiles, of the
-        population and of each series.
+        """Posterior beside prior for every parameter of the population and of each series.
 
-        Of a mixture those of its heaviest member.
+        Of a mixture, the heaviest member is summarised.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per number: step (``loss`` or ``accuracy``), parameter, series, mean, sd, lower
+            and upper (5 % and 95 % quantiles), and the same of the prior with suffix ``_prior``.
         """
-        trees = {"loss": self.losses, "accuracy": self.accuracies}
-        return pd.concat(
-            [_summary(tree, step) for step, tree in trees.items() if tree is not None],
-            ignore_index=True,
-        )
-
-    def update(
-        self, new_runs: pd.DataFrame, *, targets: Sequence[Target] | None = None, seed: int = 0
-    ) -> Update:
-        """Fit again with rows added, and how each target's interval moved: see
-        `bayescale.forecasts.update.update`.
-        """
-        from bayescale.forecasts.update import update
-
-        return update(self, new_runs, targets=targets, seed=seed)
+        trees = Stages(self.losses, self.accuracies)
+        tables = [_summary(tree, stage) for stage, tree in trees.named()]
+        return pd.concat(tables, ignore_index=True)
 
     def save(self, path: str | Path) -> None:
-        """Write the fit to one file, whole or not at all; `load_fit` reads it back."""
-        from bayescale.fits.archive import save_fit
+        """Write the fit to one file, whole or not at all; `load_fit` reads it back.
 
+        Parameters
+        ----------
+        path
+            The file; an existing one is replaced.
+
+        Raises
+        ------
+        FileError
+            Where the folder is missing or cannot be written to.
+        """
         save_fit(self, path)
 
     def __repr__(self) -> str:
         link = f", link {self.link.name} via {self.via or 'own loss'}" if self.link else ""
-        if self.members and self.via != AUTO:
+        if self.mixes_laws:
             link = f" is the heaviest of a mixture of {len(self.members)}{link}"
         size = f"{self.sampler.chains} x {self.sampler.draws} draws"
-        rest = f"pooling {self.pooling}, discrepancy {self.discrepancy.kind}, {size}, checks: {self.status}"
-        return f"Fit({self.ladder.name!r}: law {self.law.name}{link}, {rest})"
+        return (
+            f"Fit({self.ladder.name!r}: law {self.law.name}{link}, pooling {self.pooling}, "
+            f"discrepancy {self.discrepancy.kind}, {size}, checks: {self.status})"
+        )
 
     def _repr_html_(self) -> str:
         return paragraph(repr(self)) + self.diagnostics().to_html(index=False)
 
 
-def make_fit(
-    ladder: Ladder,
-    settings: Settings,
-    data: Mapping[str, LossData | AccuracyData],
-    trees: Mapping[str, xr.DataTree],
-    folds: Mapping[str, Sequence[PastFit]],
-    sampler: Sampler,
-    seconds: float,
-    past: pd.DataFrame,
-) -> Fit:
-    """The fit of `ladder` from its posteriors and those of its past, by step."""
-    about = {
-        "ladder": ladder.name,
-        "data_sha256": ladder.with_role("fit", "link").digest(),
-        "pooling": settings.pooling,
-        "seconds_together": seconds,
-    }
-    for tree in trees.values():
-        tree.attrs |= about
-    trees["loss"].attrs |= {"law": settings.law.name, "noise": settings.noise}
-    return Fit(
-        ladder=ladder,
-        law=settings.law,
-        link=settings.link if "accuracy" in trees else None,
-        via=settings.via,
-        pooling=settings.pooling,
-        noise=settings.noise,
-        losses=trees["loss"],
-        accuracies=trees.get("accuracy"),
-        sampler=sampler,
-        blocks=settings.blocks,
-        discrepancy=settings.find_discrepancy(data, folds),
-        priors=settings.priors,
-        past=past,
-    )
-
-
-def _summary(tree: xr.DataTree, step: str) -> pd.DataFrame:
-    frames = []
+def _summary(tree: xr.DataTree, stage: str) -> pd.DataFrame:
+    key = ["step", "parameter", "series"]
+    tables = []
     for group in ("posterior", "prior"):
         rows = [
-            {"step": step, "parameter": name, "series": where, **_figures(np.ravel(v))}
-            for (name, where), v in by_cell(tree[group].to_dataset())
+            {"step": stage, "parameter": name, "series": series, **_describe(np.ravel(values))}
+            for (name, series), values in by_cell(tree[group].to_dataset())
         ]
-        frames.append(pd.DataFrame(rows).set_index(["step", "parameter", "series"]))
-    return frames[0].join(frames[1].add_suffix("_prior")).reset_index()
+        tables.append(pd.DataFrame(rows).set_index(key))
+    return tables[0].join(tables[1].add_suffix("_prior")).reset_index()
 
 
-def _figures(values: np.ndarray) -> dict[str, float]:
+def _describe(values: np.ndarray) -> dict[str, float]:
     lower, upper = np.quantile(values, [0.05, 0.95])
-    with np.errstate(over="ignore"):  # a prior of A has draws whose squares no number holds
+    # A prior of the constant A has draws whose squares overflow.
+    with np.errstate(over="ignore"):
         sd = float(values.std())
     return {"mean": float(values.mean()), "sd": sd, "lower": float(lower), "upper": float(upper)}

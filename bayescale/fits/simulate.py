@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -16,26 +16,42 @@ from numpyro.distributions import Distribution
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import six_nd
 from bayescale.errors import SettingError
-from bayescale.fits.settings import Settings
-from bayescale.models.inputs import accuracy_data, link_model, loss_data, point
-from bayescale.models.laws import Law, get_law
+from bayescale.extrapolation.predictive import AccuracyComponents, predict_losses
+from bayescale.fits.settings import FitSettings, find_discrepancy, noise_widens
+from bayescale.models.inputs import (
+    AccuracyData,
+    LossData,
+    accuracy_data,
+    link_model,
+    loss_data,
+    point,
+)
+from bayescale.models.laws import Law, Point, get_law
 from bayescale.models.layout import Layout
 from bayescale.models.links import Link, get_link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
-from bayescale.models.prediction import asymptotes, bent_accuracy
+from bayescale.models.prediction import standard_noise, unobserved
 from bayescale.models.series import SeriesModel, every_prior_used, loss_model
+from bayescale.models.stages import Stages
 from bayescale.runtime import STREAMS, random_key, require_64bit
+from bayescale.validation import require_choice
 
-# of the expectation of y, given the real values that it came from
-type Bend = Callable[[jax.Array, Mapping[str, jax.Array]], jax.Array]
 Simulated = Literal["prior", "none"]
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A simulated ladder, targets included, and the truth: natural values of every parameter, by
-    name, of each series.
+    """A simulated ladder, targets included, and the truth that it was drawn from.
+
+    Parameters
+    ----------
+    ladder
+        The runs with their losses and accuracies, and the targets.
+    loss_truth
+        Natural values of every parameter of the law, by name: shape (series,) each.
+    accuracy_truth
+        Natural values of every parameter of the link, by name; empty without a link.
     """
 
     ladder: Ladder
@@ -60,25 +76,40 @@ def simulate(
     priors: Mapping[str, Distribution] | None = None,
     seed: int = 0,
 ) -> Simulation:
-    """(truth, ladder) ~ p(truth) p(ladder | truth): what a fit of the same model is calibrated
-    against.
+    """(truth, ladder) ~ p(truth) p(ladder | truth): what a fit of the same model is tested against.
 
     Parameters
     ----------
     params, tokens
-        N and D of the runs, of equal length; every corpus has all of them.
+        N and D of the runs, of equal length; every corpus has all runs.
     targets
-        (N, D) of runs with role ``target``, of every corpus.
-    corpora, tasks
-        Names; each task has a loss of its own.
-    chance, items
-        Of every task.
-    law, link, noise, pooling, discrepancy, priors
-        As in `fit`; ``link=None`` for losses alone. With the discrepancy ``prior`` law and link err
-        beyond the dearest run, and noise widens below it, as a fit with that prior allows for;
-        otherwise they are true. Accuracies drawn outside [0, 1] are put on its edge.
+        (N, D) of the runs with role ``target``; every corpus has all of them.
+    corpora
+        Names of the corpora.
+    tasks
+        Names of the tasks; each task has a loss of its own.
+    chance
+        Score of guessing, the same for every task.
+    items
+        Number of items, the same for every task.
+    law
+        Name of a law, or a `Law`.
+    link
+        Name of a link, or a `Link`; None for losses alone.
+    noise, pooling
+        As in `fit`.
+    discrepancy
+        ``none``: law and link are true. ``prior``: both err beyond the largest run, and noise
+        grows below it, as a fit with this discrepancy allows for.
+    priors
+        Priors of your own, as in `fit`.
     seed
-        Of everything random.
+        Seed of everything random.
+
+    Returns
+    -------
+    Simulation
+        The ladder and its truth. Accuracies drawn outside [0, 1] are set to its ends.
 
     Raises
     ------
@@ -88,83 +119,48 @@ def simulate(
     """
     require_64bit()
     _check(params, tokens, targets, corpora, tasks)
-    if discrepancy not in get_args(Simulated):
-        raise SettingError(
-            "discrepancy",
-            rule="must be prior or none",
-            got=repr(discrepancy),
-            way_out="a past to calibrate it on comes with the fit",
-        )
-    frame, table = (
-        _runs(params, tokens, targets, corpora, tasks),
-        pd.DataFrame({"task": list(tasks), "chance": chance, "items": items}),
+    way_out = "calibration needs a fit: fit(..., discrepancy='calibrated')"
+    require_choice("discrepancy", discrepancy, get_args(Simulated), way_out)
+    settings = FitSettings(
+        law=get_law(law),
+        link=get_link("logistic" if link is None else link),
+        via=None,
+        pooling=pooling,
+        discrepancy=discrepancy,
+        noise=noise,
+        blocks=None,
+        priors=dict(priors or {}),
     )
-    one, two = jax.random.split(random_key(seed, "simulate"))
-    settings = Settings(
-        get_law(law),
-        get_link("logistic" if link is None else link),
-        None,
-        pooling,
-        discrepancy,
-        noise,
-        None,
-        dict(priors or {}),
-    )
-    blank = Ladder.from_frame(
-        frame if link is None else frame.assign(accuracy=0.5), tasks=None if link is None else table
-    )
-    widening = settings.widens(blank)
-    data = loss_data(blank, widening=widening)
-    N, D = (
-        frame[k]
-        .to_numpy(float)
-        .reshape(len(corpora), -1, len(tasks))
-        .transpose(0, 2, 1)
-        .reshape(data.groups.series, -1)
-        for k in ("params", "tokens")
-    )
-    C = six_nd(N, D)
-    log_factor = np.log(C / data.largest_flops)
-    efolds, rng = (
-        np.maximum(log_factor, 0.0),
-        np.random.default_rng([seed, STREAMS.index("simulate")]),
-    )
-    drift = settings.find_discrepancy({"loss": data}, {}).draw("loss", len(N), rng, 1)[0][:, None]
-    x = jax.tree.map(jnp.asarray, point(N, D, C, data.reference))
-    losses = loss_model(
-        settings.law, data.groups, pooling=pooling, noise=noise, priors=priors, widening=widening
-    )
-    ones = jnp.ones_like(x.n)
-    layout = Layout(
-        0 * ones, ones < 0, x, ones, None, np.maximum(-log_factor, 0.0) if widening else None
-    )
-    loss_truth, log_loss = _draw(losses, layout, one, lambda mean, _: mean - efolds * drift)
-    frame["loss"] = _column(np.exp(log_loss), len(corpora), len(tasks))
+    frame = _runs(params, tokens, targets, corpora, tasks)
+    table = pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
+    shape = (len(corpora), len(tasks))
+    loss_key, accuracy_key = jax.random.split(random_key(seed, "simulate"))
+    rng = np.random.default_rng([seed, STREAMS.index("simulate")])
+    blank = frame if link is None else frame.assign(accuracy=0.5)
+    ladder = Ladder.from_frame(blank, tasks=None if link is None else table)
+    data = loss_data(ladder, widening=noise_widens(settings, ladder))
+    points = _points(frame, data, shape)
+    law_model, loss_truth, log_loss = _losses(settings, data, points, loss_key, rng)
+    frame["loss"] = _column(np.exp(log_loss), *shape)
     if link is None:
-        every_prior_used(priors or {}, [losses])
-        return Simulation(
-            Ladder.from_frame(frame, law=settings.law.name, name="simulated"), loss_truth, {}
-        )
-    scored = accuracy_data(Ladder.from_frame(frame.assign(accuracy=0.5), tasks=table), None)
-    assert scored is not None
-    z = (np.exp(log_loss) - scored.centre[:, None]) / scored.scale[:, None]
-    model = link_model(settings.link, scored, pooling, priors or {})
-    every_prior_used(priors or {}, [losses, model])
-    layout = Layout(0 * ones, ones < 0, jnp.asarray(z), items * ones)
-    bend = settings.find_discrepancy({"loss": data, "accuracy": scored}, {}).draw(
-        "accuracy", len(N), rng, 1
-    )[0][:, None]
-    accuracy_truth, accuracy = _draw(
-        model,
-        layout,
-        two,
-        lambda mean, real: bent_accuracy(mean, *asymptotes(model, real), efolds * bend),
+        every_prior_used(priors or {}, [law_model])
+        simulated = Ladder.from_frame(frame, law=settings.law.name, name="simulated")
+        return Simulation(simulated, loss_truth, {})
+    ladder = Ladder.from_frame(frame.assign(accuracy=0.5), tasks=table)
+    scores = accuracy_data(ladder, None)
+    assert scores is not None
+    model = link_model(settings.link, scores, pooling, priors or {})
+    every_prior_used(priors or {}, [law_model, model])
+    slopes = find_discrepancy(settings, Stages(data, scores), ())
+    slope = slopes.draw("accuracy", scores.groups.series, rng, 1)
+    accuracy_truth, accuracy = _accuracies(
+        model, scores, log_loss, slope, efolds=points.efolds, key=accuracy_key
     )
-    frame["accuracy"] = _column(np.clip(accuracy, 0.0, 1.0), len(corpora), len(tasks))
-    ladder = Ladder.from_frame(
+    frame["accuracy"] = _column(accuracy, *shape)
+    simulated = Ladder.from_frame(
         frame, tasks=table, law=settings.law.name, link=settings.link.name, name="simulated"
     )
-    return Simulation(ladder, loss_truth, accuracy_truth)
+    return Simulation(simulated, loss_truth, accuracy_truth)
 
 
 def _check(
@@ -179,7 +175,7 @@ def _check(
             "params and tokens",
             rule="must have equal lengths",
             got=f"{len(params)} and {len(tokens)}",
-            way_out="give one N and one D a run",
+            way_out="give one N and one D per run",
         )
     bad = [t for t in targets if not isinstance(t, Sequence) or len(t) != 2]
     if bad:
@@ -228,28 +224,116 @@ def _runs(
     return pd.DataFrame(rows)
 
 
-def _draw(
-    model: SeriesModel, layout: Layout, key: jax.Array, bend: Bend
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Parameters from the prior, natural scale, and y (series, runs) given them."""
-    one, two = jax.random.split(key)
-    trace = handlers.trace(handlers.seed(model, one)).get_trace(layout)
-    sites = {
-        name: site["value"]
-        for name, site in trace.items()
-        if site["type"] == "sample" and not site["is_observed"]
-    }
-    real = model.pooling.by_series(sites)
-    mean, sd = model.expectation(real, layout)
-    truth = {name: np.asarray(v) for name, v in model.pooling.natural(sites).items()}
-    truth |= {"tail": np.exp(sites["tail"])} if "tail" in sites else {}
-    bent = bend(mean, real)
-    sd = sd * model.unit_sd(bent, layout.items) / model.unit_sd(mean, layout.items)
-    return truth, np.asarray(model.scatter(bent, sd, sites.get("tail")).sample(two))
-
-
 def _column(y: np.ndarray, corpora: int, tasks: int) -> np.ndarray:
     """(series, runs), series being corpus by task, as the column of the tidy table, which is corpus
     by run by task.
     """
     return np.asarray(y).reshape(corpora, tasks, -1).transpose(0, 2, 1).reshape(-1)
+
+
+class _Points(NamedTuple):
+    """Every run of every series as a point of the law, and ln(C / Cmax): shape (series, runs)."""
+
+    x: Point
+    log_factor: np.ndarray
+
+    @property
+    def efolds(self) -> np.ndarray:
+        """e-folds of compute beyond the largest run to fit, 0 inside the ladder."""
+        return np.maximum(self.log_factor, 0.0)
+
+
+def _points(frame: pd.DataFrame, data: LossData, shape: tuple[int, int]) -> _Points:
+    corpora, tasks = shape
+
+    def by_series(name: str) -> np.ndarray:
+        column = frame[name].to_numpy(float).reshape(corpora, -1, tasks)
+        return column.transpose(0, 2, 1).reshape(data.groups.series, -1)
+
+    params = by_series("params")
+    tokens = by_series("tokens")
+    flops = six_nd(params, tokens)
+    x = point(params, tokens, flops, data.reference)
+    return _Points(jax.tree.map(jnp.asarray, x), np.log(flops / data.largest_flops))
+
+
+def _losses(
+    settings: FitSettings,
+    data: LossData,
+    points: _Points,
+    key: jax.Array,
+    rng: np.random.Generator,
+) -> tuple[SeriesModel, dict[str, np.ndarray], np.ndarray]:
+    """Model of the law, its true parameters, and ln losses, shape (1, series, runs)."""
+    widening = data.layout.lag is not None
+    model = loss_model(
+        settings.law,
+        data.groups,
+        pooling=settings.pooling,
+        noise=settings.noise,
+        priors=settings.priors,
+        widening=widening,
+    )
+    layout = unobserved(points.x, jnp.ones_like(points.x.n))
+    if widening:
+        layout = layout._replace(lag=jnp.asarray(np.maximum(-points.log_factor, 0.0)))
+    truth_key, noise_key = jax.random.split(key)
+    truth, real = _draw_truth(model, layout, truth_key)
+    slopes = find_discrepancy(settings, Stages(data), ())
+    log_loss = predict_losses(
+        model,
+        real,
+        points.x,
+        points.log_factor,
+        widening=widening,
+        slope=slopes.draw("loss", data.groups.series, rng, 1),
+        noise_key=noise_key,
+    ).log_loss()
+    return model, truth, log_loss
+
+
+def _accuracies(
+    model: SeriesModel,
+    data: AccuracyData,
+    log_loss: np.ndarray,
+    slope: np.ndarray,
+    *,
+    efolds: np.ndarray,
+    key: jax.Array,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """True parameters of the link, and accuracies, shape (1, series, runs)."""
+    z = (np.exp(log_loss[0]) - data.centre[:, None]) / data.scale[:, None]
+    items = np.broadcast_to(data.items[:, None], z.shape)
+    truth_key, noise_key = jax.random.split(key)
+    truth, real = _draw_truth(model, unobserved(jnp.asarray(z), jnp.asarray(items)), truth_key)
+    components = AccuracyComponents(
+        model=model,
+        real=real,
+        data=data,
+        via=np.arange(data.groups.series),
+        slope=slope,
+        efolds=efolds,
+        noise=standard_noise(model, None, (1, *z.shape), noise_key),
+    )
+    return truth, components.accuracy(log_loss)
+
+
+def _draw_truth(
+    model: SeriesModel, layout: Layout, key: jax.Array
+) -> tuple[dict[str, np.ndarray], dict[str, jax.Array]]:
+    """One draw of the parameters from their prior.
+
+    Natural values, and real values with an axis for the single draw in front.
+    """
+    trace = handlers.trace(handlers.seed(model, key)).get_trace(layout)
+    sites = {
+        name: site["value"]
+        for name, site in trace.items()
+        if site["type"] == "sample" and not site["is_observed"]
+    }
+    truth = {name: np.asarray(v) for name, v in model.pooling.natural(sites).items()}
+    real = model.pooling.by_series(sites)
+    if "tail" in sites:
+        truth["tail"] = np.exp(sites["tail"])
+        real["tail"] = sites["tail"]
+    return truth, {name: value[None] for name, value in real.items()}

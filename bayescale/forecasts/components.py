@@ -1,5 +1,6 @@
-"""The parts of a forecast, from a fit and its targets: each is drawn by itself, so that any of them
-can be drawn anew.
+"""The components of a forecast, from a fit and its targets.
+
+Each component is drawn by itself, so any of them can be drawn again: see `shared_variance`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from bayescale.extrapolation.predictive import (
     COMPONENTS,
     AccuracyComponents,
     LossComponents,
+    predict_losses,
     series_through,
 )
 from bayescale.fits.record import Fit
@@ -24,212 +26,251 @@ from bayescale.forecasts.placement import compute_of, factor
 from bayescale.inference.posterior import real_draws
 from bayescale.models.inputs import AccuracyData, LossData, point
 from bayescale.models.laws import Point
-from bayescale.models.prediction import expected, standard_noise
-from bayescale.models.series import accuracy_model, loss_model
 from bayescale.runtime import STREAMS, random_key
 
-REDRAWN = 8  # times that the other parts are drawn anew for a share of the variance
+# How often the other components are drawn again for a share of the variance.
+REDRAWN = 8
+
+type Cell = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a forecast is put together from.
+class FitComponents:
+    """The components of a forecast by one fit.
 
     Parameters
     ----------
-    losses, accuracies
-        The parts of each; `accuracies` is None where there is no link.
-    loss_at, accuracy_at
-        (series, target) of each (target's name, loss name or task).
+    losses
+        Components of the losses.
+    accuracies
+        Components of the accuracies; None without a link.
+    loss_index
+        (series, target) index of each (name of the target, loss name).
+    accuracy_index
+        (series, target) index of each (name of the target, task).
     """
 
     losses: LossComponents
     accuracies: AccuracyComponents | None
-    loss_at: dict[tuple[str, str], tuple[int, int]]
-    accuracy_at: dict[tuple[str, str], tuple[int, int]]
+    loss_index: dict[tuple[str, str], tuple[int, int]]
+    accuracy_index: dict[tuple[str, str], tuple[int, int]]
 
-    def cells(
-        self, order: Mapping[str, np.ndarray] | None
-    ) -> dict[tuple[str, str, str], np.ndarray]:
-        """Draws of each (quantity, target, name), shape (draws,); `order` says which draw of each
-        part goes with which.
-        """
+    def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[Cell, np.ndarray]:
+        """Draws of each (quantity, target, name), shape (draws,): see `ForecastComponents.cells`."""
         log_loss = self.losses.log_loss(order)
-        found = {("loss", *key): np.exp(log_loss[:, s, i]) for key, (s, i) in self.loss_at.items()}
+        cells: dict[Cell, np.ndarray] = {
+            ("loss", *key): np.exp(log_loss[:, s, i]) for key, (s, i) in self.loss_index.items()
+        }
         if self.accuracies is not None:
             accuracy = self.accuracies.accuracy(log_loss, order)
-            found |= {
-                ("accuracy", *key): accuracy[:, s, i] for key, (s, i) in self.accuracy_at.items()
-            }
-        return found
+            for key, (s, i) in self.accuracy_index.items():
+                cells["accuracy", *key] = accuracy[:, s, i]
+        return cells
 
-    def scaled(self, by: float) -> Parts:
-        """The same, the errors of law and link beyond the ladder so many times as large."""
-        accuracies = (
-            None
-            if self.accuracies is None
-            else replace(self.accuracies, bend=by * self.accuracies.bend)
-        )
-        return replace(
-            self, losses=replace(self.losses, drift=by * self.losses.drift), accuracies=accuracies
-        )
+    def scaled(self, by: float) -> FitComponents:
+        """The same, with the errors of law and link beyond the ladder `by` times as large."""
+        losses = replace(self.losses, slope=by * self.losses.slope)
+        if self.accuracies is None:
+            return replace(self, losses=losses)
+        accuracies = replace(self.accuracies, slope=by * self.accuracies.slope)
+        return replace(self, losses=losses, accuracies=accuracies)
 
 
 @dataclass(frozen=True)
-class MixedParts:
-    """A mixture, one member chosen for each draw by their weights.
+class ForecastComponents:
+    """The components of a forecast: those of each fit, and which fit each draw comes from.
 
     Parameters
     ----------
-    members
-        The parts of each.
+    fits
+        Components by each fit of a mixture, or by the single fit.
     choice
-        Index of the member of each draw, shape (draws,), by task; under an empty name that of every
-        cell, losses included.
-    part
-        What the choice is a part of: of the law's parameters where members differ in their losses,
-        else of the link's.
+        Index of the fit of each draw, shape (draws,), by task. An empty name stands for every cell,
+        losses included. Empty for a single fit.
+    choice_is_of
+        The component that the choice counts as: the law's parameters where the fits differ in
+        their losses, else the link's.
     """
 
-    members: tuple[Parts, ...]
-    choice: dict[str, np.ndarray]
-    part: Literal["law parameters", "link parameters"]
+    fits: tuple[FitComponents, ...]
+    choice: Mapping[str, np.ndarray]
+    choice_is_of: Literal["law parameters", "link parameters"]
 
-    def cells(
-        self, order: Mapping[str, np.ndarray] | None
-    ) -> dict[tuple[str, str, str], np.ndarray]:
-        """As `Parts.cells`."""
-        each = [member.cells(order) for member in self.members]
-        found = dict(each[0])
-        for key in found:
-            choice = self.choice.get("", self.choice.get(key[2]))
+    def choice_of(self, name: str) -> np.ndarray | None:
+        """Index of the fit of each draw, for a loss name or task; None where the first serves all."""
+        return self.choice.get("", self.choice.get(name))
+
+    def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[Cell, np.ndarray]:
+        """Draws of each (quantity, target, name), shape (draws,).
+
+        Parameters
+        ----------
+        order
+            For each component the indices of its draws, to combine draws anew; None combines equal
+            indices.
+        """
+        each = [fit.cells(order) for fit in self.fits]
+        cells = dict(each[0])
+        for key in cells:
+            choice = self.choice_of(key[2])
             if choice is not None:
-                choice = choice if order is None else choice[order[self.part]]
-                found[key] = np.choose(choice, [cells[key] for cells in each])
-        return found
+                chosen = choice if order is None else choice[order[self.choice_is_of]]
+                cells[key] = np.choose(chosen, [of_fit[key] for of_fit in each])
+        return cells
 
-    def scaled(self, by: float) -> MixedParts:
-        """As `Parts.scaled`."""
-        return replace(self, members=tuple(member.scaled(by) for member in self.members))
+    def scaled(self, by: float) -> ForecastComponents:
+        """The same, with the errors of law and link beyond the ladder `by` times as large."""
+        return replace(self, fits=tuple(fit.scaled(by) for fit in self.fits))
 
 
 def shared_variance(
-    parts: Parts | MixedParts,
-    whole: Mapping[tuple[str, str, str], np.ndarray],
+    components: ForecastComponents,
+    whole: Mapping[Cell, np.ndarray],
     kept: Sequence[str],
     rng: np.random.Generator,
-) -> dict[Any, float]:
-    """Covariance of every cell with itself when all parts but the `kept` ones are drawn anew, which
-    is Var E[y | kept].
+) -> dict[Cell, float]:
+    """Var E[y | kept] of every cell: its covariance with itself when the rest is drawn again.
+
+    Parameters
+    ----------
+    components
+        Components of the forecast.
+    whole
+        Its cells, as `ForecastComponents.cells` gives them.
+    kept
+        Names of the components that are conditioned on.
+    rng
+        Source of the new orders.
     """
     n = len(next(iter(whole.values())))
-    total: dict[Any, float] = dict.fromkeys(whole, 0.0)
+    total: dict[Cell, Any] = dict.fromkeys(whole, 0.0)
     for _ in range(REDRAWN):
-        order = {part: np.arange(n) if part in kept else rng.permutation(n) for part in COMPONENTS}
-        for key, again in parts.cells(order).items():
-            total[key] += (
-                float(np.mean((whole[key] - whole[key].mean()) * (again - again.mean()))) / REDRAWN
-            )
+        order = {name: np.arange(n) if name in kept else rng.permutation(n) for name in COMPONENTS}
+        for key, again in components.cells(order).items():
+            product = (whole[key] - whole[key].mean()) * (again - again.mean())
+            total[key] += float(np.mean(product)) / REDRAWN
     return total
 
 
-def make_parts(
+def make_components(
     fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int
-) -> Parts | MixedParts:
-    """Draws of every part for these targets, each trained on its corpus; where the fit is a
-    mixture, of each of its members.
+) -> ForecastComponents:
+    """Draws of every component for some targets, each trained on its corpus.
+
+    Parameters
+    ----------
+    fit
+        A fit, or a mixture of fits.
+    targets
+        The targets.
+    corpora
+        The corpus of each target.
+    seed
+        Seed of the noise, the discrepancy and the choice of a fit.
     """
-    if not fit.members:
-        return _of_one_fit(fit, targets, corpora, seed)
-    rng, draws = (
-        np.random.default_rng([seed, STREAMS.index("routes")]),
-        fit.sampler.chains * fit.sampler.draws,
-    )
-    choice = {
-        str(task): rng.choice(len(of), draws, p=of["weight"] / of["weight"].sum())
-        for task, of in fit.weights.groupby("task", sort=False)
-    }
-    parts = tuple(_of_one_fit(member, targets, corpora, seed) for member in fit.members)
-    one_law = all(np.array_equal(part.losses.law, parts[0].losses.law) for part in parts)
-    return MixedParts(parts, choice, "link parameters" if one_law else "law parameters")
+    draws = fit.sampler.chains * fit.sampler.draws
+    rng = np.random.default_rng([seed, STREAMS.index("routes")])
+    choice = {}
+    if len(fit.weights):
+        for task, rows in fit.weights.groupby("task", sort=False):
+            weights = rows["weight"] / rows["weight"].sum()
+            choice[str(task)] = rng.choice(len(rows), draws, p=weights)
+    fits = tuple(_of_one_fit(one, targets, corpora, seed) for one in fit.components)
+    one_law = all(np.array_equal(one.losses.law, fits[0].losses.law) for one in fits)
+    return ForecastComponents(fits, choice, "link parameters" if one_law else "law parameters")
 
 
-def _of_one_fit(fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int) -> Parts:
-    losses, accuracies = fit.loss_data, fit.accuracy_data
-    keys = jax.random.split(random_key(seed, "forecast"), 3)
+def _of_one_fit(
+    fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int
+) -> FitComponents:
+    noise_key, shift_key, score_key = jax.random.split(random_key(seed, "forecast"), 3)
     rng = np.random.default_rng([seed, STREAMS.index("discrepancy")])
-    labels = [t.label for t in targets]
-    model = loss_model(
-        fit.law,
-        losses.groups,
-        pooling=fit.pooling,
-        noise=fit.noise,
-        widening=losses.layout.lag is not None,
-    )
-    real, shape = real_draws(fit.losses, model, losses.groups.names, "loss_name")
-    draws, f = shape[0] * shape[1], losses.groups
-    at = jax.tree.map(
-        lambda v: np.broadcast_to(v, (f.series, len(targets))),
-        _points(losses, fit.law.name, targets),
-    )
-    log_factor = log_factors(fit, losses, targets)
-    lag = None if losses.layout.lag is None else np.maximum(-log_factor, 0.0)
-    law, sd = expected(model, real, at, np.ones((f.series, len(targets))), lag)
-    shift = np.array([t.shift or 0.0 for t in targets]) * np.asarray(
-        jax.random.normal(keys[1], (draws, len(targets)))
-    )
-    drift = fit.discrepancy.draw("loss", f.series, rng, draws)
-    noise = standard_noise(model, real.get("tail"), law.shape, keys[0])
-    parts = LossComponents(law, sd, drift, np.maximum(log_factor, 0.0), noise, shift)
-    loss_at = {
-        (labels[i], name): (s, i)
-        for s, (of, name) in enumerate(f.pairs)
-        for i, corpus in enumerate(corpora)
-        if of == corpus
+    losses = _losses(fit, targets, noise_key, shift_key, rng)
+    pairs = fit.loss_data.groups.pairs
+    loss_index = _index(pairs, targets, corpora)
+    accuracies = _accuracies(fit, targets, losses.law.shape[0], score_key, rng)
+    if accuracies is None:
+        return FitComponents(losses, None, loss_index, {})
+    accuracy_index = _index(accuracies.data.groups.pairs, targets, corpora)
+    linked = {key: (s, i) for key, (s, i) in accuracy_index.items() if accuracies.via[s] >= 0}
+    return FitComponents(losses, accuracies, loss_index, linked)
+
+
+def _index(
+    pairs: Sequence[tuple[str, str]], targets: Sequence[Target], corpora: Sequence[str]
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """(series, target) index of each (name of the target, name of the series) of its corpus."""
+    return {
+        (target.label, name): (s, i)
+        for s, (of_series, name) in enumerate(pairs)
+        for i, (target, corpus) in enumerate(zip(targets, corpora, strict=True))
+        if of_series == corpus
     }
-    if accuracies is None or fit.accuracies is None or fit.link is None:
-        return Parts(parts, None, loss_at, {})
-    g = accuracies.groups
-    linked = accuracy_model(fit.link, g, pooling=fit.pooling)
-    link_real, _ = real_draws(fit.accuracies, linked, g.names, "task")
-    via = series_through(f, accuracies)
-    bend = fit.discrepancy.draw("accuracy", g.series, rng, draws)
-    score_noise = np.asarray(jax.random.normal(keys[2], (draws, g.series, len(targets))))
-    second = AccuracyComponents(
-        linked,
-        link_real,
-        accuracies,
-        via,
-        bend,
-        np.maximum(log_factors(fit, accuracies, targets), 0.0),
-        score_noise,
+
+
+def _losses(
+    fit: Fit,
+    targets: Sequence[Target],
+    noise_key: jax.Array,
+    shift_key: jax.Array,
+    rng: np.random.Generator,
+) -> LossComponents:
+    data = fit.loss_data
+    series = data.groups.series
+    real, shape = real_draws(fit.losses, fit.loss_model, data.groups.names, "loss_name")
+    draws = shape[0] * shape[1]
+    points = _points(data, fit.law.name, targets)
+    x = jax.tree.map(lambda v: np.broadcast_to(v, (series, len(targets))), points)
+    sd_of_shift = np.array([target.shift or 0.0 for target in targets])
+    return predict_losses(
+        fit.loss_model,
+        real,
+        x,
+        log_factors(fit, data, targets),
+        widening=fit.widening,
+        slope=fit.discrepancy.draw("loss", series, rng, draws),
+        noise_key=noise_key,
+        shift=sd_of_shift * np.asarray(jax.random.normal(shift_key, (draws, len(targets)))),
     )
-    accuracy_at = {
-        (labels[i], task): (s, i)
-        for s, (of, task) in enumerate(g.pairs)
-        for i, corpus in enumerate(corpora)
-        if of == corpus and via[s] >= 0
-    }
-    return Parts(parts, second, loss_at, accuracy_at)
+
+
+def _accuracies(
+    fit: Fit,
+    targets: Sequence[Target],
+    draws: int,
+    noise_key: jax.Array,
+    rng: np.random.Generator,
+) -> AccuracyComponents | None:
+    data, model = fit.accuracy_data, fit.accuracy_model
+    if data is None or model is None or fit.accuracies is None:
+        return None
+    series = data.groups.series
+    real, _ = real_draws(fit.accuracies, model, data.groups.names, "task")
+    noise = jax.random.normal(noise_key, (draws, series, len(targets)))
+    return AccuracyComponents(
+        model=model,
+        real=real,
+        data=data,
+        via=series_through(fit.loss_data.groups, data),
+        slope=fit.discrepancy.draw("accuracy", series, rng, draws),
+        efolds=np.maximum(log_factors(fit, data, targets), 0.0),
+        noise=np.asarray(noise),
+    )
 
 
 def log_factors(fit: Fit, data: LossData | AccuracyData, targets: Sequence[Target]) -> np.ndarray:
-    """ln(C* / Cmax) of each target, Cmax that of the dearest run which the step has seen in each
-    series: shape (series, targets).
-    """
-    seen, runs, measured = (
-        np.asarray(data.layout.seen),
-        fit.ladder.runs,
-        fit.loss_data.compute_is_measured,
-    )
+    """ln(C* / Cmax), Cmax the largest compute of each series: shape (series, targets)."""
+    runs, measured = fit.ladder.runs, fit.loss_data.compute_is_measured
+    seen = np.asarray(data.layout.seen)
     of_series = [
-        runs.loc[np.unique(names[there])] for names, there in zip(data.runs, seen, strict=True)
+        runs.loc[np.unique(names[cells])] for names, cells in zip(data.runs, seen, strict=True)
     ]
-    return np.log([[factor(t, of, measured) for t in targets] for of in of_series])
+    return np.log([[factor(t, series, measured) for t in targets] for series in of_series])
 
 
 def _points(data: LossData, law: str, targets: Sequence[Target]) -> Point:
-    unmeasured = [t.label for t in targets if t.flops is None]
+    """The targets as points of the law, fields of shape (targets,)."""
+    unmeasured = [target.label for target in targets if target.flops is None]
     if law == "compute" and data.compute_is_measured and unmeasured:
         raise DataError(
             f"flops of target {unmeasured[0]!r}",
@@ -237,12 +278,8 @@ def _points(data: LossData, law: str, targets: Sequence[Target]) -> Point:
             got="none",
             way_out="give flops=, or fit a ladder without a flops column",
         )
-    params, tokens = (np.array([getattr(t, k) for t in targets]) for k in ("params", "tokens"))
-    flops = np.array([compute_of(t, data.compute_is_measured) for t in targets])
-    return point(
-        params,
-        tokens,
-        flops,
-        data.reference,
-        np.array([t.unique_tokens or t.tokens for t in targets]),
-    )
+    params = np.array([target.params for target in targets])
+    tokens = np.array([target.tokens for target in targets])
+    flops = np.array([compute_of(target, data.compute_is_measured) for target in targets])
+    unique = np.array([target.unique_tokens or target.tokens for target in targets])
+    return point(params, tokens, flops, data.reference, unique)

@@ -1,5 +1,7 @@
-"""forecast(fit, targets) -> Forecast: a law, its error, the run's own noise, hence a loss; a link
-at that loss, its error, the score's noise.
+"""forecast(fit, targets) -> Forecast: joint draws of losses and accuracies of runs to come.
+
+A law, its error and the run's own noise give a loss. A link at that loss, its error and the noise
+of the score give an accuracy.
 """
 
 from __future__ import annotations
@@ -17,10 +19,17 @@ from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.predictive import COMPONENTS, LOSS_COMPONENTS
 from bayescale.fits.record import Fit
-from bayescale.forecasts.components import MixedParts, Parts, make_parts, shared_variance
+from bayescale.forecasts.components import (
+    ForecastComponents,
+    make_components,
+    shared_variance,
+)
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
+from bayescale.inference.summary import summarise
 from bayescale.runtime import STREAMS, check_seed
 from bayescale.validation import check_prob
+
+QUANTITIES = ("loss", "accuracy")
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,20 +42,18 @@ class Forecast:
         xarray Dataset: ``loss`` and ``accuracy`` over (chain, draw, target, task). A declared
         series is a task without accuracies (nan).
     targets
-        In the order of the draws.
+        The targets, in the order of the draws.
     table
-        One row a (target, task): corpus, loss_name, via and verdict (both None where there is no
-        accuracy).
+        One row per (target, task): target, corpus, task, loss_name, via and verdict (both None
+        where there is no accuracy).
     extrapolation
-        One row a target: extrapolation_factor, and note (empty, or what makes the target unlike the
-        runs).
+        One row per target: see `bayescale.forecasts.placement.extrapolation`.
     status
-        Of the fit that it came from: ``fail`` stays on everything.
+        Gravest status of the checks of the fit: ``fail`` stays on everything made from it.
     note
-        What its intervals hold, and on what that rests.
-    parts
-        What the draws are put together from, losses and accuracies; and where in them each (target,
-        corpus, name) is.
+        What the intervals allow for, and what that rests on.
+    components
+        The components that the draws are put together from.
     """
 
     draws: xr.Dataset
@@ -55,52 +62,85 @@ class Forecast:
     extrapolation: pd.DataFrame
     status: Status
     note: str
-    parts: Parts | MixedParts
+    components: ForecastComponents
 
     def to_frame(self, prob: float = 0.9) -> pd.DataFrame:
-        """One row a (target, task, quantity): mean, median, sd, and the equal-tailed interval of
-        probability `prob`.
+        """Mean, median, sd and equal-tailed interval of every loss and accuracy.
 
-        Columns: target, corpus, task, quantity (``loss`` | ``accuracy``), mean, median, sd, lower,
-        upper, loss_name, via, verdict (see `Fit.verdicts`). ``frame.attrs`` holds the status of the
-        fit, `prob`, and the note that goes with the intervals.
+        Parameters
+        ----------
+        prob
+            Probability of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per (target, task, quantity): target, corpus, task, quantity (``loss`` or
+            ``accuracy``), mean, median, sd, lower, upper, loss_name, via, verdict (see
+            `Fit.verdicts`). ``frame.attrs`` holds the status of the fit, `prob`, and the note that
+            goes with the intervals.
+
+        Raises
+        ------
+        SettingError
+            For a probability that does not lie between 0 and 1.
         """
-        tails = check_prob(prob)
+        check_prob(prob)
         rows = []
         for row in self.table.itertuples():
-            for quantity in ("loss", "accuracy"):
+            for quantity in QUANTITIES:
                 values = np.ravel(self.draws[quantity].sel(target=row.target, task=row.task))
                 if np.isnan(values).all():
                     continue
-                via, verdict = (row.via, row.verdict) if quantity == "accuracy" else (None, None)
+                linked = quantity == "accuracy"
                 rows.append(
                     {
                         "target": row.target,
                         "corpus": row.corpus,
                         "task": row.task,
                         "quantity": quantity,
-                        **_figures(values, tails),
+                        **summarise(values, prob),
                         "loss_name": row.loss_name,
-                        "via": via,
-                        "verdict": verdict,
+                        "via": row.via if linked else None,
+                        "verdict": row.verdict if linked else None,
                     }
                 )
-        frame = pd.DataFrame(rows)
-        frame.attrs = {"status": self.status, "prob": prob, "note": self.note}
-        return frame
+        return self._with_attributes(pd.DataFrame(rows), prob=prob)
 
     def mean(self, tasks: Sequence[str] | None = None, prob: float = 0.9) -> pd.DataFrame:
-        """The mean accuracy over `tasks` (None: all that have accuracies), draw by draw: one row a
-        target.
+        """The mean accuracy over tasks, averaged draw by draw.
 
-        The noise of a run is drawn for each loss series by itself; what a run's scores have in
-        common beyond their losses is not known here.
+        The noise of a run is drawn for each loss series by itself. What the scores of a run have in
+        common beyond their losses is unknown here.
+
+        Parameters
+        ----------
+        tasks
+            Tasks of the mean; None for all tasks that have accuracies.
+        prob
+            Probability of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per target: target, mean, median, sd, lower, upper. ``frame.attrs`` holds the
+            status of the fit, `prob`, the tasks and the note.
+
+        Raises
+        ------
+        SettingError
+            For a task without accuracies, no task at all, or a probability that does not lie
+            between 0 and 1.
         """
-        tails = check_prob(prob)
+        check_prob(prob)
         accuracy = self.draws["accuracy"]
-        scored = [str(t) for t in accuracy.task.values if not np.isnan(accuracy.sel(task=t)).all()]
+        scored = [
+            str(task)
+            for task in accuracy.task.values
+            if not np.isnan(accuracy.sel(task=task)).all()
+        ]
         chosen = scored if tasks is None else list(tasks)
-        unknown = [t for t in chosen if t not in scored]
+        unknown = [task for task in chosen if task not in scored]
         if unknown or not chosen:
             raise SettingError(
                 "tasks",
@@ -109,30 +149,42 @@ class Forecast:
                 way_out=f"use some of {', '.join(scored)}",
             )
         averaged = accuracy.sel(task=chosen).mean("task", skipna=False)
-        frame = pd.DataFrame(
-            [
-                {"target": t.label, **_figures(np.ravel(averaged.sel(target=t.label)), tails)}
-                for t in self.targets
-            ]
-        )
-        frame.attrs = {"status": self.status, "prob": prob, "tasks": chosen, "note": self.note}
-        return frame
+        rows = [
+            {
+                "target": target.label,
+                **summarise(np.ravel(averaged.sel(target=target.label)), prob),
+            }
+            for target in self.targets
+        ]
+        return self._with_attributes(pd.DataFrame(rows), prob=prob, tasks=chosen)
 
     def compare(self, a: str, b: str, prob: float = 0.9) -> pd.DataFrame:
-        """P(a better than b), and a - b: mean, median, sd and interval, from joint draws; one row a
-        (task, quantity) that both targets have.
+        """P(a better than b), and a - b, from joint draws.
 
-        Better is a higher accuracy, a lower loss. Both share the law's error, so their difference
-        is known far better than either level.
+        Better is a higher accuracy, or a lower loss. Both targets share the law's error, so their
+        difference is known far better than either level.
 
         Parameters
         ----------
         a, b
             Names of two targets of this forecast.
         prob
-            Of the interval of the difference.
+            Probability of the interval of the difference.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per (task, quantity) that both targets have: a, b, task, quantity,
+            prob_a_better, and mean, median, sd, lower and upper of a - b.
+
+        Raises
+        ------
+        SettingError
+            For a name that is not a target of this forecast, or a probability that does not lie
+            between 0 and 1.
         """
-        tails, names = check_prob(prob), [t.label for t in self.targets]
+        check_prob(prob)
+        names = [target.label for target in self.targets]
         for name in (a, b):
             if name not in names:
                 raise SettingError(
@@ -143,103 +195,84 @@ class Forecast:
                 )
         rows = []
         for task in self.draws.task.values:
-            for quantity in ("loss", "accuracy"):
-                difference = np.ravel(
-                    self.draws[quantity].sel(target=a, task=task)
-                    - self.draws[quantity].sel(target=b, task=task)
-                )
-                if not np.isnan(difference).all():
-                    better = difference < 0 if quantity == "loss" else difference > 0
-                    share = float(better.mean() + 0.5 * (difference == 0).mean())
-                    rows.append(
-                        {
-                            "a": a,
-                            "b": b,
-                            "task": str(task),
-                            "quantity": quantity,
-                            "prob_a_better": share,
-                            **_figures(difference, tails),
-                        }
-                    )
-        frame = pd.DataFrame(rows)
-        frame.attrs = {"status": self.status, "prob": prob, "note": self.note}
-        return frame
+            for quantity in QUANTITIES:
+                draws = self.draws[quantity].sel(task=task)
+                difference = np.ravel(draws.sel(target=a) - draws.sel(target=b))
+                if np.isnan(difference).all():
+                    continue
+                better = difference < 0 if quantity == "loss" else difference > 0
+                share = float(better.mean() + 0.5 * (difference == 0).mean())
+                key = {"a": a, "b": b, "task": str(task), "quantity": quantity}
+                rows.append({**key, "prob_a_better": share, **summarise(difference, prob)})
+        return self._with_attributes(pd.DataFrame(rows), prob=prob)
 
     def variance(self) -> pd.DataFrame:
-        """Share_k = (Var E[y | parts 1..k] - Var E[y | parts 1..k-1]) / Var y for each (target,
-        task, quantity); the shares of a row sum to 1.
+        """Share_k = (Var E[y | components 1..k] - Var E[y | components 1..k-1]) / Var y.
 
-        The parts are conditioned on in this order: law parameters, discrepancy (of the law, with a
-        target's `shift`), run-to-run noise, link parameters, link discrepancy, scoring noise. Which
-        law of a mixture it is counts as a parameter of the law, which link or route as one of the
-        link. Var E[y | parts] is the covariance of y with the same forecast whose other parts are
-        drawn anew (Sobol 2001, Mathematics and Computers in Simulation 55). Columns: target,
-        corpus, task, quantity, sd, and one a part (nil for a part that comes after).
+        The components are conditioned on in this order: law parameters, discrepancy (of the law,
+        with a target's `shift`), run-to-run noise, link parameters, link discrepancy, scoring
+        noise. Which law of a mixture a draw comes from counts as a parameter of the law, which link
+        or route as a parameter of the link. Var E[y | components] is the covariance of y with the
+        same forecast whose other components are drawn again (Sobol 2001, Mathematics and Computers
+        in Simulation 55).
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per (target, task, quantity): target, corpus, task, quantity, sd, and one column
+            per component (0 for a component that comes after). The shares of a row sum to 1.
         """
         rng = np.random.default_rng([int(self.draws.attrs["seed"]), STREAMS.index("variance")])
-        whole = self.parts.cells(None)
-        shared = {
-            k: shared_variance(self.parts, whole, COMPONENTS[: k + 1], rng)
+        whole = self.components.cells(None)
+        shared = [
+            shared_variance(self.components, whole, COMPONENTS[: k + 1], rng)
             for k in range(len(COMPONENTS) - 1)
-        }
+        ]
         rows = []
         for row in self.table.itertuples():
             for quantity, name in (("loss", row.loss_name), ("accuracy", row.task)):
-                key = (quantity, row.target, name)
-                if key not in whole or np.isnan(whole[key]).all():
+                cell = (quantity, row.target, name)
+                if cell not in whole or np.isnan(whole[cell]).all():
                     continue
-                total = float(whole[key].var())
-                last = len(LOSS_COMPONENTS) - 1 if quantity == "loss" else len(COMPONENTS) - 1
-                steps = np.clip(
-                    np.maximum.accumulate([0.0, *(shared[k][key] for k in range(last)), total]),
-                    0.0,
-                    total,
-                )
-                shares = np.diff(steps) / total if total > 0 else np.eye(last + 1)[0]
-                about = {
-                    "target": row.target,
-                    "corpus": row.corpus,
-                    "task": row.task,
-                    "quantity": quantity,
-                    "sd": total**0.5,
-                }
-                rows.append(
-                    about
-                    | dict(
-                        zip(
-                            COMPONENTS,
-                            [*shares, *[0.0] * (len(COMPONENTS) - 1 - last)],
-                            strict=True,
-                        )
-                    )
-                )
+                total = float(whole[cell].var())
+                last = len(LOSS_COMPONENTS if quantity == "loss" else COMPONENTS) - 1
+                explained = _shares([table[cell] for table in shared[:last]], total)
+                key = {"target": row.target, "corpus": row.corpus, "task": row.task}
+                shares = [*explained, *[0.0] * (len(COMPONENTS) - 1 - last)]
+                columns = dict(zip(COMPONENTS, shares, strict=True))
+                rows.append({**key, "quantity": quantity, "sd": total**0.5, **columns})
         return pd.DataFrame(rows)
 
     def scaled(self, by: float) -> Forecast:
-        """The same forecast, the errors of law and link beyond the ladder `by` times as large: what
-        a decision hangs on.
+        """The same forecast, with the errors of law and link beyond the ladder `by` times as large.
+
+        A decision uses it to show how much depends on these errors.
         """
-        parts, sizes = self.parts.scaled(by), self.draws.sizes
-        draws = _dataset(parts, self.targets, self.table, (sizes["chain"], sizes["draw"]))
+        components = self.components.scaled(by)
+        shape = (self.draws.sizes["chain"], self.draws.sizes["draw"])
+        draws = _dataset(components, self.targets, self.table, shape)
         draws.attrs = dict(self.draws.attrs)
-        return replace(self, draws=draws, parts=parts)
+        return replace(self, draws=draws, components=components)
+
+    def _with_attributes(self, frame: pd.DataFrame, **attributes: object) -> pd.DataFrame:
+        frame.attrs = {"status": self.status, **attributes, "note": self.note}
+        return frame
 
     def __repr__(self) -> str:
-        names = ", ".join(t.label for t in self.targets[:4]) + (
-            ", ..." if len(self.targets) > 4 else ""
+        names = ", ".join(target.label for target in self.targets[:4])
+        more = ", ..." if len(self.targets) > 4 else ""
+        return (
+            f"Forecast({len(self.targets)} targets: {names}{more}; "
+            f"{self.draws.sizes['task']} tasks; checks of the fit: {self.status})"
         )
-        return f"Forecast({len(self.targets)} targets: {names}; {self.draws.sizes['task']} tasks; checks of the fit: {self.status})"
 
     def _repr_html_(self) -> str:
-        return (
-            paragraph(repr(self))
-            + self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}")
-            + paragraph(self.note)
-        )
+        table = self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}")
+        return paragraph(repr(self)) + table + paragraph(self.note)
 
 
 def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> Forecast:
-    """L* = f(N*, D*) e^noise, accuracy* = link(L*) + noise, draw by draw.
+    """L* = f(N*, D*) e^(error + noise), accuracy* = link(L*) + noise, draw by draw.
 
     Parameters
     ----------
@@ -248,132 +281,139 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     target
         One target, or several: their draws are joint.
     seed
-        Of the noise. Targets that are to be compared belong into one call: two calls of one seed
+        Seed of the noise. Give targets that are to be compared in one call: two calls with one seed
         share their noise.
+
+    Returns
+    -------
+    Forecast
+        Joint draws, and what they rest on.
 
     Raises
     ------
     DataError
-        For a corpus that the ladder lacks, none where it has several, other conventions than the
-        ladder's, two targets of one name, or, where law ``compute`` was fitted on measured compute,
-        a target without it.
+        For a corpus that the ladder lacks, no corpus where the ladder has several, conventions
+        other than the ladder's, two targets of one name, and a target without measured compute
+        where law ``compute`` was fitted on measured compute.
+    SettingError
+        For anything that is not a Target, and a seed that is not a whole number.
     """
     targets = (target,) if isinstance(target, Target) else tuple(target)
-    if not all(isinstance(t, Target) for t in targets):
+    if not all(isinstance(one, Target) for one in targets):
         raise SettingError(
             "target",
             rule="must be a Target, or several",
             got=repr(target),
             way_out="such as Target(params=7e9, tokens=4e12), or ladder.targets()",
         )
-    if not targets or len({t.label for t in targets}) < len(targets):
+    labels = [one.label for one in targets]
+    if not labels or len(set(labels)) < len(labels):
         raise DataError(
             "targets",
             rule="must be one or more, with different names",
-            got=", ".join(t.label for t in targets) or "none",
+            got=", ".join(labels) or "none",
             way_out="name them apart",
         )
-    losses = fit.loss_data
-    corpora = [corpus_of(t, losses) for t in targets]
-    for t in targets:
-        same_conventions(t, fit.ladder.conventions)
+    corpora = [corpus_of(one, fit.loss_data) for one in targets]
+    for one in targets:
+        same_conventions(one, fit.ladder.conventions)
     check_seed(seed)
-    parts = make_parts(fit, targets, corpora, seed)
+    components = make_components(fit, targets, corpora, seed)
     table = _table(fit, targets, corpora)
-    draws = _dataset(parts, targets, table, (fit.sampler.chains, fit.sampler.draws))
+    draws = _dataset(components, targets, table, (fit.sampler.chains, fit.sampler.draws))
     draws.attrs = {"status": fit.status, "seed": seed}
-    widened = [f"{t.label} {t.shift:g}" for t in targets if t.shift]
-    note = fit.discrepancy.note + (
-        f" Widened on purpose, by an sd of log loss: {', '.join(widened)}." if widened else ""
-    )
+    shifted = [f"{one.label} {one.shift:g}" for one in targets if one.shift]
+    note = fit.discrepancy.note
+    if shifted:
+        note += f" Widened on purpose, by an sd of log loss: {', '.join(shifted)}."
     return Forecast(
-        draws, targets, table, extrapolation(fit.ladder, losses, targets), fit.status, note, parts
+        draws=draws,
+        targets=targets,
+        table=table,
+        extrapolation=extrapolation(fit.ladder, fit.loss_data, targets),
+        status=fit.status,
+        note=note,
+        components=components,
     )
+
+
+def _shares(explained: Sequence[float], total: float) -> np.ndarray:
+    """Increments of a variance explained step by step, as shares of the total; they sum to 1."""
+    rising = np.maximum.accumulate([0.0, *explained, total])
+    steps = np.clip(rising, 0.0, total)
+    return np.diff(steps) / total if total > 0 else np.eye(len(explained) + 1)[0]
 
 
 def _dataset(
-    parts: Parts | MixedParts,
+    components: ForecastComponents,
     targets: Sequence[Target],
     table: pd.DataFrame,
     shape: tuple[int, int],
 ) -> xr.Dataset:
     """Every cell over (chain, draw, target, task), nan where there is none."""
-    name_of = dict(zip(table["task"], table["loss_name"], strict=True))
-    labels, found, blank = (
-        [t.label for t in targets],
-        parts.cells(None),
-        np.full(shape[0] * shape[1], np.nan),
-    )
-    cells = {
-        "loss": [
-            [found.get(("loss", label, name), blank) for name in name_of.values()]
-            for label in labels
-        ],
-        "accuracy": [
-            [found.get(("accuracy", label, task), blank) for task in name_of] for label in labels
-        ],
+    loss_name_of = dict(zip(table["task"], table["loss_name"], strict=True))
+    labels = [target.label for target in targets]
+    cells = components.cells(None)
+    blank = np.full(shape[0] * shape[1], np.nan)
+
+    def rectangle(quantity: str, names: Sequence[str]) -> np.ndarray:
+        draws = [[cells.get((quantity, label, name), blank) for name in names] for label in labels]
+        values = np.moveaxis(np.array(draws), -1, 0)
+        return values.reshape(*shape, len(labels), len(names))
+
+    dims = ("chain", "draw", "target", "task")
+    variables = {
+        "loss": (dims, rectangle("loss", list(loss_name_of.values()))),
+        "accuracy": (dims, rectangle("accuracy", list(loss_name_of))),
     }
     coords = {
         "chain": np.arange(shape[0]),
         "draw": np.arange(shape[1]),
         "target": labels,
-        "task": list(name_of),
+        "task": list(loss_name_of),
     }
-    dims = ("chain", "draw", "target", "task")
-    return xr.Dataset(
-        {
-            k: (dims, np.moveaxis(np.array(v), -1, 0).reshape(*shape, *np.shape(v)[:2]))
-            for k, v in cells.items()
-        },
-        coords=coords,
-    )
+    return xr.Dataset(variables, coords=coords)
 
 
 def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:
-    """One row a (target, task) that can be forecast; via and verdict are those of the heaviest
-    route.
-    """
-    losses, name_of = fit.loss_data, fit.ladder.loss_name_of
-    has_loss = set(losses.groups.pairs)
-    via: dict[tuple[str, str], str] = {}
-    verdict: dict[str, str] = {}
-    heaviest = (
-        {
-            str(task): int(of["weight"].to_numpy().argmax())
-            for task, of in fit.weights.groupby("task")
-        }
-        if fit.members
-        else {}
-    )
-    for m, member in enumerate(fit.members or (fit,)):
-        if member.accuracy_data is None:
-            continue
-        found = member.verdicts()["verdict"]
-        for (corpus, task), name in zip(
-            member.accuracy_data.groups.pairs, member.accuracy_data.via, strict=True
-        ):
-            if heaviest.get(task, heaviest.get("", 0)) == m:
-                via[corpus, task], verdict[task] = name, found[task]
-
-    def about_accuracy(c: str, task: str) -> dict[str, str | None]:
-        known = (c, via.get((c, task))) in has_loss
-        return {"via": via[c, task] if known else None, "verdict": verdict[task] if known else None}
-
-    rows = [
-        {"target": t.label, "corpus": c, "task": task, "loss_name": name, **about_accuracy(c, task)}
-        for t, c in zip(targets, corpora, strict=True)
-        for task, name in name_of.items()
-        if (c, name) in has_loss
-    ]
+    """One row per (target, task) that can be forecast; via and verdict are of the heaviest route."""
+    losses_of = set(fit.loss_data.groups.pairs)
+    via, verdict = _routes(fit)
+    rows = []
+    for target, corpus in zip(targets, corpora, strict=True):
+        for task, loss_name in fit.ladder.loss_name_of.items():
+            if (corpus, loss_name) not in losses_of:
+                continue
+            route = via.get((corpus, task))
+            linked = (corpus, route) in losses_of
+            rows.append(
+                {
+                    "target": target.label,
+                    "corpus": corpus,
+                    "task": task,
+                    "loss_name": loss_name,
+                    "via": route if linked else None,
+                    "verdict": verdict[task] if linked else None,
+                }
+            )
     return pd.DataFrame(rows)
 
 
-def _figures(values: np.ndarray, tails: tuple[float, float]) -> dict[str, float]:
-    lower, median, upper = np.quantile(values, [tails[0], 0.5, tails[1]])
-    return {
-        "mean": float(values.mean()),
-        "median": float(median),
-        "sd": float(values.std()),
-        "lower": float(lower),
-        "upper": float(upper),
-    }
+def _routes(fit: Fit) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
+    """Loss that each (corpus, task) goes through, and verdict of each task, by the heaviest fit."""
+    heaviest: dict[str, int] = {}
+    if len(fit.weights):
+        for name, rows in fit.weights.groupby("task"):
+            heaviest[str(name)] = int(rows["weight"].to_numpy().argmax())
+    via: dict[tuple[str, str], str] = {}
+    verdict: dict[str, str] = {}
+    for i, component in enumerate(fit.components):
+        data = component.accuracy_data
+        if data is None:
+            continue
+        verdicts = component.verdicts()["verdict"]
+        for (corpus, task), loss_name in zip(data.groups.pairs, data.via, strict=True):
+            if heaviest.get(task, heaviest.get("", 0)) == i:
+                via[corpus, task] = loss_name
+                verdict[task] = verdicts[task]
+    return via, verdict

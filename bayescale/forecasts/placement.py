@@ -25,7 +25,14 @@ def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> 
     for t in targets:
         runs = fitted[fitted["corpus"] == corpus_of(t, data)]
         far = factor(t, runs, data.compute_is_measured)
-        rows.append({"target": t.label, "extrapolation_factor": far, "note": _note(t, far, runs)})
+        rows.append(
+            {
+                "target": t.label,
+                "extrapolation_factor": far,
+                "note": _note(t, far, runs),
+                "flops": compute_of(t, data.compute_is_measured),
+            }
+        )
     return pd.DataFrame(rows)
 
 

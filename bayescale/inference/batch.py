@@ -15,11 +15,20 @@ import numpy as np
 from bayescale.inference.nuts import Program, Sample, Sampler
 from bayescale.inference.posterior import Stage
 from bayescale.models.series import SeriesModel
+from bayescale.models.stages import StageName
 
 
 class Job(NamedTuple):
-    """One stage to sample, how, and the share of divergent draws that is tolerated before it is
-    sampled again with smaller stages.
+    """One stage to sample.
+
+    Parameters
+    ----------
+    stage
+        The stage.
+    sampler
+        Chains, draws, warm-up and seed.
+    divergent
+        Largest share of divergent draws. Above it, the stage is sampled again with smaller steps.
     """
 
     stage: Stage
@@ -28,52 +37,61 @@ class Job(NamedTuple):
 
 
 def share_programs(stages: Sequence[Stage]) -> list[Stage]:
-    """The same stages, those of equal series with one model and rectangles of one width, so that
-    they share a compiled program.
+    """The same stages; those of equal series have one model and one width.
+
+    They then share a compiled program. Cells that fill up a width are masked.
     """
-    groups: dict[object, list[Stage]] = {}
+    alike: dict[object, list[Stage]] = {}
     for stage in stages:
-        groups.setdefault(_likeness(stage), []).append(stage)
-    width = {
-        key: max(stage.layout.seen.shape[1] for stage in group) for key, group in groups.items()
-    }
-    return [
-        _wider(replace(stage, model=groups[_likeness(stage)][0].model), width[_likeness(stage)])
-        for stage in stages
-    ]
+        alike.setdefault(_likeness(stage), []).append(stage)
+    shared = []
+    for stage in stages:
+        group = alike[_likeness(stage)]
+        width = max(other.layout.seen.shape[1] for other in group)
+        shared.append(_wider(replace(stage, model=group[0].model), width))
+    return shared
 
 
 def _likeness(stage: Stage) -> tuple[object, ...]:
+    """What two stages must have in common to share a program."""
+    pooling = stage.model.pooling
     priors = tuple(
-        np.asarray(getattr(stage.model.pooling.prior(p), "loc", 0.0)).tobytes()
-        for p in stage.model.pooling.parameters
+        np.asarray(getattr(pooling.prior(p), "loc", 0.0)).tobytes() for p in pooling.parameters
     )
     return stage.name, stage.groups, stage.layout.first is None, stage.layout.lag is None, priors
 
 
 def _wider(stage: Stage, width: int) -> Stage:
-    return replace(
-        stage,
-        layout=stage.layout.wider(width),
-        runs=np.pad(stage.runs, ((0, 0), (0, width - stage.runs.shape[1])), constant_values=""),
-    )
+    missing = width - stage.runs.shape[1]
+    runs = np.pad(stage.runs, ((0, 0), (0, missing)), constant_values="")
+    return replace(stage, layout=stage.layout.wider(width), runs=runs)
 
 
 def sample_jobs(
-    jobs: Mapping[str, Sequence[Job]],
+    jobs: Mapping[StageName, Sequence[Job]],
     progress: Callable[[str, float], None] | None = None,
     programs: dict[SeriesModel, Program] | None = None,
-) -> tuple[dict[str, list[Sample]], float]:
-    """The draws of each list of jobs by its name, and the seconds that they took together.
+) -> tuple[dict[StageName, list[Sample]], float]:
+    """The draws of each job, and the seconds that all jobs took together.
 
-    Lists are independent, so each has its own thread: one is traced and compiled while another
-    samples. An interrupt, or an error of one, stops all of them at their next block of iterations.
-    Jobs of one model share a program, from call to call where `programs` is given.
+    The stages are independent, so each has a thread of its own: one is traced and compiled while
+    another samples. An interrupt, or an error of one thread, stops all of them at their next block
+    of iterations.
+
+    Parameters
+    ----------
+    jobs
+        Jobs of each stage, in their order.
+    progress
+        Function that is told the stage and the share of its work that is done.
+    programs
+        Compiled programs by model. New ones are added, so a later call can use them.
     """
     known = {} if programs is None else programs
-    stop, began = threading.Event(), time.perf_counter()
+    stop = threading.Event()
+    began = time.perf_counter()
 
-    def told(name: str, share: float) -> None:
+    def report(name: StageName, share: float) -> None:
         if stop.is_set():
             raise InterruptedError
         if progress is not None:
@@ -81,43 +99,44 @@ def sample_jobs(
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         running = {
-            name: pool.submit(_sample_list, mine, known, partial(told, name))
-            for name, mine in jobs.items()
+            name: pool.submit(_sample_queue, queue, known, partial(report, name))
+            for name, queue in jobs.items()
         }
         try:
-            import arviz_stats  # noqa: F401 (the checks will need it; here its second of loading costs nothing)
+            # The checks need ArviZ later; its second of loading costs nothing here.
+            import arviz_stats  # noqa: F401
 
             done, _ = wait(running.values(), return_when=FIRST_EXCEPTION)
             for future in done:
-                # raises what went wrong first, not the interruption that it causes in the others
+                # This raises the first error, not the interruptions that it causes elsewhere.
                 future.result()
         finally:
             stop.set()
-        return {
-            name: future.result() for name, future in running.items()
-        }, time.perf_counter() - began
+        samples = {name: future.result() for name, future in running.items()}
+        return samples, time.perf_counter() - began
 
 
-def _sample_list(
+def _sample_queue(
     jobs: Sequence[Job], programs: dict[SeriesModel, Program], progress: Callable[[float], None]
 ) -> list[Sample]:
+    """The draws of each job, one after another."""
     work = np.array([job.sampler.warmup + job.sampler.draws for job in jobs], float)
-    before = np.concatenate([[0.0], np.cumsum(work)]) / work.sum()
+    starts = np.concatenate([[0.0], np.cumsum(work)[:-1]]) / work.sum()
     samples = []
-    for job, done, share in zip(jobs, before[:-1], work / work.sum(), strict=True):
-        if job.stage.model not in programs:
-            programs[job.stage.model] = Program(job.stage.model)
-        samples.append(
-            programs[job.stage.model](
-                job.stage.layout,
-                job.sampler,
-                partial(_within, progress, done, share),
-                job.stage.name,
-                divergent=job.divergent,
-            )
+    for job, start, share in zip(jobs, starts, work / work.sum(), strict=True):
+        model = job.stage.model
+        if model not in programs:
+            programs[model] = Program(model)
+        sample = programs[model](
+            job.stage.layout,
+            job.sampler,
+            partial(_within, progress, start, share),
+            job.stage.name,
+            divergent=job.divergent,
         )
+        samples.append(sample)
     return samples
 
 
-def _within(progress: Callable[[float], None], done: float, share: float, part: float) -> None:
-    progress(done + share * part)
+def _within(progress: Callable[[float], None], start: float, share: float, part: float) -> None:
+    progress(start + share * part)

@@ -27,7 +27,6 @@ from bayescale.models.series import SeriesModel, accuracy_model
 NEAR_FRONTIER = 5.0
 MIN_RUNS_OF_SERIES = 3
 MAX_ROUTES = 4
-AUTO = "auto"  # a loss name that no ladder may have
 
 
 @dataclass(frozen=True)

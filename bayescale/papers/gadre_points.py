@@ -1,6 +1,4 @@
-"""Gadre et al. 2024 as released: loss law and error law of three corpora, and every error of
-prediction.
-"""
+"""Gadre et al. 2024 as released: loss law and error law of three corpora, and their errors."""
 
 from __future__ import annotations
 
@@ -18,188 +16,280 @@ from bayescale.papers.analysis import Analysis, digits, row, spread_of_optima, t
 from bayescale.point_fits.gadre2024 import gadre_constants, gadre_error, gadre_loss
 from bayescale.point_fits.solver import Problem, solve
 
-# the two targets that the paper's abstract speaks of
+type Rows = list[dict[str, Any]]
+
+# the two targets of the paper's abstract
 HEADLINE = ("redpajama-1.4B-M640", "redpajama-6.9B-M20")
-PREDICTED = 1e-4  # relative bound of a predicted loss or error
-# "300x less compute", "20x less compute" in the paper's abstract, about both targets together
+
+# bound on the relative error of a predicted loss or error
+PREDICTED = 1e-4
+
+# "300x less compute" and "20x less compute" in the paper's abstract, about both targets together
 PAPER_TIMES = {"loss": 300.0, "error": 20.0}
+
+# roles of the runs that each law is fitted on
+FITTED_ROLES = {"loss": ["fit"], "error": ["fit", "link"]}
 
 
 def coefficients() -> Analysis:
-    """Every coefficient of the 3 loss fits and the 6 error fits."""
+    """Every coefficient of the 3 loss fits and the 6 error fits.
+
+    Returns
+    -------
+    Analysis
+        One row per coefficient, in the form of the released code and of the paper.
+    """
     released = load_released("gadre2024")
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for corpus, wide in _by_corpus():
         law = solve(_loss_problem(wide, "c4"))
-        for name, value in law.values.items():
-            figure = released[corpus, "c4", "", name]
-            rows.append(
-                row(
-                    {"corpus": corpus, "fit": "loss", "coefficient": name},
-                    figure,
-                    value,
-                    digits(figure),
-                )
-            )
+        rows += _coefficient_rows(released, corpus, "c4", "loss", law.values)
         rows += [
-            row({"corpus": corpus, "fit": "loss", "coefficient": f"{k} (paper's form)"}, None, v)
-            for k, v in gadre_constants(law.values).items()
+            row(
+                {"corpus": corpus, "fit": "loss", "coefficient": f"{name} (paper's form)"},
+                released=None,
+                here=value,
+            )
+            for name, value in gadre_constants(law.values).items()
         ]
         for average in AVERAGES:
-            for name, value in solve(_error_problem(wide, "c4", average)).values.items():
-                figure = released[corpus, average, "", name]
-                rows.append(
-                    row(
-                        {"corpus": corpus, "fit": f"error, {average}", "coefficient": name},
-                        figure,
-                        value,
-                        digits(figure),
-                    )
-                )
-    about = "L = alpha N^p + beta 6^(p/2) (MN)^p + E, in the paper E + (a M^eta + b M^-eta) C^-eta; error = eps - k e^(-gamma L). Bound: 4 significant digits."
+            link = solve(_error_problem(wide, "c4", average))
+            rows += _coefficient_rows(released, corpus, average, f"error, {average}", link.values)
+    about = (
+        "The released code fits L = alpha N^p + beta 6^(p/2) (MN)^p + E; the paper writes it as "
+        "E + (a M^eta + b M^-eta) C^-eta. The error law is error = eps - k e^(-gamma L). "
+        "Bound: 4 significant digits."
+    )
     return Analysis("coefficients", about, table(rows))
 
 
 def predictions() -> Analysis:
-    """Relative errors (%) of every run that the fit did not use, for the loss and both averages of
-    the error.
+    """Relative errors (%) of every run outside the fit: the loss, and the error on both averages.
+
+    Returns
+    -------
+    Analysis
+        One row for each (run, predicted figure), the two headline targets first.
     """
-    released = load_released("gadre2024")
-    rows = []
+    rows: Rows = []
     for corpus, wide in _by_corpus():
-        law = solve(_loss_problem(wide, "c4"))
-        links = {average: solve(_error_problem(wide, "c4", average)) for average in AVERAGES}
-        for run, r in wide.iterrows():
-            loss = float(law((r["params"], r["multiplier"])))
-            cells = [] if r["role"] == "fit" else [("c4", "loss", r[LOSS + "c4"], loss)]
-            cells += [
-                (a, "error", 1 - r[ACCURACY + a], float(link(loss)))
-                for a, link in links.items()
-                if r["role"] not in ("fit", "link")
-            ]
-            for series, quantity, actual, predicted in cells:
-                figure = released[corpus, series, run, quantity]
-                relative = [100 * (value / actual - 1) for value in (figure, predicted)]
-                bound = digits(relative[0]) if run in HEADLINE else 100 * PREDICTED
-                rows.append(
-                    row(
-                        {
-                            "run": run,
-                            "of": f"{quantity}, {series}",
-                            "actual": actual,
-                            "predicted": predicted,
-                        },
-                        relative[0],
-                        relative[1],
-                        bound,
-                    )
-                )
-    rows.sort(key=lambda r: r["run"] not in HEADLINE)
+        rows += _prediction_rows(corpus, wide)
+    rows.sort(key=lambda one: one["run"] not in HEADLINE)
     about = (
-        "Error of prediction, % of the actual value, of all runs that the fit did not use; released and here are that error. "
-        "Bound: 0.01 points; 4 significant digits for the two headline targets."
+        "Error of prediction in % of the actual value, for every run that the fit did not use; the "
+        "columns released and here hold this error. Bound: 0.01 points; 4 significant digits for "
+        "the two headline targets."
     )
     return Analysis("predictions", about, table(rows))
 
 
 def losses() -> Analysis:
-    """The other seven validation losses in place of C4: coefficients, and the targets' errors."""
-    rows = []
+    """The other seven validation losses in place of C4: coefficients, and errors at the targets.
+
+    Returns
+    -------
+    Analysis
+        One row for each (corpus, loss, target), or one row with the reason where a fit did not
+        converge.
+    """
+    rows: Rows = []
     for corpus, wide in _by_corpus():
         for loss in LOSSES.values():
-            rows += _through(wide, loss, "average17", {"corpus": corpus, "loss": loss})
-    return Analysis(
-        "losses",
-        "Each validation loss in place of C4, for the law and for the error law: errors of prediction (%) of the large runs.",
-        table(rows),
+            rows += _rows_through(wide, loss, "average17", {"corpus": corpus, "loss": loss})
+    about = (
+        "Each validation loss in place of C4, in the loss law and in the error law: errors of "
+        "prediction (%) of the large runs."
     )
+    return Analysis("losses", about, table(rows))
 
 
 def tasks() -> Analysis:
-    """Each of the 46 tasks in place of the average: the targets' errors, or why there is no fit."""
-    rows: list[dict[str, Any]] = []
+    """Each of the 46 tasks in place of the average: errors at the targets, or why there is no fit.
+
+    Returns
+    -------
+    Analysis
+        One row for each (corpus, task, target), or one row with the reason where the fit did not
+        converge.
+    """
+    rows: Rows = []
     for corpus, wide in _by_corpus():
         law = solve(_loss_problem(wide, "c4"))
-        for task in [t for t in _tasks(wide) if t not in AVERAGES]:
+        for task in [name for name in _tasks(wide) if name not in AVERAGES]:
             keys = {"corpus": corpus, "task": task}
             try:
                 link = solve(_error_problem(wide, "c4", task))
             except FitError as failure:
                 rows.append({**keys, "note": f"no fit: {failure.got}"})
                 continue
-            for run, r in _large(wide).iterrows():
-                predicted = float(link(law((r["params"], r["multiplier"]))))
+            for run, outcome in _large(wide).iterrows():
+                predicted = float(link(law(_size(outcome))))
+                accuracy = outcome[ACCURACY + task]
                 rows.append(
                     {
                         **keys,
                         "run": run,
-                        "actual": 1 - r[ACCURACY + task],
+                        "actual": 1 - accuracy,
                         "predicted": predicted,
-                        "points": 100 * (predicted - 1 + r[ACCURACY + task]),
+                        "points": 100 * (predicted - 1 + accuracy),
                     }
                 )
-    about = "The error law of each of the 46 tasks, chained from C4 loss: the error of the large runs, and by how many points it is off."
+    about = (
+        "The error law of each of the 46 tasks, chained to the law of C4 loss: the actual and the "
+        "predicted error of the large runs, and the difference in points."
+    )
     return Analysis("tasks", about, table(rows))
 
 
 def compute() -> Analysis:
-    """The compute spent on the fit against the targets'."""
+    """Compute of each target over the compute of all fitted runs together.
+
+    Returns
+    -------
+    Analysis
+        One row for each (target, law).
+    """
     rows = []
     for _, wide in _by_corpus():
         flops = six_nd(wide["params"], wide["tokens"])
         for run in _large(wide).index:
-            for of, roles in (("loss", ["fit"]), ("error", ["fit", "link"])):
+            for quantity, roles in FITTED_ROLES.items():
                 spent = flops[wide["role"].isin(roles)].sum()
                 rows.append(
                     {
                         "run": run,
-                        "of": of,
-                        "paper says about": PAPER_TIMES[of],
+                        "of": quantity,
+                        "paper says about": PAPER_TIMES[quantity],
                         "times": flops[run] / spent,
                         "spent (FLOPs)": spent,
                         "target (FLOPs)": flops[run],
                     }
                 )
-    return Analysis(
-        "compute",
-        "6ND of the target over that of all runs of the fit together. The paper rounds.",
-        pd.DataFrame(rows),
+    about = (
+        "Compute (6ND) of the target over the compute of all fitted runs together. The paper "
+        "rounds the ratio."
     )
+    return Analysis("compute", about, pd.DataFrame(rows))
 
 
 def starts(count: int, seed: int) -> Analysis:
-    """The spread of the optima over `count` starts."""
+    """The spread of the optima over several starts.
+
+    Parameters
+    ----------
+    count
+        Number of starts of each fit.
+    seed
+        Seed of the random starts.
+
+    Returns
+    -------
+    Analysis
+        One row for each (corpus, fit).
+    """
     rows = []
     for corpus, wide in _by_corpus():
-        problems = {"loss": _loss_problem(wide, "c4")} | {
-            f"error, {a}": _error_problem(wide, "c4", a) for a in AVERAGES
-        }
+        problems = {"loss": _loss_problem(wide, "c4")}
+        for average in AVERAGES:
+            problems[f"error, {average}"] = _error_problem(wide, "c4", average)
         rows += [
             {"corpus": corpus, "fit": fit, **spread_of_optima(problem, count, seed)}
             for fit, problem in problems.items()
         ]
-    return Analysis(
-        "starts",
-        f"Optima from {count} starts: the released one and random ones around it.",
-        table(rows),
-    )
+    about = f"Optima from {count} starts: the released start and random ones around it."
+    return Analysis("starts", about, table(rows))
+
+
+def _coefficient_rows(
+    released: pd.Series, corpus: str, series: str, fit: str, values: dict[str, float]
+) -> Rows:
+    """One row per coefficient of one fit, beside the released one."""
+    rows = []
+    for name, value in values.items():
+        figure = released[corpus, series, "", name]
+        rows.append(
+            row(
+                {"corpus": corpus, "fit": fit, "coefficient": name},
+                released=figure,
+                here=value,
+                bound=digits(figure),
+            )
+        )
+    return rows
+
+
+def _prediction_rows(corpus: str, wide: pd.DataFrame) -> Rows:
+    """The relative errors of one corpus, beside those of the released predictions."""
+    released = load_released("gadre2024")
+    law = solve(_loss_problem(wide, "c4"))
+    links = {average: solve(_error_problem(wide, "c4", average)) for average in AVERAGES}
+    rows = []
+    for run, outcome in wide.iterrows():
+        loss = float(law(_size(outcome)))
+        figures = []
+        if outcome["role"] not in FITTED_ROLES["loss"]:
+            figures.append(("loss", "c4", outcome[LOSS + "c4"], loss))
+        if outcome["role"] not in FITTED_ROLES["error"]:
+            figures += [
+                ("error", average, 1 - outcome[ACCURACY + average], float(link(loss)))
+                for average, link in links.items()
+            ]
+        for quantity, series, actual, predicted in figures:
+            error_released = 100 * (released[corpus, series, run, quantity] / actual - 1)
+            rows.append(
+                row(
+                    {
+                        "run": run,
+                        "of": f"{quantity}, {series}",
+                        "actual": actual,
+                        "predicted": predicted,
+                    },
+                    released=error_released,
+                    here=100 * (predicted / actual - 1),
+                    bound=digits(error_released) if run in HEADLINE else 100 * PREDICTED,
+                )
+            )
+    return rows
+
+
+def _rows_through(wide: pd.DataFrame, loss: str, average: str, keys: dict[str, Any]) -> Rows:
+    """The errors at the targets of one corpus with one loss in both laws, or why there is no fit.
+
+    The columns end with the coefficients of the loss law.
+    """
+    try:
+        law = solve(_loss_problem(wide, loss))
+        link = solve(_error_problem(wide, loss, average))
+    except FitError as failure:
+        return [{**keys, "note": f"no fit: {failure.what}: {failure.got}"}]
+    rows = []
+    for run, outcome in _large(wide).iterrows():
+        predicted = float(law(_size(outcome)))
+        error = float(link(predicted))
+        actual_error = 1 - outcome[ACCURACY + average]
+        rows.append(
+            {
+                **keys,
+                "run": run,
+                "loss, error (%)": 100 * (predicted / outcome[LOSS + loss] - 1),
+                f"{average} error, error (%)": 100 * (error / actual_error - 1),
+                **law.values,
+            }
+        )
+    return rows
 
 
 def _by_corpus() -> list[tuple[str, pd.DataFrame]]:
-    """One wide table a corpus (see `bayescale.data.readers.wide`), indexed by run, with the token
-    multiplier.
-    """
+    """The wide table of each corpus, by run, with the column multiplier (M = D/N)."""
     ladder = load_dataset("gadre2024", tasks="all")
-    wide = (
-        widen(ladder)[0]
-        .set_index("run")
-        .assign(multiplier=lambda r: (r["tokens"] / r["params"]).round())
-    )
+    wide = widen(ladder)[0].set_index("run")
+    wide = wide.assign(multiplier=(wide["tokens"] / wide["params"]).round())
     return [(corpus, wide[wide["corpus"] == corpus]) for corpus in ladder.corpora]
 
 
 def _loss_problem(wide: pd.DataFrame, loss: str) -> Problem:
-    runs = wide[wide["role"] == "fit"]
+    """The fit of the loss law to the fitted runs of one corpus."""
+    runs = wide[wide["role"].isin(FITTED_ROLES["loss"])]
     return gadre_loss(
         runs["params"].to_numpy(float),
         runs["multiplier"].to_numpy(float),
@@ -208,32 +298,21 @@ def _loss_problem(wide: pd.DataFrame, loss: str) -> Problem:
 
 
 def _error_problem(wide: pd.DataFrame, loss: str, task: str) -> Problem:
-    runs = wide[wide["role"].isin(["fit", "link"])]
+    """The fit of the error law to the runs of one corpus that the link sees."""
+    runs = wide[wide["role"].isin(FITTED_ROLES["error"])]
     return gadre_error(runs[LOSS + loss].to_numpy(float), 1 - runs[ACCURACY + task].to_numpy(float))
 
 
+def _size(run: pd.Series) -> tuple[float, float]:
+    """N and M of one run."""
+    return run["params"], run["multiplier"]
+
+
 def _tasks(wide: pd.DataFrame) -> list[str]:
+    """The tasks and averages that have accuracies."""
     return [name.removeprefix(ACCURACY) for name in wide.columns if name.startswith(ACCURACY)]
 
 
 def _large(wide: pd.DataFrame) -> pd.DataFrame:
+    """The targets, which are the large runs."""
     return wide[wide["role"] == "target"]
-
-
-def _through(
-    wide: pd.DataFrame, loss: str, average: str, keys: dict[str, Any]
-) -> list[dict[str, Any]]:
-    try:
-        law, link = solve(_loss_problem(wide, loss)), solve(_error_problem(wide, loss, average))
-    except FitError as failure:
-        return [{**keys, "note": f"no fit: {failure.what}: {failure.got}"}]
-    rows = []
-    for run, r in _large(wide).iterrows():
-        predicted = float(law((r["params"], r["multiplier"])))
-        error = float(link(predicted))
-        figures = {
-            "loss, error (%)": 100 * (predicted / r[LOSS + loss] - 1),
-            f"{average} error, error (%)": 100 * (error / (1 - r[ACCURACY + average]) - 1),
-        }
-        rows.append({**keys, "run": run, **figures, **law.values})
-    return rows

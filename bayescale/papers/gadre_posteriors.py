@@ -1,9 +1,12 @@
-"""Gadre et al. 2024 asked of a posterior: what corpora share, over-training, the downstream average
-two ways, which tasks can be forecast.
+"""Gadre et al. 2024 asked of a posterior.
+
+Which exponents the corpora share, how far over-training can be forecast, the average accuracy two
+ways, and which tasks can be forecast.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +16,7 @@ import pandas as pd
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES, TASKS_17
+from bayescale.data.target import Target
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast, forecast
@@ -20,29 +24,59 @@ from bayescale.forecasts.scores import score
 from bayescale.models.noise import Noise
 from bayescale.papers.analysis import Analysis, table
 
-# token multipliers: runs up to the one are fitted, from the other on forecast
-CHEAP, OVER_TRAINED = 40.0, 80.0
+# tokens per parameter: runs up to the first number are fitted, runs from the second are forecast
+MAX_FITTED_M, MIN_FORECAST_M = 40.0, 80.0
+
+# probability of every interval
 PROB = 0.9
-LARGE = 1e9  # parameters of the runs that the averages are forecast for
-LINK_DRAWS = 1200  # of each chain, for 138 links of six runs each, whose draws are less independent
+
+# parameters from which a target counts as large: the averages are forecast for these targets
+LARGE = 1e9
+
+# draws of each chain for 138 links of six runs each: such draws are less independent than usual
+LINK_DRAWS = 1200
+
+# the fits compared in `over_training`: the smallest M that is fitted, and the noise
+VARIANTS: dict[str, tuple[float, Noise]] = {
+    "all, normal noise": (0, "normal"),
+    "all, one-sided noise": (0, "one_sided"),
+    "M 20 and 40 only": (15, "normal"),
+}
 
 
 @cache
 def corpora_fit(seed: int) -> Fit:
-    """Law `gadre` on the three corpora and eight validation losses in one model, crossed pooling;
-    the paper's five runs a corpus.
+    """Law `gadre` on three corpora and eight validation losses in one model, with crossed pooling.
+
+    Parameters
+    ----------
+    seed
+        Seed of the sampler.
+
+    Returns
+    -------
+    Fit
+        The fit on the paper's five runs per corpus.
     """
-    return fit(
-        load_dataset("gadre2024", tasks=list(LOSSES.values())), discrepancy="none", seed=seed
-    )
+    ladder = load_dataset("gadre2024", tasks=list(LOSSES.values()))
+    return fit(ladder, discrepancy="none", seed=seed)
 
 
 @cache
 def links_fit(seed: int) -> Fit:
-    """One logistic link for each of the 46 tasks and three corpora, through C4 loss; the paper's
-    six runs a corpus.
+    """One logistic link for each of the 46 tasks and three corpora, through C4 loss.
+
+    Parameters
+    ----------
+    seed
+        Seed of the sampler.
+
+    Returns
+    -------
+    Fit
+        The fit on the paper's six runs per corpus.
     """
-    tasks = [t for t in load_dataset("gadre2024", tasks="all").tasks if t not in AVERAGES]
+    tasks = [name for name in load_dataset("gadre2024", tasks="all").tasks if name not in AVERAGES]
     return fit(
         load_dataset("gadre2024", tasks=tasks),
         link="logistic",
@@ -53,178 +87,247 @@ def links_fit(seed: int) -> Fit:
 
 
 def exponents(seed: int) -> Analysis:
-    """Which exponents corpora share: eta of each corpus and loss, and the spread between corpora,
-    prior beside posterior.
+    """eta of each corpus and loss, and its spread between corpora: prior beside posterior.
+
+    Parameters
+    ----------
+    seed
+        Seed of the sampler.
+
+    Returns
+    -------
+    Analysis
+        One row per parameter of each series, and one per spread.
     """
     fitted = corpora_fit(seed)
     summary = fitted.summary()
     spreads = [
-        f"sd_{p}_{factor}"
-        for p in ("eta", "phi", "psi")
-        for factor in ("corpus", "loss_name", "series")
+        f"sd_{parameter}_{group}"
+        for parameter in ("eta", "phi", "psi")
+        for group in ("corpus", "loss_name", "series")
     ]
-    chosen = summary[summary["parameter"].isin(["eta", "population_eta", *spreads])].sort_values(
-        "parameter", kind="stable"
+    rows = summary[summary["parameter"].isin(["eta", "population_eta", *spreads])]
+    frame = (
+        rows.sort_values("parameter", kind="stable")
+        .drop(columns="step")
+        .assign(checks=fitted.status)
+        .reset_index(drop=True)
     )
-    frame = chosen.drop(columns="step").assign(checks=fitted.status).reset_index(drop=True)
     about = (
-        "Law gadre on 3 corpora x 8 losses, theta = mu + u_corpus + v_loss + w. sd_x_corpus is the spread between corpora on the real scale (log for eta), "
-        "5 % to 95 % of the posterior, and of the prior beside it."
+        "Law gadre on 3 corpora and 8 losses, with theta = mu + u_corpus + v_loss + w for each "
+        "parameter on its real scale (the logarithm for eta). sd_x_corpus is the spread of "
+        "parameter x between corpora on that scale. Intervals run from 5 % to 95 % of the "
+        "posterior, with those of the prior beside them."
     )
     return Analysis("exponents", about, frame)
 
 
 def over_training(seed: int) -> Analysis:
-    """Every run at M >= 80 from those at M <= 40: error and coverage by M."""
-    variants: dict[str, tuple[float, Noise]] = {
-        "all, normal noise": (0, "normal"),
-        "all, one-sided noise": (0, "one_sided"),
-        "M 20 and 40 only": (15, "normal"),
-    }
+    """Every run at M >= 80 forecast from the runs at M <= 40: error and coverage by M = D/N.
+
+    Parameters
+    ----------
+    seed
+        Seed of the sampler and of the forecast.
+
+    Returns
+    -------
+    Analysis
+        One row for each (fit, M), and one for all M together.
+    """
     rows = []
-    for variant, (least, noise) in variants.items():
-        cases, status = over_trained_cases(least, noise, seed)
-        for M, of in [*cases.groupby("M"), ("all", cases)]:
+    for variant, (min_fitted_M, noise) in VARIANTS.items():
+        cases, status = over_trained_cases(min_fitted_M, noise, seed)
+        for M, group in [*cases.groupby("M"), ("all", cases)]:
             rows.append(
-                {"fitted": variant, "M": str(M), "runs": len(of), **_summary(of), "checks": status}
+                {
+                    "fitted": variant,
+                    "M": str(M),
+                    "runs": len(group),
+                    **_mean_scores(group),
+                    "checks": status,
+                }
             )
     about = (
-        "C4 loss of every run at M >= 80, from the runs of all sizes at M <= 40: bias and mean absolute error of the median, %, share inside the 90 % "
-        "interval, its mean width, %. Runs at M = 5 lie 5 to 15 % above the law: noise that only goes up, or leaving them out, mends most of that (as seen on "
-        "these very runs)."
+        "C4 loss of every run at M >= 80, forecast from the runs of all sizes at M <= 40. Columns: "
+        "mean error and mean absolute error of the median (%), share of outcomes inside the 90 % "
+        "interval, and its mean width (%). Runs at M = 5 lie 5 to 15 % above the law. Noise that "
+        "only raises the loss, or leaving these runs out, removes most of the error; both were "
+        "chosen after looking at the same runs."
     )
     return Analysis("over-training", about, pd.DataFrame(rows))
 
 
-def over_trained_cases(least: float, noise: Noise, seed: int) -> tuple[pd.DataFrame, str]:
-    """One row an over-trained run: M, loss scores relative to the actual loss in %; and the status
-    of the fit's checks.
+def over_trained_cases(min_fitted_M: float, noise: Noise, seed: int) -> tuple[pd.DataFrame, str]:
+    """Scores of the forecast loss of every over-trained run, in % of the actual loss.
+
+    Parameters
+    ----------
+    min_fitted_M
+        The smallest number of tokens per parameter at which runs are fitted.
+    noise
+        The noise of the losses: ``normal``, ``student_t`` or ``one_sided``.
+    seed
+        Seed of the sampler and of the forecast.
+
+    Returns
+    -------
+    tuple
+        A frame with one row per run (the columns of `score`, run, M), and the status of the
+        checks of the fit.
     """
-    full = load_dataset("gadre2024", tasks=["average17"])
-    rows = full.frame
-    M = (rows["tokens"] / rows["params"]).round()
-    role = np.select(
-        [(M <= CHEAP) & (least <= M), M >= OVER_TRAINED], ["fit", "target"], "held_out"
-    )
+    dataset = load_dataset("gadre2024", tasks=["average17"])
+    frame = dataset.frame
+    M = (frame["tokens"] / frame["params"]).round()
+    is_fitted = (M <= MAX_FITTED_M) & (min_fitted_M <= M)
+    role = np.select([is_fitted, M >= MIN_FORECAST_M], ["fit", "target"], "held_out")
     ladder = Ladder.from_frame(
-        rows.assign(role=role, accuracy=np.nan), law=full.law, name=full.name
+        frame.assign(role=role, accuracy=np.nan), law=dataset.law, name=dataset.name
     )
     fitted = fit(ladder, noise=noise, discrepancy="none", seed=seed)
-    made = forecast(fitted, ladder.targets("target"), seed=seed)
-    names = [t.label for t in made.targets]
-    actual = rows.set_index("run")["loss"][names].to_numpy()
-    draws = (
-        made.draws["loss"]
-        .sel(task="average17")
-        .stack(sample=("chain", "draw"))
-        .transpose("target", "sample")
-        .to_numpy()
-    )
+    forecasted = forecast(fitted, ladder.targets("target"), seed=seed)
+    names = [target.label for target in forecasted.targets]
+    actual = frame.set_index("run")["loss"][names].to_numpy()
+    by_target = forecasted.draws["loss"].sel(task="average17").stack(sample=("chain", "draw"))
+    draws = by_target.transpose("target", "sample").to_numpy()
     cases = score(100 * (draws / actual[:, None] - 1), np.zeros(len(actual)), PROB)
-    return cases.assign(
-        run=names, M=M.set_axis(rows["run"])[names].to_numpy().astype(int)
-    ), fitted.status
+    of_names = M.set_axis(frame["run"])[names].to_numpy().astype(int)
+    return cases.assign(run=names, M=of_names), fitted.status
 
 
 def averages(seed: int) -> Analysis:
-    """The average accuracy two ways: one link on the average, and 46 links averaged draw by
-    draw.
+    """The average accuracy two ways: one link on the average, or 46 links averaged draw by draw.
+
+    Parameters
+    ----------
+    seed
+        Seed of the sampler and of the forecast.
+
+    Returns
+    -------
+    Analysis
+        One row for each (average, route, run), and one for the mean over the runs.
     """
     rows: list[dict[str, Any]] = []
-    for route, cases in average_cases(seed).groupby("route", sort=False):
-        for average, of in cases.groupby("average"):
-            rows += [
-                {"average": average, "route": route, **r}
-                for r in of.drop(columns=["average", "route"]).to_dict("records")
-            ]
+    for route, of_route in average_cases(seed).groupby("route", sort=False):
+        for average, cases in of_route.groupby("average"):
+            keys = {"average": average, "route": route}
+            scores = cases.drop(columns=["average", "route"])
+            rows += [{**keys, **case} for case in scores.to_dict("records")]
             rows.append(
                 {
-                    "average": average,
-                    "route": route,
-                    "run": f"mean of {len(of)}",
-                    **_summary(of),
-                    "crps": of["crps"].mean(),
-                    "checks": of["checks"].iloc[0],
+                    **keys,
+                    "run": f"mean of {len(cases)}",
+                    **_mean_scores(cases),
+                    "crps": cases["crps"].mean(),
+                    "checks": cases["checks"].iloc[0],
                 }
             )
     about = (
-        "Average accuracy (points) of the six runs over 1 B parameters that neither step saw. One link sees only the average, whose shape is no logistic nor "
-        "exponential curve: tasks rise one after another. 46 links let each rise by itself."
+        "Average accuracy, in points, of the six runs above 1 B parameters that neither the law "
+        "nor the link saw. One link sees only the average, which follows neither a logistic nor an "
+        "exponential curve, because the tasks rise one after another. 46 links let each task rise "
+        "by itself."
     )
     return Analysis("averages", about, table(rows))
 
 
 def average_cases(seed: int) -> pd.DataFrame:
-    """One row a (route, average, run): scores in points of accuracy."""
-    pair = load_dataset("gadre2024")
-    targets = [t for t in pair.targets("target") if t.params > LARGE]
-    actual = pair.frame.set_index(["task", "run"])["accuracy"]
-    tasks = {"average17": list(TASKS_17), "average46": links_fit(seed).ladder.tasks}
-    made = {
-        f"one link, {link}": forecast(
-            fit(pair, link=link, discrepancy="none", seed=seed), targets, seed=seed
-        )
-        for link in ("exponential", "logistic")
-    }
-    made["46 links, logistic"] = forecast(links_fit(seed), targets, seed=seed)
+    """Scores of the forecast averages, in points of accuracy.
+
+    Parameters
+    ----------
+    seed
+        Seed of the sampler and of the forecast.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each (route, average, run): the columns of `score`, route, average, run, and
+        checks (the status of the checks of the fit).
+    """
+    ladder = load_dataset("gadre2024")
+    targets = [target for target in ladder.targets("target") if target.params > LARGE]
+    actual = ladder.frame.set_index(["task", "run"])["accuracy"]
+    tasks_of = {"average17": list(TASKS_17), "average46": links_fit(seed).ladder.tasks}
+    labels = [target.label for target in targets]
     parts = []
-    for route, one in made.items():
-        for average, members in tasks.items():
-            draws = _accuracy_draws(one, members if route.startswith("46") else [average])
-            truth = actual[average][[t.label for t in targets]].to_numpy()
+    for route, route_forecast in _average_routes(ladder, targets, seed).items():
+        for average, tasks in tasks_of.items():
+            linked = tasks if route.startswith("46") else [average]
+            draws = _accuracy_draws(route_forecast, linked)
+            scores = score(100 * draws, 100 * actual[average][labels].to_numpy(), PROB)
             parts.append(
-                score(100 * draws, 100 * truth, PROB).assign(
-                    route=route, average=average, run=[t.label for t in targets], checks=one.status
+                scores.assign(
+                    route=route, average=average, run=labels, checks=route_forecast.status
                 )
             )
     return pd.concat(parts, ignore_index=True)
 
 
 def verdict_table(seed: int) -> Analysis:
-    """The verdict on each of the 46 tasks, from the runs that the links saw, and what then happened
-    on the large runs.
+    """The verdict on each of the 46 tasks, beside what then happened on the large runs.
+
+    Parameters
+    ----------
+    seed
+        Seed of the sampler and of the forecast.
+
+    Returns
+    -------
+    Analysis
+        One row per task, in the order of rho.
     """
     fitted = links_fit(seed)
     frame = fitted.verdicts().reset_index()
-    made = forecast(fitted, fitted.ladder.targets("target"), seed=seed)
+    forecasted = forecast(fitted, fitted.ladder.targets("target"), seed=seed)
+    labels = [target.label for target in forecasted.targets]
     actual = fitted.ladder.frame.set_index(["task", "run"])["accuracy"]
-    for row in frame.itertuples():
-        draws = _accuracy_draws(made, [str(row.task)])
-        cases = score(
-            100 * draws, 100 * actual[row.task][[t.label for t in made.targets]].to_numpy(), PROB
-        )
+    for verdict in frame.itertuples():
+        draws = _accuracy_draws(forecasted, [str(verdict.task)])
+        cases = score(100 * draws, 100 * actual[verdict.task][labels].to_numpy(), PROB)
         figures = {
             "inside": int(cases["inside"].sum()),
             "of": len(cases),
             "width": (cases["upper"] - cases["lower"]).mean(),
             "mae": cases["error"].abs().mean(),
         }
-        frame.loc[row.Index, list(figures)] = list(figures.values())
+        frame.loc[verdict.Index, list(figures)] = list(figures.values())
     frame["checks"] = fitted.status
     about = (
-        "rho is the rank correlation of accuracy with -loss over the runs that the links saw, rho_compute with compute, each with its 5 % end. Then the large "
-        "runs: how many of their accuracies lie inside the 90 % interval, its width and the error of its median, in points."
+        "rho is the rank correlation of accuracy with -loss over the runs that the links saw, and "
+        "rho_compute the one with compute, each with the lower end of its 90 % interval. The "
+        "last columns are about the large runs: how many of their accuracies lie inside the 90 % "
+        "interval, the mean width of the interval, and the mean absolute error of its median, both "
+        "in points."
     )
     return Analysis("verdicts", about, frame.sort_values("rho", ignore_index=True))
 
 
-def _accuracy_draws(made: Forecast, tasks: list[str]) -> np.ndarray:
+def _average_routes(ladder: Ladder, targets: Sequence[Target], seed: int) -> dict[str, Forecast]:
+    """The forecast of the targets by each route to an average."""
+    routes = {
+        f"one link, {link}": forecast(
+            fit(ladder, link=link, discrepancy="none", seed=seed), targets, seed=seed
+        )
+        for link in ("exponential", "logistic")
+    }
+    routes["46 links, logistic"] = forecast(links_fit(seed), targets, seed=seed)
+    return routes
+
+
+def _accuracy_draws(forecasted: Forecast, tasks: list[str]) -> np.ndarray:
     """Accuracy averaged over tasks draw by draw, shape (targets, draws)."""
-    return (
-        made.draws["accuracy"]
-        .sel(task=tasks)
-        .mean("task")
-        .stack(sample=("chain", "draw"))
-        .transpose("target", "sample")
-        .to_numpy()
-    )
+    mean = forecasted.draws["accuracy"].sel(task=tasks).mean("task")
+    by_target = mean.stack(sample=("chain", "draw")).transpose("target", "sample")
+    return by_target.to_numpy()
 
 
-def _summary(cases: pd.DataFrame) -> dict[str, float]:
-    width = (cases["upper"] - cases["lower"]).mean()
+def _mean_scores(cases: pd.DataFrame) -> dict[str, float]:
+    """Means over the cases: error, absolute error, share inside the interval, width."""
     return {
         "error": cases["error"].mean(),
         "absolute error": cases["error"].abs().mean(),
         "inside": cases["inside"].mean(),
-        "width": width,
+        "width": (cases["upper"] - cases["lower"]).mean(),
     }

@@ -1,5 +1,7 @@
-"""Both papers, analysis by analysis: the point fits as released beside what comes out here, and the
-same questions asked of a posterior.
+"""reproduce(paper): the analyses of both papers.
+
+Point fits as released stand beside the figures computed here, and the same questions are asked of a
+posterior.
 """
 
 from __future__ import annotations
@@ -18,69 +20,103 @@ from bayescale.papers import (
     gadre_posteriors,
 )
 from bayescale.papers.analysis import Analysis
-from bayescale.papers.bhagia_points import WHERE, Ladder2024
+from bayescale.papers.bhagia_data import WAY_OUT, BhagiaData
+from bayescale.validation import require_choice
 
 __all__ = ["PAPERS", "Analysis", "Reproduction", "reproduce"]
 
 
-class _Asked(NamedTuple):
-    ladder: Ladder2024
+class _Request(NamedTuple):
+    """What an analysis may use: the runs of Bhagia et al., a number of starts, a seed."""
+
+    data: BhagiaData
     starts: int
     seed: int
 
 
-class _Entry(NamedTuple):
-    """How one analysis is run; whether it needs every checkpoint; whether the whole run leaves it
-    out because it is a check of its own.
+class _Recipe(NamedTuple):
+    """How one analysis is run.
+
+    Parameters
+    ----------
+    run
+        The analysis as a function of the request.
+    needs_checkpoints
+        Whether it needs every checkpoint of the ladder of Bhagia et al.
+    by_name_only
+        Whether it runs only where it is asked for by name.
     """
 
-    run: Callable[[_Asked], Analysis]
-    checkpoints: bool = False
-    separate: bool = False
+    run: Callable[[_Request], Analysis]
+    needs_checkpoints: bool = False
+    by_name_only: bool = False
 
 
-PAPERS: dict[str, dict[str, _Entry]] = {
+PAPERS: dict[str, dict[str, _Recipe]] = {
     "gadre2024": {
-        "coefficients": _Entry(lambda _: gadre_points.coefficients()),
-        "predictions": _Entry(lambda _: gadre_points.predictions()),
-        "losses": _Entry(lambda _: gadre_points.losses()),
-        "tasks": _Entry(lambda _: gadre_points.tasks()),
-        "compute": _Entry(lambda _: gadre_points.compute()),
-        "exponents": _Entry(lambda a: gadre_posteriors.exponents(a.seed)),
-        "over-training": _Entry(lambda a: gadre_posteriors.over_training(a.seed)),
-        "averages": _Entry(lambda a: gadre_posteriors.averages(a.seed)),
-        "verdicts": _Entry(lambda a: gadre_posteriors.verdict_table(a.seed)),
-        "starts": _Entry(lambda a: gadre_points.starts(a.starts, a.seed), separate=True),
+        "coefficients": _Recipe(lambda _: gadre_points.coefficients()),
+        "predictions": _Recipe(lambda _: gadre_points.predictions()),
+        "losses": _Recipe(lambda _: gadre_points.losses()),
+        "tasks": _Recipe(lambda _: gadre_points.tasks()),
+        "compute": _Recipe(lambda _: gadre_points.compute()),
+        "exponents": _Recipe(lambda request: gadre_posteriors.exponents(request.seed)),
+        "over-training": _Recipe(lambda request: gadre_posteriors.over_training(request.seed)),
+        "averages": _Recipe(lambda request: gadre_posteriors.averages(request.seed)),
+        "verdicts": _Recipe(lambda request: gadre_posteriors.verdict_table(request.seed)),
+        "starts": _Recipe(
+            lambda request: gadre_points.starts(request.starts, request.seed), by_name_only=True
+        ),
     },
     "bhagia2024": {
-        "step1": _Entry(lambda a: bhagia_points.step1(a.ladder)),
-        "step2": _Entry(lambda a: bhagia_points.step2(a.ladder), checkpoints=True),
-        "chained": _Entry(lambda a: bhagia_points.chained(a.ladder), checkpoints=True),
-        "c4": _Entry(lambda a: bhagia_points.through_c4(a.ladder), checkpoints=True),
-        "cross-entropy": _Entry(
-            lambda a: bhagia_points.through_cross_entropy(a.ladder), checkpoints=True
+        "step1": _Recipe(lambda request: bhagia_points.step1(request.data)),
+        "step2": _Recipe(lambda request: bhagia_points.step2(request.data), needs_checkpoints=True),
+        "chained": _Recipe(
+            lambda request: bhagia_points.chained(request.data), needs_checkpoints=True
         ),
-        "compute-only": _Entry(lambda a: bhagia_points.compute_only(a.ladder), checkpoints=True),
-        "single-step": _Entry(lambda a: bhagia_points.single_step(a.ladder)),
-        "accuracy-law": _Entry(lambda a: bhagia_sweeps.accuracy_law(a.ladder)),
-        "variance": _Entry(lambda a: bhagia_sweeps.variance(a.ladder), checkpoints=True),
-        "smaller-ladders": _Entry(
-            lambda a: bhagia_sweeps.smaller_ladders(a.ladder), checkpoints=True
+        "c4": _Recipe(
+            lambda request: bhagia_points.through_c4(request.data), needs_checkpoints=True
         ),
-        "alternatives": _Entry(lambda a: bhagia_posteriors.alternatives(a.seed)),
-        "checkpoints": _Entry(
-            lambda a: bhagia_posteriors.checkpoints(a.ladder, a.seed), checkpoints=True
+        "cross-entropy": _Recipe(
+            lambda request: bhagia_points.through_cross_entropy(request.data),
+            needs_checkpoints=True,
         ),
-        "reruns": _Entry(lambda a: bhagia_posteriors.reruns(a.seed)),
-        "starts": _Entry(lambda a: bhagia_sweeps.starts(a.ladder, a.starts, a.seed), separate=True),
+        "compute-only": _Recipe(
+            lambda request: bhagia_points.compute_only(request.data), needs_checkpoints=True
+        ),
+        "single-step": _Recipe(lambda request: bhagia_points.single_step(request.data)),
+        "accuracy-law": _Recipe(lambda request: bhagia_sweeps.accuracy_law(request.data)),
+        "variance": _Recipe(
+            lambda request: bhagia_sweeps.variance(request.data), needs_checkpoints=True
+        ),
+        "smaller-ladders": _Recipe(
+            lambda request: bhagia_sweeps.smaller_ladders(request.data), needs_checkpoints=True
+        ),
+        "alternatives": _Recipe(lambda request: bhagia_posteriors.alternatives(request.seed)),
+        "checkpoints": _Recipe(
+            lambda request: bhagia_posteriors.checkpoints(request.data, request.seed),
+            needs_checkpoints=True,
+        ),
+        "reruns": _Recipe(lambda request: bhagia_posteriors.reruns(request.seed)),
+        "starts": _Recipe(
+            lambda request: bhagia_sweeps.starts(request.data, request.starts, request.seed),
+            by_name_only=True,
+        ),
     },
 }
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The analyses of one paper that were run, and those that were left out, each with the
-    reason.
+    """The analyses of one paper that were run, and those that were left out.
+
+    Parameters
+    ----------
+    paper
+        Name of the paper.
+    analyses
+        The analyses that were run, in the order of the paper's list.
+    left_out
+        The reason why each analysis that was left out did not run, by its name.
     """
 
     paper: str
@@ -90,7 +126,7 @@ class Reproduction:
     @property
     def agrees(self) -> bool:
         """Whether every figure that the paper's code released comes back within its bound."""
-        return all(a.differing.empty for a in self.analyses)
+        return all(analysis.differing.empty for analysis in self.analyses)
 
 
 def reproduce(
@@ -109,66 +145,57 @@ def reproduce(
     paper
         ``gadre2024`` (arXiv 2403.08540) or ``bhagia2024`` (arXiv 2412.04403).
     analysis
-        Its name; None for all but ``starts``.
+        Name of the only analysis to run. None runs every analysis except ``starts``.
     data
-        Folder that holds ``ladder2024/raw``, the released checkpoint files; analyses that need them
-        are left out without it.
+        Folder that holds ``ladder2024/raw``, the released checkpoint files. Without it, the
+        analyses that need these files are left out.
     starts
-        Starting points of each fit in the analysis ``starts``.
+        Number of starting points of each fit in the analysis ``starts``; 2 or more.
     seed
-        Of everything random.
+        Seed of all random numbers.
     progress
-        Told the name of each analysis as it begins.
+        Function that is called with the name of each analysis before it runs.
+
+    Returns
+    -------
+    Reproduction
+        The analyses that were run, and the names and reasons of those that were left out.
 
     Raises
     ------
     SettingError
         For an unknown paper or analysis, or fewer than 2 starts.
     FileError
-        For an analysis asked for by name that needs the checkpoint files, where they are not.
+        Where the analysis asked for by name needs the checkpoint files and `data` is None, or
+        where the folder lacks a file.
     """
-    if paper not in PAPERS:
-        raise SettingError(
-            "paper",
-            rule=f"must be one of {', '.join(PAPERS)}",
-            got=repr(paper),
-            way_out="mend the name",
-        )
-    entries = PAPERS[paper]
-    if analysis is not None and analysis not in entries:
-        raise SettingError(
-            "analysis",
-            rule=f"must be one of {', '.join(entries)}",
-            got=repr(analysis),
-            way_out="mend the name",
-        )
+    require_choice("paper", paper, PAPERS)
+    registered = PAPERS[paper]
+    if analysis is not None:
+        require_choice("analysis", analysis, registered)
     if starts < 2:
         raise SettingError(
             "starts", rule="must be 2 or more", got=starts, way_out="such as starts=10"
         )
-    asked = _Asked(Ladder2024(None if data is None else Path(data)), starts, seed)
-    chosen = {
-        name: e
-        for name, e in entries.items()
-        if name == analysis or (analysis is None and not e.separate)
-    }
-    lacking = [name for name, e in chosen.items() if e.checkpoints and data is None]
-    if analysis in lacking:
+    if analysis is None:
+        chosen = {name: entry for name, entry in registered.items() if not entry.by_name_only}
+    else:
+        chosen = {analysis: registered[analysis]}
+    left_out = [name for name, entry in chosen.items() if entry.needs_checkpoints and data is None]
+    if analysis in left_out:
         raise FileError(
             f"analysis {analysis!r}",
             rule="needs every checkpoint of the ladder",
             got="no folder",
-            way_out=WHERE,
+            way_out=WAY_OUT,
         )
-    done = []
+    request = _Request(BhagiaData(None if data is None else Path(data)), starts, seed)
+    analyses = []
     for name, entry in chosen.items():
-        if name in lacking:
+        if name in left_out:
             continue
         if progress is not None:
             progress(name)
-        done.append(entry.run(asked))
-    return Reproduction(
-        paper,
-        tuple(done),
-        dict.fromkeys(lacking, f"every checkpoint of the ladder is needed: {WHERE}"),
-    )
+        analyses.append(entry.run(request))
+    reason = f"every checkpoint of the ladder is needed: {WAY_OUT}"
+    return Reproduction(paper, tuple(analyses), dict.fromkeys(left_out, reason))

@@ -1,5 +1,6 @@
-"""Point fits: `solve` a `Problem` by least squares or Huber's loss; the optimum or a `FitError`,
-never a number that the optimiser had not settled on.
+"""Point fits: `solve` a `Problem` by least squares or by Huber's loss.
+
+The answer is an optimum or a `FitError`, never a number that the optimiser had not settled on.
 """
 
 from __future__ import annotations
@@ -20,18 +21,36 @@ from bayescale.errors import FitError
 from bayescale.runtime import require_64bit
 
 type Curve = Callable[[jax.Array, Any], jax.Array]
-# residual of ln(loss) beyond which Bhagia et al. (and Hoffmann et al. before them) count it by its
-# size and no more by its square
+
+# lower and upper bound of a parameter that may take any value, or any positive value
+FREE = (-np.inf, np.inf)
+POSITIVE = (0.0, np.inf)
+
+# Bhagia et al. (and Hoffmann et al. before them) count the square of a residual of ln(loss) up to
+# this size, and beyond it the size itself
 HUBER = 1e-3
-# gain that a second optimiser may still find at an optimum: relative, absolute (a residual of 1e-6)
+
+# An optimum counts as settled if a second optimiser gains no more than this: a share of the
+# objective, plus an absolute amount (the objective of one residual of 1e-6)
 SETTLED, NEGLIGIBLE = 1e-8, 1e-12
 MAX_EVALUATIONS = 10_000
+
+# distance from the bounds at which SciPy's bounded least squares may start
+INSIDE = 1e-12
 
 
 @dataclass(frozen=True)
 class PointFit:
-    """The optimum of a `Problem`: its values by name, the objective there, and the prediction
-    ``fit(x)``.
+    """The optimum of a `Problem`; ``fit(x)`` is the fitted curve at x.
+
+    Parameters
+    ----------
+    problem
+        What was fitted.
+    values
+        The optimal value of each parameter, by name.
+    objective
+        The objective at the optimum.
     """
 
     problem: Problem
@@ -39,32 +58,35 @@ class PointFit:
     objective: float
 
     def __call__(self, x: object) -> np.ndarray:
-        """The curve at x, of the form that the problem's own x has."""
-        return np.asarray(
-            _compiled(self.problem.curve)(np.array(list(self.values.values())), _as_arrays(x))
-        )
+        """curve(p, x) at the optimal p, for x in the same form as the x of the problem."""
+        values = np.array(list(self.values.values()))
+        return np.asarray(_compiled(self.problem.curve)(values, _as_arrays(x)))
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """min over p of the sum of rho(y - curve(p, x)), from each start, the best kept.
+    """min over p of the sum of rho(y - curve(p, x)); of the optima of all starts, the best.
 
     Parameters
     ----------
     name
-        What is fitted, for messages.
+        What is fitted, as error messages name it.
     curve
-        ``(p, x) -> y``, p an array of parameters, x an array or a tuple of arrays of shape (runs,).
+        The function ``(p, x) -> y``: p an array of parameters, x an array or a tuple of arrays,
+        each of shape (runs,).
     parameters
-        Names of p, in order.
-    x, y
-        The runs.
+        The names of the parameters, in the order of p.
+    x
+        What the curve takes for each run: an array or a tuple of arrays, each of shape (runs,).
+    y
+        The observed value of each run, shape (runs,).
     starts
-        Points to begin from, those of the released code.
+        The values of p that the optimiser starts from, as in the released code.
     bounds
-        Lower and upper bound of each parameter; none where infinite.
+        Lower and upper bound of each parameter; an infinite bound is no bound.
     objective
-        ``squares`` of y; or ``huber`` of ln y, quadratic up to `HUBER`.
+        ``squares``: squared residuals of y. ``huber``: Huber's loss of the residuals of ln y,
+        quadratic up to 0.001.
     """
 
     name: str
@@ -78,106 +100,154 @@ class Problem:
 
 
 def solve(problem: Problem) -> PointFit:
-    """The best optimum over the problem's starts.
+    """The best of the optima that the problem's starts lead to.
+
+    Parameters
+    ----------
+    problem
+        The curve, the runs, the starts, the bounds and the objective.
+
+    Returns
+    -------
+    PointFit
+        The optimum with the lowest objective.
 
     Raises
     ------
     FitError
-        Where none of the starts led to an optimum; with the optimiser's message.
+        Where no start leads to an optimum; `got` is the optimiser's message for the first start.
     """
     require_64bit()
     run = _least_squares if problem.objective == "squares" else _huber
-    found, failures = [], []
+    fits: list[PointFit] = []
+    failures: list[FitError] = []
     for start in problem.starts:
         try:
-            found.append(run(problem, start))
+            fits.append(run(problem, start))
         except FitError as failure:
             failures.append(failure)
-    if not found:
+    if not fits:
         raise failures[0]
-    return min(found, key=lambda fit: fit.objective)
+    return min(fits, key=lambda fit: fit.objective)
 
 
 def bootstrap(fit: PointFit, x: object, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Predictions at x (draws, points), each from a fit of the curve with its residuals drawn anew,
-    and one more residual: the residual bootstrap.
+    """Predictions y* = curve(p*, x) + e* by the residual bootstrap: p* refitted, e* resampled.
 
-    Residuals are of ln y where the objective is Huber's loss; an x of shape (draws, points) goes
-    with the draws. Each refit starts at the optimum and is taken where its optimiser ends.
+    Each draw resamples the residuals of the fit, adds them to the fitted values, refits the curve
+    to the sum, and adds one more resampled residual to the refitted curve at x. Residuals are
+    those of ln y if the objective is Huber's loss. Each refit starts at the optimum and ends where
+    its optimiser ends, settled or not.
+
+    Parameters
+    ----------
+    fit
+        The optimum whose residuals are resampled.
+    x
+        Where to predict, in the same form as the x of the problem. An array of shape
+        (draws, points) gives each draw its own x.
+    draws
+        Number of refits.
+    rng
+        The source of the random numbers.
+
+    Returns
+    -------
+    numpy.ndarray
+        Predictions, shape (draws, points).
 
     Raises
     ------
     FitError
-        Where a refit leaves what its curve is finite for.
+        Where a refit reaches parameters at which the curve is not finite.
     """
-    problem, centre = fit.problem, np.array(list(fit.values.values()))
+    problem = fit.problem
     in_logs = problem.objective == "huber"
     fitted = fit(problem.x)
     residual = np.log(problem.y / fitted) if in_logs else problem.y - fitted
-    inside = np.clip(centre, *(np.array(problem.bounds).T + np.array([[1e-12], [-1e-12]])))
-    at, known = _as_arrays(x), _as_arrays(problem.x)
-    curve, residuals, jacobian = (
-        _compiled(problem.curve),
-        *_residual_functions(problem.curve, in_logs),
-    )
-    rows = []
-    for b in range(draws):
-        drawn = rng.choice(residual, len(residual))
-        y = np.log(fitted) + drawn if in_logs else fitted + drawn
-        try:
-            end = opt.least_squares(
-                lambda p, y=y: np.asarray(residuals(p, known, y)),
-                inside,
-                jac=lambda p, y=y: np.asarray(jacobian(p, known, y)),
-                bounds=np.array(problem.bounds).T,
-                loss="huber" if in_logs else "linear",
-                f_scale=HUBER if in_logs else 1.0,
-                x_scale="jac",
-                max_nfev=100,
-            )
-        except ValueError as failure:  # SciPy's word for a curve that is not finite
-            raise _failed(problem, str(failure)) from None
-        here = np.asarray(
-            curve(end.x, at[b] if isinstance(at, np.ndarray) and at.ndim == 2 else at)
-        )
-        more = rng.choice(residual, here.shape)
-        rows.append(here * np.exp(more) if in_logs else here + more)
-    return np.array(rows)
+    lower, upper = np.array(problem.bounds).T
+    optimum = np.array(list(fit.values.values()))
+    start = np.clip(optimum, lower + INSIDE, upper - INSIDE)
+    curve = _compiled(problem.curve)
+    x_new = _as_arrays(x)
+    x_per_draw = isinstance(x_new, np.ndarray) and x_new.ndim == 2
+    predictions = []
+    for draw in range(draws):
+        resampled = rng.choice(residual, len(residual))
+        y = np.log(fitted) + resampled if in_logs else fitted + resampled
+        values = _refit(problem, y, start, in_logs)
+        predicted = np.asarray(curve(values, x_new[draw] if x_per_draw else x_new))
+        noise = rng.choice(residual, predicted.shape)
+        predictions.append(predicted * np.exp(noise) if in_logs else predicted + noise)
+    return np.array(predictions)
 
 
 def optima(problem: Problem, starts: int, seed: int = 0) -> pd.DataFrame:
-    """One row a start, the released one first: objective, values, message (empty where it is an
-    optimum).
+    """Where each of several starts leads: the released start first, then random ones around it.
 
-    The others are drawn around the released start: each parameter times a log-normal of sd 0.5,
-    within the bounds.
+    A random start is the released one with each parameter times a log-normal factor of sd 0.5 (in
+    logs), clipped to the bounds.
+
+    Parameters
+    ----------
+    problem
+        The fit to repeat; only the first of its starts is used.
+    starts
+        Number of starts, the released one included.
+    seed
+        Seed of the random starts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per start: objective, the value of each parameter, and message (empty where the
+        start led to an optimum; the figures are nan where it did not).
     """
     rng = np.random.default_rng(seed)
     lower, upper = np.array(problem.bounds).T
-    first = np.array(problem.starts[0])
-    drawn = [
-        np.clip(first * np.exp(0.5 * rng.standard_normal(len(first))), lower, upper)
+    released = np.array(problem.starts[0])
+    random_starts = [
+        np.clip(released * np.exp(0.5 * rng.standard_normal(len(released))), lower, upper)
         for _ in range(starts - 1)
     ]
-    rows = []
-    for start in (first, *drawn):
-        one = replace(problem, starts=(tuple(start),))
-        try:
-            fit = solve(one)
-            rows.append({"objective": fit.objective, **fit.values, "message": ""})
-        except FitError as failure:
-            rows.append(
-                {
-                    "objective": np.nan,
-                    **dict.fromkeys(problem.parameters, np.nan),
-                    "message": failure.got,
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_optimum_row(problem, start) for start in (released, *random_starts)])
+
+
+def _optimum_row(problem: Problem, start: np.ndarray) -> dict[str, float | str]:
+    """Objective, values and message of the fit from one start."""
+    try:
+        fit = solve(replace(problem, starts=(tuple(start),)))
+    except FitError as failure:
+        missing = dict.fromkeys(problem.parameters, np.nan)
+        return {"objective": np.nan, **missing, "message": failure.got}
+    return {"objective": fit.objective, **fit.values, "message": ""}
+
+
+def _refit(problem: Problem, y: np.ndarray, start: np.ndarray, in_logs: bool) -> np.ndarray:
+    """The parameters at which one bounded least-squares fit to y (or to ln y) ends."""
+    residuals, jacobian = _residual_functions(problem.curve, in_logs)
+    x = _as_arrays(problem.x)
+    try:
+        end = opt.least_squares(
+            lambda p: np.asarray(residuals(p, x, y)),
+            start,
+            jac=lambda p: np.asarray(jacobian(p, x, y)),
+            bounds=np.array(problem.bounds).T,
+            loss="huber" if in_logs else "linear",
+            f_scale=HUBER if in_logs else 1.0,
+            x_scale="jac",
+            max_nfev=100,
+        )
+    # SciPy raises this error where the curve is not finite
+    except ValueError as failure:
+        raise _failed(problem, str(failure)) from None
+    return end.x
 
 
 def _least_squares(problem: Problem, start: Sequence[float]) -> PointFit:
-    curve, x = _compiled(problem.curve), _as_arrays(problem.x)
+    """Least squares of y by SciPy's `curve_fit`, as released."""
+    curve = _compiled(problem.curve)
+    x = _as_arrays(problem.x)
 
     def predicted(_: object, *p: float) -> np.ndarray:
         return np.asarray(curve(np.array(p), x))
@@ -196,14 +266,14 @@ def _least_squares(problem: Problem, start: Sequence[float]) -> PointFit:
             )
         except (RuntimeError, ValueError, opt.OptimizeWarning) as failure:
             raise _failed(problem, str(failure)) from None
-    return PointFit(
-        problem, _named(problem, p), float(np.sum((predicted(None, *p) - problem.y) ** 2))
-    )
+    objective = float(np.sum((predicted(None, *p) - problem.y) ** 2))
+    return PointFit(problem, _named(problem, p), objective)
 
 
 def _huber(problem: Problem, start: Sequence[float]) -> PointFit:
-    """L-BFGS-B as released; then one more optimiser from there, which must find nothing better."""
-    x, log_y = _as_arrays(problem.x), np.log(problem.y)
+    """Huber's loss of ln y by L-BFGS-B, as released; a second optimiser must not improve on it."""
+    x = _as_arrays(problem.x)
+    log_y = np.log(problem.y)
     value_and_gradient, residuals, jacobian = _huber_functions(problem.curve)
     end = opt.minimize(
         lambda p: tuple(map(np.asarray, value_and_gradient(p, x, log_y))),
@@ -213,15 +283,13 @@ def _huber(problem: Problem, start: Sequence[float]) -> PointFit:
         method="L-BFGS-B",
         options={"ftol": 0.0, "gtol": 1e-10, "maxiter": 1_000_000},
     )
+    status = end.message.strip()
     if not np.isfinite(end.fun):
-        raise _failed(
-            problem, f"{end.message.strip()} the curve fell below 0, which has no logarithm"
-        )
+        raise _failed(problem, f"{status} the curve fell below 0, which has no logarithm")
     lower, upper = np.array(problem.bounds).T
-    inside = np.clip(end.x, lower + 1e-12, upper - 1e-12)
     better = opt.least_squares(
         lambda p: np.asarray(residuals(p, x, log_y)),
-        inside,
+        np.clip(end.x, lower + INSIDE, upper - INSIDE),
         jac=lambda p: np.asarray(jacobian(p, x, log_y)),
         bounds=(lower, upper),
         loss="huber",
@@ -233,32 +301,39 @@ def _huber(problem: Problem, start: Sequence[float]) -> PointFit:
         max_nfev=1000,
     )
     if better.cost < (1 - SETTLED) * end.fun - NEGLIGIBLE:
+        gain = 1 - better.cost / end.fun
         raise _failed(
             problem,
-            f"{end.message.strip()} after {end.nit} iterations, and a second optimiser still gains {1 - better.cost / end.fun:.1e}",
+            f"{status} after {end.nit} iterations, and a second optimiser still gains {gain:.1e}",
         )
     return PointFit(problem, _named(problem, end.x), float(end.fun))
 
 
 def _failed(problem: Problem, message: str) -> FitError:
+    """The error of a fit that did not converge, with the optimiser's message."""
     return FitError(
         problem.name,
         rule="must converge",
         got=message,
-        way_out="give other starts, or drop what this fit was for",
+        way_out="give other starts, or leave out the results that need this fit",
     )
 
 
 def _named(problem: Problem, p: np.ndarray) -> dict[str, float]:
+    """The values by name of the parameter."""
     return dict(zip(problem.parameters, map(float, p), strict=True))
 
 
-def _as_arrays(x: object) -> object:
-    return tuple(np.asarray(v, float) for v in x) if isinstance(x, tuple) else np.asarray(x, float)
+def _as_arrays(x: object) -> Any:
+    """x as one array of floats, or as a tuple of them."""
+    if isinstance(x, tuple):
+        return tuple(np.asarray(values, float) for values in x)
+    return np.asarray(x, float)
 
 
 @cache
 def _compiled(curve: Curve) -> Callable[..., Any]:
+    """The curve, compiled once per process."""
     return jax.jit(curve)
 
 
@@ -266,17 +341,18 @@ def _compiled(curve: Curve) -> Callable[..., Any]:
 def _residual_functions(
     curve: Curve, in_logs: bool
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Residuals of y, or of ln y, and their Jacobian: each of (p, x, y)."""
+    """Residuals of y, or of ln y, and their Jacobian: each a function of (p, x, y or ln y)."""
 
     def residuals(p: jax.Array, x: object, y: jax.Array) -> jax.Array:
-        return (jnp.log(curve(p, x)) if in_logs else curve(p, x)) - y
+        predicted = curve(p, x)
+        return (jnp.log(predicted) if in_logs else predicted) - y
 
     return jax.jit(residuals), jax.jit(jax.jacfwd(residuals))
 
 
 @cache
 def _huber_functions(curve: Curve) -> tuple[Callable[..., Any], ...]:
-    """Objective with its gradient, residuals, their Jacobian: each of (p, x, ln y)."""
+    """Objective with its gradient, residuals, their Jacobian: each a function of (p, x, ln y)."""
     residuals, jacobian = _residual_functions(curve, True)
 
     def objective(p: jax.Array, x: object, log_y: jax.Array) -> jax.Array:
@@ -284,9 +360,3 @@ def _huber_functions(curve: Curve) -> tuple[Callable[..., Any], ...]:
         return jnp.sum(jnp.where(r < HUBER, 0.5 * r**2, HUBER * (r - 0.5 * HUBER)))
 
     return jax.jit(jax.value_and_grad(objective)), residuals, jacobian
-
-
-# Gadre et al. 2024 (repository mlfoundations/scaling, scaling/laws.py and shared.py)
-
-FREE = (-np.inf, np.inf)
-POSITIVE = (0.0, np.inf)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from bayescale.papers.analysis import Analysis
 from bayescale.papers.reproduce import reproduce
 
-# published.md, typed from there: mean absolute errors in points.
+# Mean absolute errors in points, typed from published.md.
 PUBLISHED_MEANS = {
     "chained": {"first four, 7B-4T (4)": 0.95, "first four, 13B-5T (4)": 1.25, "all 16 (16)": 3.99},
     "step2": {"first four, 7B-4T (4)": 1.42, "first four, 13B-5T (4)": 1.30, "all 16 (16)": 2.39},
@@ -33,16 +33,14 @@ PUBLISHED_MEANS = {
 
 
 @pytest.fixture(scope="module")
-def analysed(shared_data: Path) -> Callable[[str, str], Analysis]:
-    """One analysis, each run once."""
-    done: dict[tuple[str, str], Analysis] = {}
+def analysed(shared_data: Path) -> Callable[[str], Analysis]:
+    """An analysis by name; each is run once."""
 
-    def get(paper: str, name: str) -> Analysis:
-        if (paper, name) not in done:
-            done[paper, name] = reproduce(paper, analysis=name, data=shared_data).analyses[0]
-        return done[paper, name]
+    @cache
+    def run(name: str) -> Analysis:
+        return reproduce("bhagia2024", analysis=name, data=shared_data).analyses[0]
 
-    return get
+    return run
 
 
 class TestBhagia:
@@ -50,44 +48,41 @@ class TestBhagia:
         "name", ["step1", "step2", "chained", "compute-only", "single-step", "c4"]
     )
     def test_released_figures_come_back(
-        self, analysed: Callable[[str, str], Analysis], name: str
+        self, analysed: Callable[[str], Analysis], name: str
     ) -> None:
-        found = analysed("bhagia2024", name)
-        assert found.frame["agrees"].notna().sum() >= 5
-        assert found.differing.empty
+        analysis = analysed(name)
+        assert analysis.frame["agrees"].notna().sum() >= 5
+        assert analysis.differing.empty
 
     @pytest.mark.parametrize("name", PUBLISHED_MEANS)
     def test_mean_errors_are_the_published_ones(
-        self, analysed: Callable[[str, str], Analysis], name: str
+        self, analysed: Callable[[str], Analysis], name: str
     ) -> None:
         means = (
-            analysed("bhagia2024", name)
-            .frame.query("what == 'mean absolute error'")
-            .set_index("task")["here"]
+            analysed(name).frame.query("what == 'mean absolute error'").set_index("task")["here"]
         )
-        assert {k: means[k] for k in PUBLISHED_MEANS[name]} == pytest.approx(
-            PUBLISHED_MEANS[name], abs=0.0051
-        )
+        published = PUBLISHED_MEANS[name]
+        assert means[list(published)].to_dict() == pytest.approx(published, abs=0.0051)
 
     def test_only_the_single_step_that_had_not_converged_lacks_a_figure(
-        self, analysed: Callable[[str, str], Analysis]
+        self, analysed: Callable[[str], Analysis]
     ) -> None:
-        frame = analysed("bhagia2024", "single-step").frame
+        frame = analysed("single-step").frame
         assert set(frame.loc[frame["here"].isna(), "task"]) == {"openbookqa"}
         assert frame.loc[frame["here"].isna(), "note"].str.contains("second optimiser").all()
 
     def test_noise_of_the_last_checkpoints_goes_with_the_error(
-        self, analysed: Callable[[str, str], Analysis]
+        self, analysed: Callable[[str], Analysis]
     ) -> None:
-        frame = analysed("bhagia2024", "variance").frame.set_index("task")
+        frame = analysed("variance").frame.set_index("task")
         assert frame.loc["hellaswag", "loss SD (%)"] == pytest.approx(0.0915, abs=5e-4)
         assert np.corrcoef(frame["loss SD (%)"], frame["step 1 error (%)"].abs())[0, 1] > 0.8
 
     @pytest.mark.slow
     def test_a_smaller_ladder_forecasts_worse_and_too_small_a_one_not_at_all(
-        self, analysed: Callable[[str, str], Analysis]
+        self, analysed: Callable[[str], Analysis]
     ) -> None:
-        frame = analysed("bhagia2024", "smaller-ladders").frame
+        frame = analysed("smaller-ladders").frame
         by_compute = frame[frame["cut by"] == "flops"]
         size = by_compute["chained error (%)"].abs().groupby(by_compute["runs"]).mean()
         assert size[16] == pytest.approx(5.85, abs=0.01)
@@ -112,10 +107,3 @@ class TestPosteriors:
         }
         assert (pairs["lower"] < pairs["upper"]).all()
         assert pairs["checks"].ne("fail").all()
-
-
-def test_starts_reports_the_spread() -> None:
-    frame = reproduce("gadre2024", analysis="starts", starts=3).analyses[0].frame
-    assert isinstance(frame, pd.DataFrame)
-    assert frame["released start is"].eq("at the best").all()
-    assert frame["converged"].eq(3).all()

@@ -9,11 +9,11 @@ from bayescale.papers.reproduce import reproduce
 
 class TestGadre:
     def test_every_coefficient_to_four_digits(self) -> None:
-        found = reproduce("gadre2024", analysis="coefficients").analyses[0]
-        compared = found.frame.dropna(subset=["released"])
+        frame = reproduce("gadre2024", analysis="coefficients").analyses[0].frame
+        compared = frame.dropna(subset=["released"])
         assert len(compared) == 3 * 4 + 6 * 3
         assert compared["agrees"].eq(True).all()
-        # published.md, typed from there
+        # figures typed from published.md
         redpajama = compared[compared["corpus"] == "redpajama"].set_index(["fit", "coefficient"])[
             "here"
         ]
@@ -25,11 +25,11 @@ class TestGadre:
         )
 
     def test_headline_errors_and_every_run_that_was_not_fitted(self) -> None:
-        found = reproduce("gadre2024", analysis="predictions").analyses[0]
-        assert found.frame["agrees"].eq(True).all()
-        # the loss of the fitted runs, both averages of those and of the link's
-        assert len(found.frame) == 3 * 104 - 3 * 5 - 2 * 3 * 6
-        error = found.frame.set_index(["run", "of"])["here"]
+        frame = reproduce("gadre2024", analysis="predictions").analyses[0].frame
+        assert frame["agrees"].eq(True).all()
+        # all but the loss of the 5 runs of each law, and both averages of the 6 runs of each link
+        assert len(frame) == 3 * 104 - 3 * 5 - 2 * 3 * 6
+        error = frame.set_index(["run", "of"])["here"]
         published = {("1.4B-M640", "loss, c4"): 0.7103, ("6.9B-M20", "loss, c4"): 0.7320}
         published |= {
             ("1.4B-M640", "error, average17"): 3.6365,
@@ -73,10 +73,11 @@ class TestPosteriors:
     def test_over_trained_runs_are_scored_by_multiplier(self) -> None:
         frame = reproduce("gadre2024", analysis="over-training").analyses[0].frame
         assert set(frame["M"]) == {"80", "160", "320", "640", "all"}
-        clean = frame[frame["fitted"].eq("M 20 and 40 only") & frame["M"].eq("all")].iloc[0]
-        assert (
-            clean["absolute error"]
-            < frame[frame["fitted"].eq("all, normal noise") & frame["M"].eq("all")].iloc[0][
-                "absolute error"
-            ]
-        )
+        error = frame[frame["M"].eq("all")].set_index("fitted")["absolute error"]
+        assert error["M 20 and 40 only"] < error["all, normal noise"]
+
+
+def test_starts_reports_the_spread() -> None:
+    frame = reproduce("gadre2024", analysis="starts", starts=3).analyses[0].frame
+    assert frame["released start is"].eq("at the best").all()
+    assert frame["converged"].eq(3).all()

@@ -1,4 +1,4 @@
-"""reproduce: what needs the extra files says so, and bad settings."""
+"""reproduce: analyses that need the checkpoint files say so, and bad settings are errors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ class TestAsking:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(
-            PAPERS, "bhagia2024", {k: PAPERS["bhagia2024"][k] for k in ("step1", "chained")}
+            PAPERS,
+            "bhagia2024",
+            {name: PAPERS["bhagia2024"][name] for name in ("step1", "chained")},
         )
-        made = reproduce("bhagia2024")
-        assert [a.name for a in made.analyses] == ["step1"]
-        assert "allenai/OLMo-ladder" in made.left_out["chained"]
+        reproduction = reproduce("bhagia2024")
+        assert [analysis.name for analysis in reproduction.analyses] == ["step1"]
+        assert "allenai/OLMo-ladder" in reproduction.left_out["chained"]
 
     def test_asked_for_by_name_it_is_an_error(self) -> None:
         with pytest.raises(FileError, match=r"'chained': needs every checkpoint .*--data"):

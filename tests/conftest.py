@@ -9,17 +9,13 @@ import pytest
 
 from bayescale import runtime
 from bayescale.backtests.backtest import backtest, default_cuts
-from bayescale.backtests.record import (
-    Backtest,
-)
+from bayescale.backtests.record import Backtest
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import simulate
-from helpers.fits import quick, small
-
-CHAINS, DRAWS = 2, 300
+from helpers.fits import CHAINS, DRAWS, quick, small
 
 runtime.setup(chains=CHAINS)
 

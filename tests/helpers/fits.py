@@ -12,6 +12,9 @@ from bayescale.fits.fit import fit
 from bayescale.fits.load import load_fit
 from bayescale.fits.record import Fit
 
+# chains and draws of the fits that most tests share
+CHAINS, DRAWS = 2, 300
+
 
 def small(frame: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame) -> Ladder:
     """Two tasks of the ladder, one corpus, no C4; `frame` may alter its rows."""

@@ -1,8 +1,13 @@
 """Tables, figures and text of a report as HTML."""
 
-import pandas as pd
+import base64
 
-from bayescale.reports.elements import table
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from bayescale.reports.elements import picture, table
 from bayescale.reports.report import Report
 
 
@@ -13,3 +18,37 @@ def test_text_from_a_table_is_no_markup(written: Report) -> None:
     assert cells.columns == ("a b", "x", "y", "z")
     assert [c.text for c in cells.rows[0]] == ["<b>", "12,346", "", "yes"]
     assert "<b>" not in written.html
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "is_text"),
+    [
+        (True, "yes", True),
+        (np.False_, "no", True),
+        (1234567, "1,234,567", False),
+        (12345.6, "12,346", False),
+        (0.0123456, "0.0123", False),
+        (2.5e12, "2.5e+12", False),
+        (float("nan"), "", False),
+        (None, "", True),
+        ("a <b>", "a <b>", True),
+    ],
+)
+def test_a_cell_shows_its_value_to_three_digits(value: object, text: str, is_text: bool) -> None:
+    frame = pd.DataFrame({"x": pd.Series([value], dtype=object)})
+    (cell,) = table("c", frame).rows[0]
+    assert (cell.text, cell.is_text) == (text, is_text)
+
+
+def test_columns_know_whether_they_hold_text() -> None:
+    frame = pd.DataFrame({"task": ["piqa"], "accuracy": [0.5]})
+    assert table("c", frame).text_columns == (True, False)
+    assert table("c", frame.iloc[:0]).text_columns == (False, False)
+
+
+def test_a_picture_is_a_whole_png_and_its_figure_is_closed() -> None:
+    _, ax = plt.subplots()
+    found = picture(ax, "an empty figure")
+    assert base64.b64decode(found.png).startswith(b"\x89PNG")
+    assert found.alternative == "an empty figure"
+    assert not plt.get_fignums()

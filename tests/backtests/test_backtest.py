@@ -18,13 +18,13 @@ TASKS = ["hellaswag", "arc_easy"]
 
 
 class TestCases:
-    def test_every_dearer_run_that_came_out_is_a_case(
+    def test_every_run_above_a_cut_is_a_case(
         self, ladder: Ladder, small_backtest: Backtest
     ) -> None:
         ours = small_backtest.cases[small_backtest.cases["model"] == OURS]
         for cut, of in ours.groupby("cut"):
-            dearer = set(ladder.compute().index[ladder.compute() > 1.02 * cut])
-            assert set(of["run"]) == dearer
+            larger = set(ladder.compute().index[ladder.compute() > 1.02 * cut])
+            assert set(of["run"]) == larger
             assert set(of.loc[of["quantity"] == "loss", "name"]) == {*TASKS, "c4"}
             assert set(of.loc[of["quantity"] == "accuracy", "name"]) == set(TASKS)
 
@@ -33,7 +33,7 @@ class TestCases:
         for row in small_backtest.cases.sample(20, random_state=0).itertuples():
             assert row.actual == known.loc[(row.run, row.name), row.quantity]
 
-    def test_a_fold_is_a_fit_of_the_cheap_runs(
+    def test_a_fold_is_a_fit_of_the_smaller_runs(
         self, ladder: Ladder, small_backtest: Backtest
     ) -> None:
         """The masked, widened rectangle of a fold gives the posterior that a fit of its runs alone
@@ -57,7 +57,8 @@ class TestCases:
             .ravel()
         )
         ours = small_backtest.cases.query(
-            "model == @OURS and quantity == 'loss' and run == '1B-10xC' and name == 'c4' and cut == @cut"
+            "model == @OURS and quantity == 'loss' and run == '1B-10xC' "
+            "and name == 'c4' and cut == @cut"
         ).iloc[0]
         assert ours["mean"] == pytest.approx(draws.mean(), abs=0.4 * draws.std())
         assert ours["sd"] == pytest.approx(draws.std(), rel=0.35)

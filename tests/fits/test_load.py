@@ -192,8 +192,8 @@ class TestBadFiles:
         with pytest.raises(FileError) as caught:
             load_fit(path)
         assert (
-            f"file {str(path)!r}: must be a whole file that Fit.save wrote; got a damaged or foreign one"
-            in str(caught.value)
+            f"file {str(path)!r}: must be a whole file that Fit.save wrote; "
+            "got a damaged or foreign one" in str(caught.value)
         )
         assert "\n" not in str(caught.value)
 
@@ -217,8 +217,8 @@ class TestBadFiles:
         with pytest.raises(FileError) as caught:
             load_fit(path)
         assert (
-            f"file {str(path)!r}: must have format {FORMAT}; got 'bayescale-fit-99'; load it with the version that wrote it"
-            in str(caught.value)
+            f"file {str(path)!r}: must have format {FORMAT}; got 'bayescale-fit-99'; "
+            "load it with the version that wrote it" in str(caught.value)
         )
 
     def test_missing(self, tmp_path: Path) -> None:

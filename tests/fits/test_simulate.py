@@ -49,8 +49,9 @@ def grid(ladder: Ladder, column: str) -> np.ndarray:
 
 
 def places(ladder: Ladder) -> tuple[np.ndarray, np.ndarray]:
-    """N / N0 and D / D0, N0 and D0 the geometric means over the fitted runs that cost at least a
-    fifth of the dearest.
+    """N / N0 and D / D0.
+
+    N0 and D0 are geometric means over the fitted runs with at least a fifth of the largest compute.
     """
     runs = ladder.runs
     seen = runs[runs["role"] == "fit"]
@@ -320,8 +321,9 @@ def test_a_link_of_ones_own_is_used() -> None:
 
 
 class TestDiscrepancy:
-    """Beyond the dearest run law and link err, below it noise widens; the parameters are those of
-    the same seed without.
+    """Law and link err beyond the largest run, and noise widens below it.
+
+    The parameters are those of the same seed without discrepancy.
     """
 
     def test_a_large_ladder_has_noise_that_widens(self) -> None:

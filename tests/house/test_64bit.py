@@ -6,7 +6,11 @@ import sys
 
 CODE = """
 import bayescale as bs
-for call in (lambda: bs.fit(bs.load_dataset("ladder2024")), lambda: bs.simulate(params=[1e8, 2e8, 4e8], tokens=[2e9, 4e9, 8e9])):
+calls = (
+    lambda: bs.fit(bs.load_dataset("ladder2024")),
+    lambda: bs.simulate(params=[1e8, 2e8, 4e8], tokens=[2e9, 4e9, 8e9]),
+)
+for call in calls:
     try:
         call()
     except bs.SettingError as error:

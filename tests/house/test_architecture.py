@@ -1,4 +1,4 @@
-"""The folders and their order, the size of files and functions, and an import without side effects."""
+"""The folders and their order, the size of files and functions, and imports without effects."""
 
 import ast
 import subprocess

@@ -25,8 +25,9 @@ def test_law_has_units_runs_and_targets(ladder_fit: Fit) -> None:
 
 
 def test_law_follows_the_fitted_runs(gadre_fit: Fit) -> None:
-    """The thick line at the multiplier of the dearest run passes the runs of that multiplier within
-    3 %: the law fits to about 1 %.
+    """The thick line has the multiplier of the largest run, and passes the runs of that multiplier.
+
+    It passes them within 3 %: the law fits to about 1 %.
     """
     ax = plots.plot_law(gadre_fit)
     assert "6ND (FLOPs)" in ax.get_xlabel()

@@ -74,7 +74,10 @@ def test_a_browser_shows_it_without_scrolling_sideways(
     written: Report, tmp_path: Path, width: int
 ) -> None:
     """The page is no wider than the window: its title becomes what the browser measured."""
-    measure = "<script>document.title = JSON.stringify([document.documentElement.scrollWidth, innerWidth])</script></body>"
+    measure = (
+        "<script>document.title = "
+        "JSON.stringify([document.documentElement.scrollWidth, innerWidth])</script></body>"
+    )
     page = tmp_path / "r.html"
     # for the measure alone
     allowed = written.html.replace(

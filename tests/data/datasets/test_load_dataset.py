@@ -108,7 +108,8 @@ def test_tasks_pick_by_name_in_that_order() -> None:
         (
             "ladder2024",
             ["mmlu", "helaswag"],
-            "task 'helaswag': must be a task or a loss series of ladder2024; got 'helaswag'; use hellaswag",
+            "task 'helaswag': must be a task or a loss series of ladder2024; got 'helaswag'; "
+            "use hellaswag",
         ),
         ("gadre2024", "arc", "arc_easy"),
         ("ladder2024", ["xyzzy"], "use mmlu or hellaswag"),

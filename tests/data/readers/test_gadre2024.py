@@ -69,8 +69,8 @@ class TestGadre:
         assert set(TASKS_17) == set(derived.index[derived["in_17"]])
         tasks = gadre.task_table.drop(["average17", "average46"])
         np.testing.assert_array_equal(tasks["items"], derived.loc[tasks.index, "n_effective"])
-        mended = tasks["chance"] * 100 != derived.loc[tasks.index, "random_baseline_pct"]
-        assert list(tasks.index[mended]) == ["commonsense_qa"]
+        corrected = tasks["chance"] * 100 != derived.loc[tasks.index, "random_baseline_pct"]
+        assert list(tasks.index[corrected]) == ["commonsense_qa"]
 
     def test_averages_have_the_items_that_give_their_variance(self, gadre: Ladder) -> None:
         tasks = gadre.task_table.drop(["average17", "average46"])

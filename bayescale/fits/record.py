@@ -129,7 +129,7 @@ class Fit:
     @property
     def heaviest(self) -> int:
         """Index of the component whose posteriors `losses` and `accuracies` are."""
-        if not len(self.weights):
+        if not self.members:
             return 0
         return int(self.weights.groupby("member")["weight"].sum().idxmax())
 

@@ -171,7 +171,7 @@ def make_components(
     draws = fit.sampler.chains * fit.sampler.draws
     rng = np.random.default_rng([seed, STREAMS.index("routes")])
     choice = {}
-    if len(fit.weights):
+    if len(fit.components) > 1:
         for task, rows in fit.weights.groupby("task", sort=False):
             weights = rows["weight"] / rows["weight"].sum()
             choice[str(task)] = rng.choice(len(rows), draws, p=weights)

@@ -402,7 +402,7 @@ def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.Da
 def _routes(fit: Fit) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
     """Loss that each (corpus, task) goes through, and verdict of each task, by the heaviest fit."""
     heaviest: dict[str, int] = {}
-    if len(fit.weights):
+    if len(fit.components) > 1:
         for name, rows in fit.weights.groupby("task"):
             heaviest[str(name)] = int(rows["weight"].to_numpy().argmax())
     via: dict[tuple[str, str], str] = {}

@@ -15,10 +15,24 @@ from bayescale.models.inputs import LossData
 
 
 def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> pd.DataFrame:
-    """extrapolation_factor = C* / Cmax, measured for both or 6ND for both; and a note where a
-    target lies inside the ladder, or beside it.
+    """extrapolation_factor = C* / Cmax, measured for both or 6ND for both.
 
-    Cmax is that of the dearest fitted run of the target's corpus.
+    Cmax is the largest compute of the fitted runs of the target's corpus.
+
+    Parameters
+    ----------
+    ladder
+        The ladder; its fitted runs are compared with the targets.
+    data
+        Data of the losses that were fitted.
+    targets
+        The runs to forecast.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per target: target, extrapolation_factor, note (empty, or what makes the target
+        unlike the runs), flops (C* in FLOPs, measured or 6ND as in the factor).
     """
     fitted = ladder.with_role("fit").runs
     rows = []

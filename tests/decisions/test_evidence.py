@@ -16,11 +16,9 @@ from bayescale.decisions.evidence import value_of_information
 from bayescale.decisions.preference import Preference
 from bayescale.decisions.value import Linear, Threshold
 from bayescale.errors import SettingError
-from bayescale.fits.fit import Fitter, fit
+from bayescale.fits.fit import fit, fit_many
 from bayescale.fits.record import Fit
-from bayescale.fits.settings import Settings
 from bayescale.forecasts.forecast import forecast
-from bayescale.models.links import get_link
 from helpers.targets import again
 
 LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)
@@ -142,19 +140,10 @@ class TestEvidence:
             small.with_rows(rows[rows["run"] == name].assign(role="fit", run=f"{name}-new"))
             for name in names
         ]
-        settings = Settings(
-            fitted.law,
-            get_link(small.link),
-            fitted.via,
-            fitted.pooling,
-            fitted.discrepancy.kind,
-            fitted.noise,
-            fitted.blocks,
-            {},
-        )
-        fitter, width = Fitter(settings, fitted.sampler, added), {}
-        for i, name in enumerate(names):
-            mean = forecast(fitter.fit(i), target).mean()
+        width = {}
+        refits = fit_many(fitted.settings, fitted.sampler, added)
+        for name, refit in zip(names, refits, strict=True):
+            mean = forecast(refit, target).mean()
             width[name] = float((mean["upper"] - mean["lower"]).iloc[0])
         print(f"\n{table.assign(width=width).T.to_string()}")
         assert width[table.index[0]] < np.median(list(width.values()))
@@ -183,7 +172,10 @@ class TestEvidence:
     def test_priors_that_were_not_saved_are_not_replaced_by_ours(self, default_fit: Fit) -> None:
         with pytest.raises(SettingError, match="priors of the fit"):
             value_of_information(
-                replace(default_fit, priors=None), LARGE, [Candidate(items=2, cost=1.0)], **MONEY
+                replace(default_fit, settings=replace(default_fit.settings, priors=None)),
+                LARGE,
+                [Candidate(items=2, cost=1.0)],
+                **MONEY,
             )
 
     def test_a_cost_by_the_hour_prices_candidates_too_but_nobody_serves_them(

@@ -7,8 +7,8 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.evidence import value_of_information
-from bayescale.decisions.evsi import Question
 from bayescale.decisions.preference import Preference
+from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Linear
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
@@ -33,16 +33,16 @@ class TestEvidence:
         say of the target.
         """
         runs = [Target(3e9, 3e11, unique_tokens=1e11)]
-        asked = Question(
-            default_fit,
-            [LARGE],
-            [Candidate(runs, cost=1.0)],
-            1.0,
-            MONEY["value"],
-            Preference(0.0, 1.0, 1.0),
-            0,
+        problem = EvsiProblem(
+            fit=default_fit,
+            targets=[LARGE],
+            candidates=[Candidate(runs, cost=1.0)],
+            cost=1.0,
+            value=MONEY["value"],
+            preference=Preference(0.0, 1.0, 1.0),
+            seed=0,
         )
-        ladders = asked.outcomes(0, 4)
+        ladders = problem.outcomes(0, 4)
         old = set(default_fit.ladder.runs.index)
         new = [ladder.runs.drop(index=list(old)) for ladder in ladders]
         for ladder, run in zip(ladders, new, strict=True):
@@ -78,7 +78,7 @@ class TestEvidence:
         weighed = value_of_information(whole_fit, LARGE, candidates, **asked).table.set_index(
             "candidate"
         )
-        monkeypatch.setattr("bayescale.decisions.evsi.Question.beyond", lambda self, i: True)
+        monkeypatch.setattr(EvsiProblem, "is_beyond", lambda self, i: True)
         fitted = value_of_information(
             whole_fit, LARGE, candidates, **asked, refits=4
         ).table.set_index("candidate")

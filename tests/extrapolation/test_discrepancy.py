@@ -25,22 +25,20 @@ from bayescale.models.laws import LAWS
 MANY = 40_000
 
 
-def slopes(members: int = 3, **changed: object) -> Slopes:
-    return dataclasses.replace(
-        Slopes(
-            "loss",
-            "validation",
-            tuple(range(members)),
-            tuple(range(members)),
-            0.01,
-            0.0,
-            0.005,
-            0.3,
-            False,
-            "prior",
-        ),
-        **changed,
+def slopes(series: int = 3, **changed: object) -> Slopes:
+    prior = Slopes(
+        stage="loss",
+        kind="validation",
+        series=tuple(range(series)),
+        names=tuple(range(series)),
+        common=0.01,
+        by_name=0.0,
+        own=0.005,
+        persistence=0.3,
+        half_normal=False,
+        basis="prior",
     )
+    return dataclasses.replace(prior, **changed)
 
 
 def rng() -> np.random.Generator:
@@ -61,7 +59,7 @@ class TestSlopes:
         the past that was seen.
         """
         past, covariance = np.array([0.02, 0.005]), np.array([[4e-5, 1e-5], [1e-5, 3e-5]])
-        b = slopes(2, past=past[None], covariance=covariance[None]).draw(rng(), MANY)
+        b = slopes(2, past_slopes=past[None], covariance=covariance[None]).draw(rng(), MANY)
         g, n = np.random.default_rng(1), 400_000
         r = np.exp(SCALE_SD * g.standard_normal(n))[:, None]
         old, new = (
@@ -79,7 +77,9 @@ class TestSlopes:
     def test_large_past_errors_widen_and_small_ones_narrow(self) -> None:
         known = 1e-8 * np.eye(3)[None]
         spread = {
-            past: slopes(past=np.full((1, 3), past), covariance=known).draw(rng(), MANY).std()
+            past: slopes(past_slopes=np.full((1, 3), past), covariance=known)
+            .draw(rng(), MANY)
+            .std()
             for past in (0.0, 0.05)
         }
         assert spread[0.0] < slopes().draw(rng(), MANY).std() < spread[0.05]
@@ -87,10 +87,10 @@ class TestSlopes:
     def test_cuts_that_contradict_one_another_are_no_evidence_of_small_errors(self) -> None:
         """Their mean is nil, yet each of them says that errors are large."""
         both = slopes(
-            past=np.array([[0.05] * 3, [-0.05] * 3]),
+            past_slopes=np.array([[0.05] * 3, [-0.05] * 3]),
             covariance=np.repeat(1e-8 * np.eye(3)[None], 2, 0),
         )
-        one = slopes(past=np.full((1, 3), 0.05), covariance=1e-8 * np.eye(3)[None])
+        one = slopes(past_slopes=np.full((1, 3), 0.05), covariance=1e-8 * np.eye(3)[None])
         np.testing.assert_allclose(both.scales()[1], one.scales()[1])
         assert np.abs(both.draw(rng(), MANY).mean(0)).max() < 1e-3, (
             "which way they go, their mean says"
@@ -102,7 +102,7 @@ class TestSlopes:
             np.array([[0.02, 0.005], [0.01, -0.01]]),
             np.array([[[4e-5, 1e-5], [1e-5, 3e-5]], [[4e-4, 0.0], [0.0, 1e-5]]]),
         )
-        s = slopes(2, past=past, covariance=covariance)
+        s = slopes(2, past_slopes=past, covariance=covariance)
         prior = np.array([[1.25e-4, 1e-4], [1e-4, 1.25e-4]])
         found = dict(zip(s.scales()[0], s.log_likelihoods(), strict=True))
         for r in list(found)[::10]:
@@ -155,7 +155,7 @@ class TestFit:
     def test_the_prior_alone_needs_no_past(self, default_fit: Fit) -> None:
         fitted = fit(default_fit.ladder, via="c4", discrepancy="prior", chains=2, draws=50)
         assert {s.basis for s in fitted.discrepancy.slopes} == {"prior"}
-        assert all(s.past is None for s in fitted.discrepancy.slopes)
+        assert all(s.past_slopes is None for s in fitted.discrepancy.slopes)
         assert "widening" in fitted.losses["posterior"]
 
 
@@ -184,9 +184,7 @@ class TestForecast:
 
 
 class TestLaddersOfUnequalParts:
-    """Two corpora, of which one has a shorter ladder, rows in an order of their own, accuracies of
-    the dearer runs alone.
-    """
+    """Two corpora, one with a shorter ladder; rows in no order; accuracies of larger runs alone."""
 
     def test_a_short_corpus_makes_no_other_any_surer(self, unequal: Ladder) -> None:
         rows = unequal.frame

@@ -9,11 +9,17 @@ import pytest
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.replicates import with_reruns
-from bayescale.extrapolation import history as rolling
+from bayescale.extrapolation import history
 from bayescale.extrapolation.cuts import below
-from bayescale.extrapolation.history import PastFit, past_ladders, past_noise
-from bayescale.fits.fit import fit, make_settings
+from bayescale.extrapolation.history import (
+    PastAccuracies,
+    PastLosses,
+    past_ladders,
+    past_noise,
+)
+from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
+from bayescale.fits.settings import make_settings, make_stages
 from bayescale.inference.batch import Job, sample_jobs
 from bayescale.inference.nuts import Sampler
 from bayescale.models.inputs import loss_data
@@ -47,26 +53,27 @@ class TestSlopes:
             blocks=None,
             priors=None,
         )
-        made = settings.prepare(past, widening=False)
+        data, stages = make_stages(settings, past, widening=False)
         jobs = {
-            name: [Job(step, Sampler(chains=1, draws=10, warmup=50), 1.0)]
-            for name, step in made.steps.items()
+            name: [Job(stage, Sampler(chains=1, draws=10, warmup=50), 1.0)]
+            for name, stage in stages.named()
         }
-        folds = {
-            name: PastFit(made.data[name], made.steps[name], of[0])
-            for name, of in sample_jobs(jobs)[0].items()
-        }
-        wholes = {"loss": member.loss_data, "accuracy": member.accuracy_data}
-        for name, errors in (("loss", rolling._loss_errors), ("accuracy", rolling._link_errors)):
-            places = folds[name].places(wholes[name].groups)
+        samples, _ = sample_jobs(jobs)
+        past_fits = [
+            PastLosses(data.loss, stages.loss, samples["loss"][0]),
+            PastAccuracies(data.accuracy, stages.accuracy, samples["accuracy"][0]),
+        ]
+        wholes = [member.loss_data, member.accuracy_data]
+        for past_fit, whole in zip(past_fits, wholes, strict=True):
+            index = past_fit.index_of(whole.groups)
             found = {}
             for size in (0.0, 1.0, 3.0):
                 monkeypatch.setattr(
-                    rolling, "past_noise", lambda model, real, tail, data, size=size: size
+                    history, "past_noise", lambda model, real, tail, data, size=size: size
                 )
-                found[size] = errors(folds[name], wholes[name], places)[0]
+                found[size] = past_fit.errors(whole, index)[0]
             sd = found[1.0] - found[0.0]
-            assert (sd[:, np.asarray(wholes[name].layout.seen)] > 0).all()
+            assert (sd[:, np.asarray(whole.layout.seen)] > 0).all()
             np.testing.assert_allclose(found[3.0] - found[0.0], 3 * sd, rtol=1e-6)
 
     def test_reruns_beyond_a_cut_have_part_of_their_noise_in_common(self, ladder_fit: Fit) -> None:
@@ -88,7 +95,7 @@ class TestSlopes:
 
 
 class TestCuts:
-    def test_the_past_knows_no_dearer_run(self) -> None:
+    def test_the_past_knows_no_larger_run(self) -> None:
         """What stands beyond a cut, however it came out, changes nothing below it."""
         ladder = load_dataset("ladder2024")
         frame, compute = ladder.frame, ladder.compute()
@@ -121,9 +128,7 @@ class TestFit:
 
 
 class TestLaddersOfUnequalParts:
-    """Two corpora, of which one has a shorter ladder, rows in an order of their own, accuracies of
-    the dearer runs alone.
-    """
+    """Two corpora, one with a shorter ladder; rows in no order; accuracies of larger runs alone."""
 
     @pytest.mark.slow
     def test_the_past_is_found_whatever_the_order_of_rows(self, unequal: Ladder) -> None:
@@ -139,7 +144,9 @@ class TestLaddersOfUnequalParts:
             {
                 c: float(p)
                 for c, p in zip(
-                    f.loss_data.groups.corpora, f.discrepancy.slopes[0].past.mean(0), strict=True
+                    f.loss_data.groups.corpora,
+                    f.discrepancy.slopes[0].past_slopes.mean(0),
+                    strict=True,
                 )
             }
             for f in (fitted, other)
@@ -149,8 +156,8 @@ class TestLaddersOfUnequalParts:
 
     def test_compute_is_measured_for_all_of_its_past_or_for_none(self) -> None:
         rows = load_dataset("ladder2024").where(task=["c4"]).with_role("fit").frame
-        dearest = rows["flops"].idxmax()
-        partly = Ladder.from_frame(rows.assign(flops=rows["flops"].where(rows.index != dearest)))
+        largest = rows["flops"].idxmax()
+        partly = Ladder.from_frame(rows.assign(flops=rows["flops"].where(rows.index != largest)))
         assert not partly.compute_is_measured
         assert not any(past.compute_is_measured for past in past_ladders(partly))
         assert all(past.compute_is_measured for past in past_ladders(Ladder.from_frame(rows)))

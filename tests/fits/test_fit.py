@@ -10,8 +10,9 @@ import pytest
 
 from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError
-from bayescale.fits.fit import Fitter, fit, make_settings
+from bayescale.fits.fit import fit, fit_many
 from bayescale.fits.record import Fit
+from bayescale.fits.settings import make_settings
 from bayescale.inference.nuts import Sampler
 from helpers.checkpoints import checkpoints
 from helpers.fits import quick, same_draws, small
@@ -128,6 +129,6 @@ class TestCases:
             "blocks": None,
             "priors": None,
         }
-        fits = Fitter(make_settings(twice[0], **plain), Sampler(chains=2, draws=60), twice)
-        one, two = (fits.fit(i).losses["posterior"]["L0"].mean() for i in range(2))
+        fits = fit_many(make_settings(twice[0], **plain), Sampler(chains=2, draws=60), twice)
+        one, two = (fitted.losses["posterior"]["L0"].mean() for fitted in fits)
         assert float(two / one) == pytest.approx(2.0, rel=0.05)

@@ -12,9 +12,8 @@ from bayescale.fits.fit import fit
 from bayescale.fits.load import load_fit
 from bayescale.fits.mixture import stack
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import forecast
 from bayescale.fits.settings import AUTO
-
+from bayescale.forecasts.forecast import forecast
 
 
 class TestRoutes:

@@ -6,7 +6,11 @@ import pytest
 from bayescale.data.target import Target
 from bayescale.extrapolation.predictive import COMPONENTS, LOSS_COMPONENTS, LossComponents
 from bayescale.fits.record import Fit
-from bayescale.forecasts.components import MixedParts, Parts, shared_variance
+from bayescale.forecasts.components import (
+    FitComponents,
+    ForecastComponents,
+    shared_variance,
+)
 from bayescale.forecasts.forecast import Forecast, forecast
 
 
@@ -49,23 +53,22 @@ class TestForecast:
     ) -> None:
         biggest = float(default_fit.ladder.with_role("fit").compute().max())
         targets = [
-            Target(2e8, 4e9, flops=biggest / 100, name="cheap"),
-            Target(7e9, 4e12, flops=100 * biggest, name="dear"),
+            Target(2e8, 4e9, flops=biggest / 100, name="small"),
+            Target(7e9, 4e12, flops=100 * biggest, name="large"),
         ]
-        parts = forecast(default_fit, targets).parts
-        assert isinstance(parts, MixedParts)
-        losses, posterior = (
-            parts.members[0].losses,
-            default_fit.losses["posterior"].to_dataset().isel(corpus=0),
-        )
-        s, cheap = parts.members[0].loss_at["cheap", "c4"]
-        dear = parts.members[0].loss_at["dear", "c4"][1]
+        components = forecast(default_fit, targets).components
+        assert len(components.fits) == len(default_fit.components) == 2
+        first = components.fits[0]
+        losses = first.losses
+        posterior = default_fit.losses["posterior"].to_dataset().isel(corpus=0)
+        s, small = first.loss_index["small", "c4"]
+        large = first.loss_index["large", "c4"][1]
         sigma, widening = (
             posterior[name].sel(loss_name="c4").to_numpy().ravel() for name in ("sigma", "widening")
         )
-        np.testing.assert_allclose(losses.sd[:, s, dear], sigma, rtol=1e-6)
+        np.testing.assert_allclose(losses.sd[:, s, large], sigma, rtol=1e-6)
         np.testing.assert_allclose(
-            losses.sd[:, s, cheap], sigma * np.sqrt(1 + (widening * np.log(100)) ** 2), rtol=1e-6
+            losses.sd[:, s, small], sigma * np.sqrt(1 + (widening * np.log(100)) ** 2), rtol=1e-6
         )
 
     def test_shares_of_the_variance_sum_to_1(self, far: Forecast) -> None:
@@ -89,7 +92,8 @@ class TestForecast:
             noise,
             np.zeros((n, 1)),
         )
-        parts = Parts(losses, None, {("t", "c4"): (0, 0)}, {})
+        one = FitComponents(losses, None, {("t", "c4"): (0, 0)}, {})
+        parts = ForecastComponents((one,), {}, "link parameters")
         whole = parts.cells(None)
         total = 0.01**2 + 0.012**2 + 0.005**2
         for kept, share in ((1, 0.01**2), (2, 0.01**2 + 0.012**2)):

@@ -18,7 +18,8 @@ class TestForecastRefuses:
         [
             (
                 Target(7e9, 1e12, corpus="pile", name="x"),
-                "corpus of target 'x': must be one that the ladder was fitted on; got 'pile'; use one of c4, redpajama, refinedweb",
+                "corpus of target 'x': must be one that the ladder was fitted on; got 'pile'; "
+                "use one of c4, redpajama, refinedweb",
             ),
             (
                 Target(7e9, 1e12, name="x"),
@@ -120,9 +121,7 @@ class TestForecast:
 
 
 class TestLaddersOfUnequalParts:
-    """Two corpora, of which one has a shorter ladder, rows in an order of their own, accuracies of
-    the dearer runs alone.
-    """
+    """Two corpora, one with a shorter ladder; rows in no order; accuracies of larger runs alone."""
 
     def test_a_target_is_far_from_its_own_corpus(self, unequal: Ladder) -> None:
         fitted = fit(unequal, discrepancy="prior", chains=2, draws=60)
@@ -132,7 +131,7 @@ class TestLaddersOfUnequalParts:
         far = made.extrapolation.set_index("target")["extrapolation_factor"]
         for corpus in unequal.corpora:
             assert far[corpus] == pytest.approx(6 * 2e9 * 1.6e11 / biggest[corpus])
-        efolds = made.parts.losses.efolds
+        efolds = made.components.fits[0].losses.efolds
         assert (
             efolds[list(fitted.loss_data.groups.corpora).index("short")]
             > efolds[list(fitted.loss_data.groups.corpora).index("long")]

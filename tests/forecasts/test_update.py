@@ -11,7 +11,7 @@ from bayescale.forecasts.update import update
 
 
 class TestUpdate:
-    def test_a_dearer_run_narrows_the_targets_interval(
+    def test_a_larger_run_narrows_the_targets_interval(
         self, ladder: Ladder, two_laws: list[Fit]
     ) -> None:
         """The 3B run, held out so far, is brought in: 1.7 e-folds less to go."""
@@ -29,7 +29,9 @@ class TestUpdate:
         rows = ladder.frame.query("run == '13B-5T'").assign(
             role="link", run="13B-early", tokens=1e12, flops=9.1e22
         )
-        after = two_laws[0].update(rows, targets=[Target(1.3e10, 5e12, flops=4.6e23, name="t")]).fit
+        after = update(
+            two_laws[0], rows, targets=[Target(1.3e10, 5e12, flops=4.6e23, name="t")]
+        ).fit
         assert "13B-early" not in set(after.loss_data.runs.ravel())
         assert after.accuracy_data is not None
         assert "13B-early" in set(after.accuracy_data.runs.ravel())

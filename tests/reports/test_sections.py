@@ -3,6 +3,8 @@
 import re
 from dataclasses import replace
 
+import pandas as pd
+
 from bayescale.backtests.record import Backtest
 from bayescale.decisions.decide import Decision
 from bayescale.fits.record import Fit
@@ -35,13 +37,15 @@ def test_what_is_missing_is_said(default_fit: Fit, made: Forecast, written: Repo
     alone = {s.title: s.missing for s in all_sections(default_fit, made, None, None)}
     assert "No decision was asked for" in alone["Verdict"]
     assert alone["What would change the verdict"] == "There is no verdict."
-    assert "nobody has looked" in alone["How such forecasts have held"]
+    assert "No backtest was made" in alone["How such forecasts have held"]
     assert not any(s.missing for s in written.sections)
     old = default_fit.losses.copy()
     del old["log_prior"]
     unknown = {
         s.title: s.missing
-        for s in all_sections(replace(default_fit, losses=old, members=()), made, None, None)
+        for s in all_sections(
+            replace(default_fit, losses=old, members=(), weights=pd.DataFrame()), made, None, None
+        )
     }
     assert "densities of its priors" in unknown["Which priors the forecast leans on"]
 

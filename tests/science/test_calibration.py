@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from arviz_stats.ecdf_utils import ecdf_pit
 
-from bayescale.fits.fit import Fitter, make_settings
+from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit
+from bayescale.fits.settings import make_settings
 from bayescale.fits.simulate import Simulation, simulate
 from bayescale.forecasts.forecast import forecast
 from bayescale.inference.nuts import Sampler
@@ -94,9 +95,9 @@ def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(
         priors=None,
     )
     # of one shape: compiled once
-    fits = Fitter(settings, Sampler(chains=CHAINS, draws=DRAWS), [made.ladder for made in all_made])
-    for seed, made in enumerate(all_made):
-        fitted = fits.fit(seed)
+    sampler = Sampler(chains=CHAINS, draws=DRAWS)
+    fits = fit_many(settings, sampler, [made.ladder for made in all_made])
+    for seed, (made, fitted) in enumerate(zip(all_made, fits, strict=True)):
         covered.append(inside(made, fitted, seed).mean())
         failed += any(c.status == "fail" and "divergences" in c.check for c in fitted.checks)
         for name, r in ranks(made, fitted).items():
@@ -117,11 +118,13 @@ def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(
             outside.append(name)
     with capsys.disabled():
         print(
-            f"\ndiscrepancy {discrepancy}: {LADDERS} simulated ladders, {failed} with divergences; {100 * PROB:g} % intervals of the targets cover"
+            f"\ndiscrepancy {discrepancy}: {LADDERS} simulated ladders, {failed} with divergences; "
+            f"{100 * PROB:g} % intervals of the targets cover"
         )
         for q in share:
             print(
-                f"  {q}: {100 * mean[q]:.1f} % (standard error, clustered by ladder, {100 * error[q]:.1f})"
+                f"  {q}: {100 * mean[q]:.1f} % "
+                f"(standard error, clustered by ladder, {100 * error[q]:.1f})"
             )
         for name, r in rank.items():
             low, high, spread = (
@@ -130,10 +133,12 @@ def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(
                 12 * np.mean((np.array(r) - 0.5) ** 2),
             )
             print(
-                f"  {name}: mean rank {np.mean(r):.3f}, spread {spread:.2f} of 1, below 5 %: {low:.2f}, above 95 %: {high:.2f}"
+                f"  {name}: mean rank {np.mean(r):.3f}, spread {spread:.2f} of 1, "
+                f"below 5 %: {low:.2f}, above 95 %: {high:.2f}"
             )
         print(
-            f"  of {len(rank)} parameters outside the simultaneous band: {', '.join(outside) or 'none'}"
+            f"  of {len(rank)} parameters outside the simultaneous band: "
+            f"{', '.join(outside) or 'none'}"
         )
         print(
             f"  ranks shifted, too wide or too narrow: {', '.join(too_far) or 'none'}", flush=True

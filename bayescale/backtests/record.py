@@ -1,5 +1,6 @@
-"""Backtest: forecasts of runs that came out, and how they held: coverage by extrapolation factor,
-scores beside those of the baselines.
+"""Backtest: forecasts of finished runs, and how they held.
+
+Coverage is given by extrapolation factor; scores stand beside those of the baselines.
 """
 
 from __future__ import annotations
@@ -13,36 +14,39 @@ import pandas as pd
 from bayescale import checks
 from bayescale.checks import Check, Status
 from bayescale.data.names import paragraph
-from bayescale.errors import SettingError
+from bayescale.validation import require_choice
 
+# Nominal levels of the intervals.
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+# Edges of the bins of the extrapolation factor.
 BINS = (1.0, 3.0, 10.0, 30.0, 100.0)
 BOOTSTRAPS = 1000
-OURS, NO_DISCREPANCY, UNPOOLED, POINT_FITS, LARGEST_RUN = (
-    "bayescale",
-    "no discrepancy",
-    "unpooled",
-    "point fits",
-    "largest run",
-)
+# Names of the models: the one that was asked for, and its baselines.
+OURS = "bayescale"
+NO_DISCREPANCY = "no discrepancy"
+UNPOOLED = "unpooled"
+POINT_FITS = "point fits"
+LARGEST_RUN = "largest run"
+SCORES = ["crps", "interval_score", "absolute_error", "bias", "inside_90", "width_90"]
 
 
 @dataclass(frozen=True, repr=False)
 class Backtest:
-    """Forecasts of runs that came out, by fits that had not seen them.
+    """Forecasts of finished runs, by fits that had not seen them.
 
     Parameters
     ----------
     cases
-        One row a (model, cut, run, quantity, name): corpus, role, extrapolation_factor, actual,
-        mean, median, sd and the ends ``lower_50``, ``upper_50``, ... of its intervals in the unit
+        One row per (model, cut, run, quantity, name): corpus, role, extrapolation_factor, actual,
+        mean, median, sd and the ends ``lower_50``, ``upper_50``, ... of the intervals in the unit
         of the quantity; error (median less actual), crps and interval_score (of the 90 % interval)
         in percent of a loss, or in points of an accuracy. ``name`` is a loss name or a task. The
-        model asked for is called ``bayescale``.
+        model that was asked for is called ``bayescale``.
     folds
-        One row a (model, cut): runs fitted, status of the checks, and what failed.
+        One row per (model, cut): runs (number of fitted runs), status of the checks, failed (checks
+        that failed).
     by
-        What the cuts are of.
+        What the cuts are of: ``flops``, ``params`` or ``tokens``.
     """
 
     cases: pd.DataFrame
@@ -51,77 +55,85 @@ class Backtest:
 
     @property
     def status(self) -> Status:
-        """The gravest status among the fits of the model asked for."""
-        return checks.worst(
-            Check("", s, 0.0, 0.0) for s in self.folds.loc[self.folds["model"] == OURS, "status"]
-        )
+        """The gravest status among the fits of the model that was asked for."""
+        statuses = self.folds.loc[self.folds["model"] == OURS, "status"]
+        return checks.worst(Check("", status, 0.0, 0.0) for status in statuses)
 
     def coverage(self, model: str = OURS) -> pd.DataFrame:
-        """Share of cases inside their intervals, by quantity, bin of the extrapolation factor, and
-        nominal level.
+        """Share of cases inside their intervals, by extrapolation factor and nominal level.
 
-        Columns quantity, factor, prob, cases, clusters, coverage, lower, upper: cases are averaged
-        within each (series, cut), then within each cut, and the 90 % interval is of a bootstrap
-        over the cuts, because the errors of one cut have one cause. Cuts overlap, so it is rather
-        too narrow.
+        Cases are averaged within each (series, cut), then within each cut. The 90 % interval is of
+        a bootstrap over the cuts, because the errors of one cut have one cause. Cuts overlap, so
+        this interval is too narrow rather than too wide.
+
+        Parameters
+        ----------
+        model
+            Name of a model of the backtest.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per (quantity, factor, prob): quantity, factor (bin of the extrapolation
+            factor), prob (nominal level), cases, clusters (number of cuts), coverage, lower, upper.
+
+        Raises
+        ------
+        SettingError
+            For a model that the backtest lacks.
         """
-        known = list(self.cases["model"].unique())
-        if model not in known:
-            raise SettingError(
-                "model",
-                rule=f"must be one of {', '.join(known)}",
-                got=repr(model),
-                way_out="mend the name",
-            )
-        mine = self.cases[self.cases["model"] == model]
+        require_choice("model", model, list(self.cases["model"].unique()))
+        cases = self.cases[self.cases["model"] == model]
+        cases = cases.assign(factor=factor_bin(cases["extrapolation_factor"]))
         rows = []
-        for (quantity, factor), of in mine.assign(
-            factor=factor_bin(mine["extrapolation_factor"])
-        ).groupby(["quantity", "factor"], observed=True):
+        for (quantity, factor), group in cases.groupby(["quantity", "factor"], observed=True):
             for prob in LEVELS:
-                hits = covered(of, prob).to_numpy()
-                again = np.random.default_rng(0).choice(hits, (BOOTSTRAPS, len(hits))).mean(1)
+                shares = covered(group, prob).to_numpy()
+                rng = np.random.default_rng(0)
+                again = rng.choice(shares, (BOOTSTRAPS, len(shares))).mean(1)
                 lower, upper = np.quantile(again, [0.05, 0.95])
-                figures = {
-                    "cases": len(of),
-                    "clusters": len(hits),
-                    "coverage": float(hits.mean()),
-                    "lower": float(lower),
-                    "upper": float(upper),
-                }
-                rows.append({"quantity": quantity, "factor": str(factor), "prob": prob, **figures})
+                rows.append(
+                    {
+                        "quantity": quantity,
+                        "factor": str(factor),
+                        "prob": prob,
+                        "cases": len(group),
+                        "clusters": len(shares),
+                        "coverage": float(shares.mean()),
+                        "lower": float(lower),
+                        "upper": float(upper),
+                    }
+                )
         return self._with_status(pd.DataFrame(rows))
 
     def scores(self) -> pd.DataFrame:
-        """One row a (quantity, model): crps, interval_score, absolute_error, bias, inside_90,
-        width_90, in percent of a loss, in points of an accuracy.
+        """Scores of every model over the cases that all models could forecast.
 
-        Averaged within (series, cut), within series, then over series; over the cases that every
-        model could forecast.
+        They are averaged within (series, cut), within series, then over series.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per (quantity, model): quantity, model, crps, interval_score, absolute_error,
+            bias, inside_90, width_90 (in percent of a loss, in points of an accuracy), cases.
         """
         key = ["quantity", "cut", "run", "name"]
         count = self.cases.groupby(key)["model"].transform("nunique")
         common = self.cases[count == self.cases["model"].nunique()]
         unit = np.where(common["quantity"] == "loss", 100 / common["actual"], 100.0)
-        figures = common.assign(
+        scored = common.assign(
             absolute_error=common["error"].abs(),
             bias=common["error"],
             inside_90=inside(common, 0.9),
             width_90=(common["upper_90"] - common["lower_90"]) * unit,
         )
-        names = ["crps", "interval_score", "absolute_error", "bias", "inside_90", "width_90"]
-        by_cut = figures.groupby(["quantity", "model", "corpus", "name", "cut"], sort=False)[
-            names
-        ].mean()
-        found = (
-            by_cut.groupby(["quantity", "model", "corpus", "name"], sort=False)
-            .mean()
-            .groupby(["quantity", "model"], sort=False)
-            .mean()
-        )
-        return self._with_status(
-            found.join(figures.groupby(["quantity", "model"]).size().rename("cases")).reset_index()
-        )
+        model = ["quantity", "model"]
+        series = [*model, "corpus", "name"]
+        of_cut = scored.groupby([*series, "cut"], sort=False)[SCORES].mean()
+        of_series = of_cut.groupby(series, sort=False).mean()
+        of_model = of_series.groupby(model, sort=False).mean()
+        cases = scored.groupby(model).size().rename("cases")
+        return self._with_status(of_model.join(cases).reset_index())
 
     def _with_status(self, frame: pd.DataFrame) -> pd.DataFrame:
         frame.attrs = {"status": self.status}
@@ -129,40 +141,39 @@ class Backtest:
 
     def __repr__(self) -> str:
         ours = self.cases[self.cases["model"] == OURS]
-        return f"Backtest({ours['cut'].nunique()} cuts of {self.by}, {len(ours)} cases, checks of the fits: {self.status})"
+        return (
+            f"Backtest({ours['cut'].nunique()} cuts of {self.by}, {len(ours)} cases, "
+            f"checks of the fits: {self.status})"
+        )
 
     def _repr_html_(self) -> str:
         failed = self.folds.loc[self.folds["failed"] != "", ["model", "cut", "runs", "failed"]]
-        said = f"<p>checks that failed:</p>{failed.to_html(index=False)}" if len(failed) else ""
-        return (
-            paragraph(repr(self))
-            + said
-            + self.scores().to_html(index=False, float_format=lambda v: f"{v:.3g}")
-        )
+        failures = ""
+        if len(failed):
+            failures = f"<p>checks that failed:</p>{failed.to_html(index=False)}"
+        scores = self.scores().to_html(index=False, float_format=lambda v: f"{v:.3g}")
+        return paragraph(repr(self)) + failures + scores
 
 
 def factor_bin(factor: pd.Series) -> pd.Categorical:
     """Bin of each extrapolation factor: up to 1, 1-3, 3-10, 10-30, 30-100, > 100."""
-    names = ["up to 1", *(f"{a:g}-{b:g}" for a, b in itertools.pairwise(BINS)), f"> {BINS[-1]:g}"]
-    return pd.cut(factor, [-np.inf, *BINS, np.inf], labels=names)
+    inner = [f"{low:g}-{high:g}" for low, high in itertools.pairwise(BINS)]
+    labels = ["up to 1", *inner, f"> {BINS[-1]:g}"]
+    return pd.cut(factor, [-np.inf, *BINS, np.inf], labels=labels)
 
 
 def covered(cases: pd.DataFrame, prob: float) -> pd.Series:
-    """Share of cases inside the interval of that level, averaged within each (series, cut), then
-    within each cut; indexed by cut.
+    """Share of cases inside the interval of a level, indexed by cut.
+
+    Cases are averaged within each (series, cut), then within each cut.
     """
-    return (
-        inside(cases, prob)
-        .groupby([cases["cut"], cases["corpus"], cases["name"]])
-        .mean()
-        .groupby("cut")
-        .mean()
-    )
+    of_series = inside(cases, prob).groupby([cases["cut"], cases["corpus"], cases["name"]]).mean()
+    return of_series.groupby("cut").mean()
 
 
 def inside(cases: pd.DataFrame, prob: float) -> pd.Series:
-    """1 where the interval of that level holds what came out, else 0."""
+    """1 where the interval of a level holds the outcome, else 0."""
     level = f"{100 * prob:.0f}"
-    return (
-        (cases[f"lower_{level}"] <= cases["actual"]) & (cases["actual"] <= cases[f"upper_{level}"])
-    ).astype(float)
+    above = cases[f"lower_{level}"] <= cases["actual"]
+    below = cases["actual"] <= cases[f"upper_{level}"]
+    return (above & below).astype(float)

@@ -1,5 +1,6 @@
-"""frontier(fit, budgets): for a budget C, the posterior of the compute-optimal N* and D*, and of
-the loss given up by training a smaller model for longer.
+"""frontier(fit, budgets): the compute-optimal N* and D* of a budget, with their posterior.
+
+Also the loss given up by training a smaller model for longer.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from bayescale.data.target import six_nd
 from bayescale.errors import DataError, SettingError
 from bayescale.fits.record import Fit
 from bayescale.inference.posterior import real_draws
+from bayescale.inference.summary import interval
 from bayescale.models.inputs import point
 from bayescale.models.prediction import expected
-from bayescale.models.series import loss_model
 from bayescale.validation import check_prob
 
 MULTIPLIERS = (20.0, 100.0, 640.0)
-GRID = np.linspace(np.log(1e-2), np.log(1e6), 400)  # ln(D / N), where the optimum is looked for
+# ln(D / N) among which the optimum is looked for.
+LOG_MULTIPLIERS = np.linspace(np.log(1e-2), np.log(1e6), 400)
 
 
 def frontier(
@@ -31,52 +33,46 @@ def frontier(
     corpus: str | None = None,
     prob: float = 0.9,
 ) -> pd.DataFrame:
-    """(N*, D*) = argmin of f(N, D) over 6ND = C, and f at D / N = M relative to f(N*, D*), for
-    every draw of the law.
+    """(N*, D*) = argmin f(N, D) over 6ND = C, and f at D / N = M relative to f(N*, D*), per draw.
 
-    What the law does not know plays no part: its error beyond the ladder grows with compute, and is
-    taken to be the same for all configurations of one budget.
+    The discrepancy plays no part: it grows with compute, and is taken to be the same for all
+    configurations of one budget.
 
     Parameters
     ----------
     fit
-        Of one law that depends on how compute is spent; of a mixture, the heaviest member speaks.
+        A fit of a law that depends on how compute is spent; of a mixture, the heaviest member is
+        asked.
     budgets
-        C in FLOPs, 6ND.
+        C in FLOPs, 6ND: one, or several.
     multipliers
-        M, tokens a parameter.
+        M, tokens per parameter, at which the loss is compared with that of the optimum.
     loss_name, corpus
-        Of the series whose law is asked; None where there is a single one, or for a validation loss
-        that the ladder has.
+        Series whose law is asked. None where the ladder has a single one, or a single validation
+        loss.
     prob
-        Of the bands.
+        Probability of the intervals.
 
     Returns
     -------
     pandas.DataFrame
-        One row a (budget, quantity): flops, extrapolation_factor (times the largest 6ND fitted on
-        the corpus), quantity (``params``, ``tokens``, ``multiplier``: at the optimum; ``loss given
-        up``: a share of the loss, at `multiplier`), multiplier (nan at the optimum), median, lower,
-        upper, edge (share of draws whose optimum is none: it lies outside D / N = 0.01 to 1e6).
-        ``frame.attrs`` holds the status of the fit.
+        One row per (budget, quantity): flops, extrapolation_factor (times the largest 6ND that was
+        fitted on the corpus), quantity (``params``, ``tokens`` and ``multiplier`` at the optimum;
+        ``loss given up``, a share of the loss, at `multiplier`), multiplier (nan at the optimum),
+        median, lower, upper, edge (share of draws that have no optimum within D / N = 0.01 to 1e6).
+        ``frame.attrs`` holds the status of the fit, `prob` and the series.
 
     Raises
     ------
     SettingError
-        For law ``compute``, which knows no optimum, and budgets or multipliers that are not
-        positive.
+        For law ``compute``, which has no optimum, budgets or multipliers that are not positive, and
+        a probability that does not lie between 0 and 1.
     DataError
-        For a series that the fit lacks.
+        For a series that was not fitted.
     """
-    each = np.atleast_1d(np.asarray(budgets, float))
-    for what, numbers in (("budgets", each), ("multipliers", np.asarray(multipliers, float))):
-        if not (np.isfinite(numbers) & (numbers > 0)).all() or not numbers.size:
-            raise SettingError(
-                what,
-                rule="must be positive numbers",
-                got=repr(numbers.tolist()),
-                way_out="such as budgets=[1e22], multipliers=[20, 100]",
-            )
+    chosen = np.atleast_1d(np.asarray(budgets, float))
+    _require_positive("budgets", chosen)
+    _require_positive("multipliers", np.asarray(multipliers, float))
     if fit.law.name == "compute":
         raise SettingError(
             "law 'compute'",
@@ -84,93 +80,106 @@ def frontier(
             got="a question about N and D",
             way_out="fit law skaling",
         )
-    tails, s = check_prob(prob), _series(fit, loss_name, corpus)
-    runs = fit.ladder.with_role("fit").where(corpus=fit.loss_data.groups.pairs[s][0]).runs
+    check_prob(prob)
+    s = _series(fit, loss_name, corpus)
+    pair = fit.loss_data.groups.pairs[s]
+    runs = fit.ladder.with_role("fit").where(corpus=pair[0]).runs
     largest = float(six_nd(runs["params"], runs["tokens"]).max())
     rows = []
-    for budget in each:
-        log_loss = _log_loss(fit, s, budget, GRID)
-        best = log_loss.argmin(1)
-        at = _vertex(log_loss, best)
-        lost = (
-            np.exp(
-                _log_loss(fit, s, budget, np.log(np.asarray(multipliers, float)))
-                - log_loss.min(1, keepdims=True)
-            )
-            - 1
-        )
-        edge = float(np.isin(best, (0, len(GRID) - 1)).mean())
-        found = {
-            ("params", np.nan): np.sqrt(budget / 6 / np.exp(at)),
-            ("tokens", np.nan): np.sqrt(budget / 6 * np.exp(at)),
-            ("multiplier", np.nan): np.exp(at),
-        }
-        found |= {
-            ("loss given up", float(m)): np.maximum(lost[:, i], 0.0)
-            for i, m in enumerate(multipliers)
-        }
-        for (quantity, m), draws in found.items():
-            lower, median, upper = np.quantile(draws, [tails[0], 0.5, tails[1]])
-            about = {
-                "flops": budget,
-                "extrapolation_factor": budget / largest,
-                "quantity": quantity,
-            }
+    for budget in chosen:
+        draws, edge = _draws(fit, s, budget, multipliers)
+        for (quantity, multiplier), values in draws.items():
+            lower, median, upper = interval(values, prob)
             rows.append(
-                about
-                | {"multiplier": m, "median": median, "lower": lower, "upper": upper, "edge": edge}
+                {
+                    "flops": budget,
+                    "extrapolation_factor": budget / largest,
+                    "quantity": quantity,
+                    "multiplier": multiplier,
+                    "median": median,
+                    "lower": lower,
+                    "upper": upper,
+                    "edge": edge,
+                }
             )
     frame = pd.DataFrame(rows)
-    frame.attrs = {"status": fit.status, "prob": prob, "series": fit.loss_data.groups.pairs[s]}
+    frame.attrs = {"status": fit.status, "prob": prob, "series": pair}
     return frame
+
+
+def _require_positive(name: str, numbers: np.ndarray) -> None:
+    if not (np.isfinite(numbers) & (numbers > 0)).all() or not numbers.size:
+        raise SettingError(
+            name,
+            rule="must be positive numbers",
+            got=repr(numbers.tolist()),
+            way_out="such as budgets=[1e22], multipliers=[20, 100]",
+        )
+
+
+def _draws(
+    fit: Fit, s: int, budget: float, multipliers: Sequence[float]
+) -> tuple[dict[tuple[str, float], np.ndarray], float]:
+    """Draws of each (quantity, multiplier), and the share of draws without an optimum."""
+    log_loss = _log_loss(fit, s, budget, LOG_MULTIPLIERS)
+    best = log_loss.argmin(1)
+    ratio = np.exp(_vertex(log_loss, best))
+    at_multipliers = _log_loss(fit, s, budget, np.log(np.asarray(multipliers, float)))
+    given_up = np.exp(at_multipliers - log_loss.min(1, keepdims=True)) - 1
+    draws = {
+        ("params", np.nan): np.sqrt(budget / 6 / ratio),
+        ("tokens", np.nan): np.sqrt(budget / 6 * ratio),
+        ("multiplier", np.nan): ratio,
+    }
+    for i, multiplier in enumerate(multipliers):
+        draws["loss given up", float(multiplier)] = np.maximum(given_up[:, i], 0.0)
+    edge = float(np.isin(best, (0, len(LOG_MULTIPLIERS) - 1)).mean())
+    return draws, edge
 
 
 def _series(fit: Fit, loss_name: str | None, corpus: str | None) -> int:
     """Index of the series asked for, of the only one, or of the only validation loss."""
-    f = fit.loss_data.groups
-    found = [
+    pairs = fit.loss_data.groups.pairs
+    chosen = [
         s
-        for s, (c, name) in enumerate(f.pairs)
-        if corpus in (None, c) and loss_name in (None, name)
+        for s, (of_series, name) in enumerate(pairs)
+        if corpus in (None, of_series) and loss_name in (None, name)
     ]
-    if loss_name is None and len(found) > 1:
-        found = [s for s in found if f.pairs[s][1] not in fit.ladder.tasks]
-    if len(found) != 1:
-        known = ", ".join(f"{name} on {c}" for c, name in f.pairs)
+    if loss_name is None and len(chosen) > 1:
+        chosen = [s for s in chosen if pairs[s][1] not in fit.ladder.tasks]
+    if len(chosen) != 1:
+        known = ", ".join(f"{name} on {of_series}" for of_series, name in pairs)
         raise DataError(
             "the series",
             rule="must be one that was fitted",
             got=f"{loss_name} on {corpus}",
             way_out=f"give loss_name= and corpus=: {known}",
         )
-    return found[0]
+    return chosen[0]
 
 
 def _log_loss(fit: Fit, s: int, budget: float, log_multiplier: np.ndarray) -> np.ndarray:
-    """Ln f at each D / N of the budget, shape (draws, multipliers)."""
-    losses = fit.loss_data
-    model = loss_model(
-        fit.law,
-        losses.groups,
-        pooling=fit.pooling,
-        noise=fit.noise,
-        widening=losses.layout.lag is not None,
-    )
-    real, _ = real_draws(fit.losses, model, losses.groups.names, "loss_name")
-    params, tokens = (np.sqrt(budget / 6 * np.exp(sign * log_multiplier)) for sign in (-1, 1))
-    x = point(params, tokens, np.full(len(params), budget), losses.reference)
+    """ln f at each D / N of the budget, shape (draws, multipliers)."""
+    data = fit.loss_data
+    real, _ = real_draws(fit.losses, fit.loss_model, data.groups.names, "loss_name")
+    params = np.sqrt(budget / 6 * np.exp(-log_multiplier))
+    tokens = np.sqrt(budget / 6 * np.exp(log_multiplier))
+    x = point(params, tokens, np.full(len(params), budget), data.reference)
     one = {name: v[:, [s]] if v.ndim > 1 else v for name, v in real.items()}
-    return expected(model, one, type(x)(*(v[None] for v in x)), np.ones((1, len(params))))[0][:, 0]
+    with_series = type(x)(*(v[None] for v in x))
+    mean, _ = expected(fit.loss_model, one, with_series, np.ones((1, len(params))))
+    return mean[:, 0]
 
 
 def _vertex(log_loss: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Ln(D / N) at the minimum of the parabola through the lowest point of the grid and its
-    neighbours.
-    """
-    inner = np.clip(best, 1, len(GRID) - 2)
+    """ln(D / N) at the minimum of the parabola through the lowest grid point and its neighbours."""
+    grid = LOG_MULTIPLIERS
+    inner = np.clip(best, 1, len(grid) - 2)
     left, middle, right = (
         np.take_along_axis(log_loss, (inner + k)[:, None], 1)[:, 0] for k in (-1, 0, 1)
     )
-    bend = left - 2 * middle + right
-    step = np.where(bend > 0, 0.5 * (left - right) / np.where(bend > 0, bend, 1.0), 0.0)
-    return GRID[best] + np.where(best == inner, np.clip(step, -0.5, 0.5), 0.0) * (GRID[1] - GRID[0])
+    curvature = left - 2 * middle + right
+    safe = np.where(curvature > 0, curvature, 1.0)
+    step = np.where(curvature > 0, 0.5 * (left - right) / safe, 0.0)
+    step = np.where(best == inner, np.clip(step, -0.5, 0.5), 0.0)
+    return grid[best] + step * (grid[1] - grid[0])

@@ -1,6 +1,4 @@
-"""Where a target stands relative to the ladder: its corpus, its conventions, and how far beyond the
-runs it lies.
-"""
+"""Where a target stands: its corpus, its conventions, and its distance from the ladder's runs."""
 
 from __future__ import annotations
 
@@ -36,60 +34,72 @@ def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> 
     """
     fitted = ladder.with_role("fit").runs
     rows = []
-    for t in targets:
-        runs = fitted[fitted["corpus"] == corpus_of(t, data)]
-        far = factor(t, runs, data.compute_is_measured)
+    for target in targets:
+        runs = fitted[fitted["corpus"] == corpus_of(target, data)]
+        far = factor(target, runs, data.compute_is_measured)
         rows.append(
             {
-                "target": t.label,
+                "target": target.label,
                 "extrapolation_factor": far,
-                "note": _note(t, far, runs),
-                "flops": compute_of(t, data.compute_is_measured),
+                "note": _note(target, far, runs),
+                "flops": compute_of(target, data.compute_is_measured),
             }
         )
     return pd.DataFrame(rows)
 
 
 def factor(target: Target, runs: pd.DataFrame, measured: bool) -> float:
-    """C* / Cmax of these runs, measured for both or 6ND for both."""
+    """C* / Cmax, Cmax the largest compute of the runs.
+
+    Parameters
+    ----------
+    target
+        The run to forecast.
+    runs
+        Fitted runs, with columns params, tokens and flops.
+    measured
+        Whether the compute of the runs is measured. A target without measured compute is compared
+        by 6ND.
+    """
     if measured and target.flops is not None:
         return target.flops / float(runs["flops"].max())
     return target.compute_6nd / float(six_nd(runs["params"], runs["tokens"]).max())
 
 
 def compute_of(target: Target, measured: bool) -> float:
-    """C of a target in FLOPs: measured where the ladder's is and the target's is known, else
-    6ND.
-    """
+    """C in FLOPs: measured where `measured` is true and the target's compute is known, else 6ND."""
     return target.flops if measured and target.flops is not None else target.compute_6nd
 
 
-def _note(t: Target, factor: float, runs: pd.DataFrame) -> str:
+def _note(target: Target, factor: float, runs: pd.DataFrame) -> str:
+    """What makes the target unlike the runs; empty where nothing does."""
     ranges = {
-        "N": (t.params, runs["params"]),
-        "D": (t.tokens, runs["tokens"]),
-        "D/N": (t.tokens / t.params, runs["tokens"] / runs["params"]),
+        "N": (target.params, runs["params"]),
+        "D": (target.tokens, runs["tokens"]),
+        "D/N": (target.tokens / target.params, runs["tokens"] / runs["params"]),
     }
     outside = [
         name
         for name, (value, known) in ranges.items()
         if not known.min() * 0.999 <= value <= known.max() * 1.001
     ]
-    said = []
-    if factor <= 1:
-        said.append(
-            f"inside the ladder's compute, outside its range of {', '.join(outside)}"
-            if outside
-            else "inside the ladder: an interpolation"
-        )
-    if t.shift:
-        said.append(f"widened on purpose by {t.shift:g} of log loss (shift)")
-    return "; ".join(said)
+    notes = []
+    if factor <= 1 and outside:
+        notes.append(f"inside the ladder's compute, outside its range of {', '.join(outside)}")
+    elif factor <= 1:
+        notes.append("inside the ladder: an interpolation")
+    if target.shift:
+        notes.append(f"widened on purpose by {target.shift:g} of log loss (shift)")
+    return "; ".join(notes)
 
 
 def corpus_of(target: Target, data: LossData) -> str:
-    """The corpus of a target, the ladder's own where it has a single one; a DataError where it is
-    missing or unknown.
+    """The corpus of a target; None stands for the ladder's own where the ladder has a single one.
+
+    Raises
+    ------
+    DataError
+        For a corpus that is missing or unknown.
     """
     known = data.groups.corpora
     if target.corpus is None and len(known) == 1:
@@ -105,21 +115,26 @@ def corpus_of(target: Target, data: LossData) -> str:
 
 
 def same_conventions(target: Target, ladder: Conventions) -> None:
-    """A DataError where a target states a convention that is not the ladder's."""
-    mine = target.conventions
-    if mine is None:
+    """Check that a target states no convention that differs from the ladder's.
+
+    Raises
+    ------
+    DataError
+        For a convention that differs.
+    """
+    stated = target.conventions
+    if stated is None:
         return
     pairs = {
-        "params": (mine.params, ladder.params),
-        "tokenizer": (mine.tokenizer, ladder.tokenizer),
+        "params": (stated.params, ladder.params),
+        "tokenizer": (stated.tokenizer, ladder.tokenizer),
     }
-    pairs |= {
-        f"unit of loss {k}": (v, ladder.loss_units.get(k)) for k, v in mine.loss_units.items()
-    }
-    for what, (got, wanted) in pairs.items():
+    for name, unit in stated.loss_units.items():
+        pairs[f"unit of loss {name}"] = (unit, ladder.loss_units.get(name))
+    for convention, (got, wanted) in pairs.items():
         if got is not None and wanted is not None and got != wanted:
             raise DataError(
-                f"convention of target {target.label!r}: {what}",
+                f"convention of target {target.label!r}: {convention}",
                 rule=f"must be the ladder's ({wanted})",
                 got=got,
                 way_out="state the target by the ladder's convention, or widen it with shift=",

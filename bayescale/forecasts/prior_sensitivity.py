@@ -1,8 +1,12 @@
-"""Which priors a forecast leans on, and whether priors and data agree on each parameter: by
-power-scaling them a little.
+"""Which priors a forecast leans on, and whether priors and data agree on each parameter.
+
+Each prior is raised to a power near 1 and the draws are weighed accordingly: power-scaling
+(Kallioinen et al. 2024, Statistics and Computing 34).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,29 +16,38 @@ from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast
 from bayescale.inference.posterior import by_cell
+from bayescale.models.stages import Stages
 
-LEANS = 0.05  # Kallioinen et al. 2024: above it a prior is informative
-SHUFFLES = 20  # of the draws: what Monte Carlo error alone comes to
-FLOOR = 0.9  # quantile of the shuffles
+# Sensitivity above which a prior is informative (Kallioinen et al. 2024).
+LEANS = 0.05
+# Random orders of the draws, and the quantile of them that Monte Carlo error alone gives.
+SHUFFLES = 20
+FLOOR = 0.9
 
 
 def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
-    """Distance between the forecast under prior^a and as it is, for each doubling of a, at a near 1
-    (Kallioinen et al. 2024, Stat Comput 34).
+    """Distance between forecasts under prior^a and under the prior, per doubling of a, a near 1.
 
-    Of each target the mean accuracy over all tasks is looked at, or, without accuracies, the mean
+    The quantity is the mean accuracy over all tasks of each target, or without accuracies the mean
     log loss. The priors scaled are those of populations, of spreads between series, and of what is
-    not pooled (group ``log_prior`` of `Fit.losses` and `Fit.accuracies`). Those of the errors
-    beyond the ladder are not among them: `Forecast.scaled` asks for these. The weights of a mixture
-    are taken as they are.
+    not pooled (group ``log_prior`` of `Fit.losses` and `Fit.accuracies`). The priors of the errors
+    beyond the ladder are not scaled: `Forecast.scaled` asks for these. The weights of a mixture are
+    taken as they are.
+
+    Parameters
+    ----------
+    fit
+        A fit, or a mixture of fits.
+    forecast
+        A forecast by this fit.
 
     Returns
     -------
     pandas.DataFrame
-        One row a (target, prior), and one for all priors together: target, prior, sensitivity,
-        floor (what draws in a random order give: below it the sensitivity cannot be told from
-        none), leans (sensitivity above 0.05 and above the floor). ``frame.attrs`` holds the status
-        of the fit.
+        One row per (target, prior), and one for all priors together, the largest first: target,
+        prior, sensitivity, floor (of draws in a random order: a sensitivity below it cannot be told
+        from 0), leans (sensitivity above 0.05 and above the floor). ``frame.attrs`` holds the
+        status of the fit.
 
     Raises
     ------
@@ -44,59 +57,78 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
     """
     import arviz_stats as stats
 
-    found = _log_priors(fit)
-    densities = xr.Dataset({_number(i): v for i, v in enumerate(found.values())})
-    prior = dict(zip(densities, found, strict=True))
-    looked_at = _of_interest(forecast)
-    if dict(densities.sizes) != {k: looked_at.sizes[k] for k in ("chain", "draw")}:
-        got = f"{dict(looked_at.sizes)} draws for {dict(densities.sizes)}"
+    log_priors = _log_priors(fit)
+    densities = xr.Dataset({_variable(i): v for i, v in enumerate(log_priors.values())})
+    quantity = _quantity(forecast)
+    shape = dict(densities.sizes)
+    if shape != {dim: quantity.sizes[dim] for dim in ("chain", "draw")}:
         raise SettingError(
-            "the forecast", rule="must be of this fit", got=got, way_out="forecast(fit, targets)"
+            "the forecast",
+            rule="must be of this fit",
+            got=f"{dict(quantity.sizes)} draws for {shape}",
+            way_out="forecast(fit, targets)",
         )
-    rng = np.random.default_rng(0)
-    flat = looked_at.stack(sample=("chain", "draw"))
-    shuffled = [
-        flat.isel(sample=rng.permutation(flat.sizes["sample"])).values.reshape(
-            len(flat.target), *densities.sizes.values()
-        )
-        for _ in range(SHUFFLES)
-    ]
-    dims = ("target", "chain", "draw")
-    draws = {"forecast": looked_at.transpose(*dims)} | {
-        f"shuffled {i}": (dims, v) for i, v in enumerate(shuffled)
-    }
-    tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(draws), "/log_prior": densities})
-    rows = []
-    for name, those in [
-        ("all together", list(densities)),
-        *((name, [number]) for number, name in prior.items()),
-    ]:
-        distance = stats.psense(tree, group="prior", group_var_names=those)
-        floor = np.quantile([distance[f"shuffled {i}"] for i in range(SHUFFLES)], FLOOR, axis=0)
-        for target, value, noise in zip(
-            distance.target.values, distance["forecast"].values, floor, strict=True
-        ):
-            about = {
-                "target": str(target),
-                "prior": name,
-                "sensitivity": float(value),
-                "floor": float(noise),
-            }
-            rows.append(about | {"leans": bool(value > max(LEANS, noise))})
+    tree = xr.DataTree.from_dict(
+        {"/posterior": _with_shuffles(quantity, shape), "/log_prior": densities}
+    )
+    groups = {"all together": list(densities)}
+    groups |= {name: [_variable(i)] for i, name in enumerate(log_priors)}
+    rows: list[dict[str, object]] = []
+    for name, variables in groups.items():
+        distance = stats.psense(tree, group="prior", group_var_names=variables)
+        shuffled = [distance[f"shuffled {i}"] for i in range(SHUFFLES)]
+        floor = np.quantile(shuffled, FLOOR, axis=0)
+        values = distance["forecast"].values
+        for target, value, noise in zip(distance.target.values, values, floor, strict=True):
+            rows.append(
+                {
+                    "target": str(target),
+                    "prior": name,
+                    "sensitivity": float(value),
+                    "floor": float(noise),
+                    "leans": bool(value > max(LEANS, noise)),
+                }
+            )
     return _sorted(rows, "sensitivity", fit)
 
 
+def _quantity(forecast: Forecast) -> xr.DataArray:
+    """What a forecast is judged by: the mean accuracy, or without accuracies the mean log loss."""
+    accuracy = forecast.draws["accuracy"]
+    losses_alone = bool(accuracy.isnull().all())  # noqa: PD003 (xarray's name)
+    return (np.log(forecast.draws["loss"]) if losses_alone else accuracy).mean("task")
+
+
+def _with_shuffles(quantity: xr.DataArray, shape: dict[str, int]) -> xr.Dataset:
+    """The draws as they are, and in random orders that tell nothing."""
+    rng = np.random.default_rng(0)
+    dims = ("target", "chain", "draw")
+    flat = quantity.stack(sample=("chain", "draw"))
+    variables: dict[str, object] = {"forecast": quantity.transpose(*dims)}
+    for i in range(SHUFFLES):
+        order = rng.permutation(flat.sizes["sample"])
+        values = flat.isel(sample=order).values.reshape(len(flat.target), *shape.values())
+        variables[f"shuffled {i}"] = (dims, values)
+    return xr.Dataset(variables)
+
+
 def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
-    """The same distance of each parameter that has a prior of its own, under prior^a and under
-    likelihood^a (Kallioinen et al. 2024).
+    """Distance of each parameter's posterior under prior^a and under likelihood^a, a near 1.
+
+    Only parameters with a prior of their own are judged.
+
+    Parameters
+    ----------
+    fit
+        A fit; of a mixture, the heaviest member is judged.
 
     Returns
     -------
     pandas.DataFrame
-        One row a number: step, parameter, series, prior, likelihood, and reading: where the prior's
-        is above 0.05, either the data's is too (both tell, and may be in conflict), or not (the
-        data say little). Of a mixture its heaviest member. ``frame.attrs`` holds the status of the
-        fit.
+        One row per number, the largest first: step (``loss`` or ``accuracy``), parameter, series,
+        prior, likelihood, and reading. Where the prior's sensitivity is above 0.05, reading says
+        whether the data's is too (both tell, and may be in conflict) or not (the data say little).
+        ``frame.attrs`` holds the status of the fit.
 
     Raises
     ------
@@ -105,84 +137,83 @@ def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
     """
     import arviz_stats as stats
 
-    rows = []
-    for step, tree in (("loss", fit.losses), ("accuracy", fit.accuracies)):
-        if tree is None:
-            continue
-        _with_densities(tree)
-        cells = list(by_cell(tree["posterior"].to_dataset()[list(tree["log_prior"].data_vars)]))
-        posterior = xr.Dataset({_number(i): v for i, (_, v) in enumerate(cells)})
+    rows: list[dict[str, object]] = []
+    for stage, tree in Stages(fit.losses, fit.accuracies).named():
+        log_prior = _densities(tree)
+        cells = list(by_cell(tree["posterior"].to_dataset()[list(log_prior.data_vars)]))
         scaled = xr.DataTree.from_dict(
             {
-                "/posterior": posterior,
-                "/log_prior": tree["log_prior"].to_dataset(),
+                "/posterior": xr.Dataset({_variable(i): v for i, (_, v) in enumerate(cells)}),
+                "/log_prior": log_prior,
                 "/log_likelihood": tree["log_likelihood"].to_dataset(),
             }
         )
         prior, likelihood = (stats.psense(scaled, group=group) for group in ("prior", "likelihood"))
-        for i, ((name, where), _) in enumerate(cells):
-            of_prior, of_data = float(prior[_number(i)]), float(likelihood[_number(i)])
-            reading = (
-                ""
-                if of_prior <= LEANS
-                else "prior and data both tell, and may be in conflict"
-                if of_data > LEANS
-                else "the data say little"
-            )
+        for i, ((name, series), _) in enumerate(cells):
+            of_prior = float(prior[_variable(i)])
+            of_data = float(likelihood[_variable(i)])
             rows.append(
                 {
-                    "step": step,
+                    "step": stage,
                     "parameter": name,
-                    "series": where,
+                    "series": series,
                     "prior": of_prior,
                     "likelihood": of_data,
-                    "reading": reading,
+                    "reading": _reading(of_prior, of_data),
                 }
             )
     return _sorted(rows, "prior", fit)
 
 
+def _reading(of_prior: float, of_data: float) -> str:
+    if of_prior <= LEANS:
+        return ""
+    if of_data > LEANS:
+        return "prior and data both tell, and may be in conflict"
+    return "the data say little"
+
+
 def _sorted(rows: list[dict[str, object]], by: str, fit: Fit) -> pd.DataFrame:
-    """The largest first, with the status of the fit."""
+    """The rows with the largest first, and the status of the fit."""
     frame = pd.DataFrame(rows).sort_values(by, ascending=False, ignore_index=True)
     frame.attrs = {"status": fit.status}
     return frame
 
 
-def _of_interest(forecast: Forecast) -> xr.DataArray:
-    accuracy = forecast.draws["accuracy"]
-    losses_alone = bool(accuracy.isnull().all())  # noqa: PD003 (xarray's name)
-    return (np.log(forecast.draws["loss"]) if losses_alone else accuracy).mean("task")
-
-
-def _number(i: int) -> str:
-    """The i-th variable of a data set: a tree takes no name with a slash, and a user's name may
-    have one.
-    """
+def _variable(i: int) -> str:
+    """Name of the i-th variable: a tree takes no name with a slash, and a user's may have one."""
     return f"number {i}"
 
 
 def _log_priors(fit: Fit) -> dict[str, xr.DataArray]:
-    """Ln p of every prior by law, link and route, those of posteriors that several members share
-    once.
+    """ln p of every prior, named by law, link and route.
+
+    Densities of posteriors that several components share come once.
     """
-    found: list[tuple[str, xr.Dataset]] = []
-    several = len(fit.members) > 1
-    for m, member in enumerate(fit.members or (fit,)):
-        for what, tree in (
-            (f"law {member.law.name}", member.losses),
-            (f"link via {member.via or 'own loss'}", member.accuracies),
-        ):
-            if tree is None:
-                continue
-            densities = _with_densities(tree)["log_prior"].to_dataset()
-            if not any(densities.equals(other) for _, other in found):
-                taken = several and any(name == what for name, _ in found)
-                found.append((f"{what}, member {m + 1}" if taken else what, densities))
-    return {f"{what}: {name}": v for what, densities in found for name, v in densities.items()}
+    named: list[tuple[str, xr.Dataset]] = []
+    for i, name, tree in _trees(fit):
+        densities = _densities(tree)
+        if any(densities.equals(other) for _, other in named):
+            continue
+        taken = len(fit.components) > 1 and any(other == name for other, _ in named)
+        named.append((f"{name}, member {i + 1}" if taken else name, densities))
+    return {
+        f"{name}: {variable}": values
+        for name, densities in named
+        for variable, values in densities.items()
+    }
 
 
-def _with_densities(tree: xr.DataTree) -> xr.DataTree:
+def _trees(fit: Fit) -> Iterator[tuple[int, str, xr.DataTree]]:
+    """Index of the component, name of the law or link, and posterior, of every stage."""
+    for i, component in enumerate(fit.components):
+        yield i, f"law {component.law.name}", component.losses
+        if component.accuracies is not None:
+            yield i, f"link via {component.via or 'own loss'}", component.accuracies
+
+
+def _densities(tree: xr.DataTree) -> xr.Dataset:
+    """The log densities of the priors that a posterior keeps."""
     if "log_prior" not in tree.children:
         raise SettingError(
             "the fit",
@@ -190,4 +221,4 @@ def _with_densities(tree: xr.DataTree) -> xr.DataTree:
             got="one without the group log_prior",
             way_out="fit again",
         )
-    return tree
+    return tree["log_prior"].to_dataset()

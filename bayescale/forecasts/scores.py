@@ -1,34 +1,43 @@
-"""Scores of any draws against what came out: coverage, CRPS, interval score."""
+"""Scores of any draws against the outcome: coverage, CRPS, interval score."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from bayescale.validation import check_prob
+from bayescale.inference.summary import interval
 
 
 def score(draws: np.ndarray, actual: np.ndarray, prob: float = 0.9) -> pd.DataFrame:
-    """One row a case: median, lower, upper, actual, error, inside, crps, interval_score.
+    """crps = E|X - y| - E|X - X'| / 2, and interval score = width + 2 / (1 - prob) miss.
 
-    crps = E|X - y| - E|X - X'| / 2; interval_score = (upper - lower) + 2 / (1 - prob) times the
-    distance of y from the interval (Gneiting and Raftery 2007, J. American Statistical Association
-    102). Both are in the unit of the draws, and less is better.
+    miss is the distance of y from the interval (Gneiting and Raftery 2007, J. American Statistical
+    Association 102). Both scores are in the unit of the draws; less is better.
 
     Parameters
     ----------
     draws
-        Shape (cases, draws).
+        Draws X of each case, shape (cases, draws).
     actual
-        Shape (cases,).
+        Outcome y of each case, shape (cases,).
     prob
-        Of the equal-tailed interval.
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per case: median, lower, upper, actual, error (median less actual), inside, crps,
+        interval_score.
+
+    Raises
+    ------
+    SettingError
+        For a probability that does not lie between 0 and 1.
     """
-    # here, because loading it costs a third of a second that a forecast does not need
+    # Loading it here saves a forecast, which does not need it, a third of a second.
     import scoringrules
 
-    tails = check_prob(prob)
-    lower, median, upper = np.quantile(draws, [tails[0], 0.5, tails[1]], axis=1)
+    lower, median, upper = interval(draws, prob, axis=1)
     return pd.DataFrame(
         {
             "median": median,

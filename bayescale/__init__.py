@@ -1,5 +1,6 @@
-"""bayescale: Bayesian scaling laws, from a ladder of small runs to a credible interval for a large
-one.
+"""Bayesian scaling laws: from a ladder of small runs to a credible interval for a large run.
+
+Every public name is imported here; figures are in `bayescale.plots`.
 
 >>> import bayescale as bs
 >>> bs.setup()  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""python -m bayescale."""
+"""Run the command line: `python -m bayescale`."""
 
 from bayescale.cli import main
 

@@ -1,5 +1,7 @@
-"""python -m bayescale: thin commands over the library. Exit status 0; 1 where the sampler's checks
-fail; 2 on bad input.
+"""The command line, `python -m bayescale`: each command calls the library and prints the result.
+
+Exit status: 0 on success; 1 where a check of the sampler failed, or where a reproduced figure
+differs from the paper's; 2 on bad input; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -19,12 +21,7 @@ from bayescale.cli import reproduce as reproductions
 from bayescale.data.names import visible
 from bayescale.errors import BayescaleError
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Bayesian scaling laws: from a ladder of small runs to a large one.",
-)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 for command in (
     data.datasets,
     data.check,
@@ -35,11 +32,19 @@ for command in (
     reproductions.reproduce,
 ):
     app.command()(command)
-INTERRUPTED = 130  # Typer's status after Ctrl-C: 128 and the number of the signal
+
+# Typer's exit status after Ctrl-C: 128 plus the number of the signal, 2.
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; every error of bad input is one line on stderr and exit status 2."""
+    """Run the command line; an error of bad input is one line on stderr and exit status 2.
+
+    Raises
+    ------
+    SystemExit
+        Always, with the exit status of the command.
+    """
     try:
         status = app(standalone_mode=False)
     except BayescaleError as error:
@@ -49,12 +54,13 @@ def main() -> None:
         print(f"bayescale: {visible(error.format_message())}", file=sys.stderr)
         sys.exit(2)
     if status == INTERRUPTED:
-        print("bayescale: interrupted; nothing was written", file=sys.stderr)
+        print("bayescale: interrupted", file=sys.stderr)
     sys.exit(status)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    """Print the version and end the command, where --version was given."""
+    if wanted:
         print(f"bayescale {bayescale.__version__}")
         raise typer.Exit
 
@@ -62,7 +68,13 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
-    """Bayesian scaling laws: from a ladder of small runs to a large one."""
+    """Bayesian scaling laws: forecast a large training run from a ladder of small runs.
+
+    Exit status: 0 on success; 1 where a check failed or a paper is not reproduced; 2 on bad input.
+    """

@@ -1,4 +1,4 @@
-"""The command backtest."""
+"""The command backtest, its JSON, its tables and its picture."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from bayescale.backtests.backtest import backtest as make_backtest
-from bayescale.backtests.record import Backtest
+from bayescale.backtests.record import OURS, Backtest
 from bayescale.cli import options, tables
-from bayescale.cli.tables import print_frame, say
+from bayescale.cli.progress import progress_bar
+from bayescale.cli.tables import json_rows, print_frame, print_text
 from bayescale.errors import SettingError
 from bayescale.files import atomic_write
-from bayescale.models.inputs import AUTO
+from bayescale.fits.settings import AUTO
 from bayescale.runtime import setup
 
 
 def backtest(
     runs: options.RunTable = None,
+    *,
     dataset: options.Dataset = "ladder2024",
     tasks: options.TaskTable = None,
     by: Annotated[
-        str, typer.Option(help="What the cuts are of: flops, params or tokens.")
+        str, typer.Option(help="Quantity that the runs are cut by: flops, params or tokens.")
     ] = "flops",
     cuts: Annotated[
         str | None,
         typer.Option(
-            help="Cuts, with commas; without it, up to 8 from 8 runs of every series upwards."
+            help="Cuts, separated by commas. Without it, up to 8 cuts, from the smallest with at "
+            "least 8 runs of every series."
         ),
     ] = None,
     law: options.LawName = None,
@@ -40,109 +42,131 @@ def backtest(
     pooling: options.PoolingName = "partial",
     discrepancy: options.DiscrepancyName = "calibrated",
     baselines: Annotated[
-        bool, typer.Option(help="Forecast the same splits by the baselines too.")
+        bool, typer.Option(help="Whether baselines forecast the same runs too.")
     ] = True,
     seed: options.Seed = 0,
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
     as_json: options.AsJson = False,
-    csv: Annotated[Path | None, typer.Option(help="Write every case to this file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="File for the table of every case (CSV).")
+    ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw how the intervals held to this file (.png, .svg or .pdf)."),
+        typer.Option(help="File for a picture of errors and coverage (.png, .svg or .pdf)."),
     ] = None,
 ) -> None:
-    """Fit the cheap runs, forecast the dear ones, again and again: coverage, and scores beside the
-    baselines'. Interrupted, it resumes where it was.
+    """Fit the smaller runs and forecast the larger ones, at several cuts.
+
+    Prints coverage and scores, beside baselines. After Ctrl-C, the same command resumes.
     """
     options.check_outputs(plot, csv)
-    ladder = options.read(runs, tasks, dataset)
-    chosen = None if cuts is None else _numbers(cuts)
+    ladder = options.read_ladder(runs, tasks, dataset)
+    numbers = None if cuts is None else _parse_cuts(cuts)
     setup(chains)
-    settings: dict[str, Any] = {
-        "law": law,
-        "link": link,
-        "via": options.chosen_via(via),
-        "pooling": pooling,
-        "discrepancy": discrepancy,
-    }
-    with Progress(
-        console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()
-    ) as bar:
-        task = bar.add_task("", total=1.0)
-        made = make_backtest(
-            ladder,
-            by=by,  # type: ignore[arg-type]
-            cuts=chosen,
-            **settings,
-            baselines=baselines,
-            chains=chains,
-            draws=draws,
-            seed=seed,
-            progress=lambda what, share: bar.update(task, completed=share, description=what),
-        )
+    try:
+        with progress_bar(hidden=as_json) as update:
+            result = make_backtest(
+                ladder,
+                by=by,  # type: ignore[arg-type]
+                cuts=numbers,
+                law=law,
+                link=link,
+                via=options.via_setting(via),
+                pooling=pooling,  # type: ignore[arg-type]
+                discrepancy=discrepancy,  # type: ignore[arg-type]
+                baselines=baselines,
+                chains=chains,
+                draws=draws,
+                seed=seed,
+                progress=update,
+            )
+    except KeyboardInterrupt:
+        message = "the finished cuts are kept, and the same command resumes from them"
+        print(f"bayescale: {message}", file=sys.stderr)
+        raise
     if csv is not None:
         with atomic_write(csv) as temporary:
-            made.cases.to_csv(temporary, index=False)
+            result.cases.to_csv(temporary, index=False)
     if plot is not None:
-        draw_backtest(made, plot)
+        draw_backtest(result, plot)
+    cost = options.process_cost()
     if as_json:
-        print(json.dumps(backtest_json(made) | options.spent(), allow_nan=False))
+        print(json.dumps(backtest_json(result) | cost, allow_nan=False))
     else:
-        print_backtest(Console(width=tables.width()), made, options.spent()["seconds"])
-    raise typer.Exit(1 if made.status == "fail" else 0)
+        print_backtest(Console(width=tables.width()), result, cost["seconds"])
+    raise typer.Exit(1 if result.status == "fail" else 0)
 
 
-def _numbers(text: str) -> list[float]:
+def _parse_cuts(text: str) -> list[float]:
+    """The numbers of --cuts."""
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
         raise SettingError(
             "--cuts",
-            rule="must be numbers with commas",
+            rule="must be numbers separated by commas",
             got=repr(text),
             way_out="such as 1e20,1e21",
         ) from None
 
 
-def backtest_json(made: Backtest) -> dict[str, Any]:
+def backtest_json(result: Backtest) -> dict[str, Any]:
     """The JSON of `backtest --json`: status, coverage, scores, folds and every case."""
-    tables = {
-        "coverage": made.coverage(),
-        "scores": made.scores(),
-        "folds": made.folds,
-        "cases": made.cases,
-    }
     return {
-        "by": made.by,
-        "status": made.status,
-        **{name: json.loads(table.to_json(orient="records")) for name, table in tables.items()},
+        "by": result.by,
+        "status": result.status,
+        "coverage": json_rows(result.coverage()),
+        "scores": json_rows(result.scores()),
+        "folds": json_rows(result.folds),
+        "cases": json_rows(result.cases),
     }
 
 
-def print_backtest(console: Console, made: Backtest, seconds: float) -> None:
-    """Scores, coverage of the model asked for, and the fits whose checks failed."""
-    say(console, f"{made!r}")
-    say(
+def print_backtest(console: Console, result: Backtest, seconds: float) -> None:
+    """Print the scores of all models, the coverage of bayescale, and the fits that failed.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    result
+        Backtest to show.
+    seconds
+        Seconds that the command took.
+    """
+    cases = result.cases[result.cases["model"] == OURS]
+    number = cases["cut"].nunique()
+    cuts = f"{number} cut{'' if number == 1 else 's'} of {result.by}"
+    print_text(console, f"{cuts}, {len(cases)} cases; checks of the fits: {result.status}")
+    print_text(
         console,
-        "scores: percent of a loss, points of an accuracy; less is better, inside_90 should be 0.9",
+        "Scores, in percent of a loss and in points of accuracy: lower is better, bias "
+        "near 0, inside_90 near 0.9",
     )
-    print_frame(console, made.scores())
-    say(
+    print_frame(console, result.scores())
+    print_text(
         console,
-        "coverage by extrapolation factor, with the 90 % interval of a bootstrap over the cuts, whose number is in column clusters",
+        "Coverage by extrapolation factor; lower and upper: its 90 % interval from a bootstrap "
+        "over the cuts; clusters: number of cuts",
     )
-    print_frame(console, made.coverage())
-    failed = made.folds[made.folds["failed"] != ""]
+    print_frame(console, result.coverage())
+    failed = result.folds[result.folds["failed"] != ""]
     if len(failed):
-        say(console, "fits with a check that failed")
+        print_text(console, "Fits with a failed check, and point fits that did not converge")
         print_frame(console, failed)
-    say(console, f"{seconds:.1f} s in all")
+    print_text(console, f"{seconds:.1f} s in total")
 
 
-def draw_backtest(made: Backtest, path: Path) -> None:
-    """Three pictures side by side: errors by extrapolation factor, calibration, intervals against
-    what came out.
+def draw_backtest(result: Backtest, path: Path) -> None:
+    """Write a picture: errors by extrapolation factor, calibration, and intervals beside outcomes.
+
+    Parameters
+    ----------
+    result
+        Backtest to draw, one row of pictures per quantity.
+    path
+        File to write; its ending says which kind of picture.
     """
     import matplotlib as mpl
 
@@ -151,13 +175,14 @@ def draw_backtest(made: Backtest, path: Path) -> None:
 
     from bayescale.plots import plot_calibration, plot_error, plot_truth
 
-    quantities = [q for q in ("accuracy", "loss") if (made.cases["quantity"] == q).any()]
+    known = set(result.cases["quantity"])
+    quantities = [quantity for quantity in ("accuracy", "loss") if quantity in known]
     figure, axes = plt.subplots(
         len(quantities), 3, figsize=(15, 4.6 * len(quantities)), layout="constrained", squeeze=False
     )
     for row, quantity in zip(axes, quantities, strict=True):
-        plot_error(made, quantity=quantity, ax=row[0])
-        plot_calibration(made, quantity=quantity, ax=row[1])
-        plot_truth(made, quantity=quantity, ax=row[2])
+        plot_error(result, quantity=quantity, ax=row[0])
+        plot_calibration(result, quantity=quantity, ax=row[1])
+        plot_truth(result, quantity=quantity, ax=row[2])
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=150)

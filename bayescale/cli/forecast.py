@@ -1,4 +1,4 @@
-"""The command forecast."""
+"""The command forecast, its JSON, its tables and its picture."""
 
 from __future__ import annotations
 
@@ -11,20 +11,29 @@ import typer
 from rich.console import Console
 
 from bayescale.cli import options, tables
-from bayescale.cli.tables import diagnostics, number, print_checks, print_table, say
+from bayescale.cli.tables import (
+    diagnostics_json,
+    json_number,
+    json_rows,
+    print_checks,
+    print_table,
+    print_text,
+)
 from bayescale.data.outcomes import outcomes
 from bayescale.data.replicates import with_reruns
 from bayescale.files import atomic_write
 from bayescale.fits.record import Fit
+from bayescale.fits.settings import AUTO
 from bayescale.forecasts.forecast import Forecast
 from bayescale.forecasts.forecast import forecast as make_forecast
 from bayescale.inference.posterior import provenance
-from bayescale.models.inputs import AUTO, AccuracyData, LossData
+from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.validation import check_prob
 
 
 def forecast(
     runs: options.RunTable = None,
+    *,
     dataset: options.Dataset = "ladder2024",
     tasks: options.TaskTable = None,
     params: options.Params = None,
@@ -48,109 +57,124 @@ def forecast(
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
     as_json: options.AsJson = False,
-    csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw the intervals to this file (.png, .svg or .pdf).")
+    csv: Annotated[
+        Path | None, typer.Option(help="File for the table of the forecast (CSV).")
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Save the fit to this file.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="File for a picture of the intervals (.png, .svg or .pdf)."),
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="File for the fit.")] = None,
 ) -> None:
-    """Fit a ladder and forecast loss and accuracy of its targets."""
+    """Fit a ladder, and forecast loss and accuracy of its targets.
+
+    Without arguments, it forecasts the two targets of the embedded ladder.
+    """
     check_prob(prob)
     options.check_outputs(plot, csv, save)
-    ladder = options.read(runs, tasks, dataset)
+    ladder = options.read_ladder(runs, tasks, dataset)
     ladder = with_reruns(ladder) if reruns else ladder
-    wanted = options.choose_targets(ladder, targets, params, tokens, flops, corpus)
-    settings: dict[str, Any] = {
-        "law": law,
-        "link": link,
-        "via": via,
-        "pooling": pooling,
-        "discrepancy": discrepancy,
-    }
-    fitted = options.fit_shown(
-        ladder, hidden=as_json, **settings, chains=chains, draws=draws, seed=seed
+    chosen = options.choose_targets(
+        ladder, names=targets, params=params, tokens=tokens, flops=flops, corpus=corpus
     )
-    made = make_forecast(fitted, wanted, seed=seed)
-    _write(fitted, made, csv, plot, save, prob)
-    if as_json:
-        print(json.dumps(forecast_json(fitted, made, prob) | options.spent(), allow_nan=False))
-    else:
-        print_forecast(
-            Console(width=tables.width()), fitted, made, prob, seconds=options.spent()["seconds"]
-        )
-    raise typer.Exit(1 if made.status == "fail" else 0)
-
-
-def _write(
-    fitted: Fit, made: Forecast, csv: Path | None, plot: Path | None, save: Path | None, prob: float
-) -> None:
+    fitted = options.fit_with_progress(
+        ladder,
+        hidden=as_json,
+        law=law,
+        link=link,
+        via=via,
+        pooling=pooling,
+        discrepancy=discrepancy,
+        chains=chains,
+        draws=draws,
+        seed=seed,
+    )
+    result = make_forecast(fitted, chosen, seed=seed)
     if csv is not None:
         with atomic_write(csv) as temporary:
-            made.to_frame(prob).assign(status=made.status).to_csv(temporary, index=False)
+            result.to_frame(prob).assign(status=result.status).to_csv(temporary, index=False)
     if plot is not None:
-        draw(fitted, made, plot, prob)
+        draw_forecast(fitted, result, plot, prob)
     if save is not None:
         fitted.save(save)
+    cost = options.process_cost()
+    if as_json:
+        print(json.dumps(forecast_json(fitted, result, prob) | cost, allow_nan=False))
+    else:
+        print_forecast(Console(width=tables.width()), fitted, result, prob, cost["seconds"])
+    raise typer.Exit(1 if result.status == "fail" else 0)
 
 
 def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
-    """The JSON of `forecast --json`: targets, diagnostics, sampler, versions."""
-    frame = forecast.to_frame(prob).set_index(["target", "task", "quantity"])
+    """The JSON of `forecast --json`: targets, diagnostics, sampler, versions.
+
+    Parameters
+    ----------
+    fit
+        Fit that the forecast is made from.
+    forecast
+        Forecast of the targets.
+    prob
+        Probability of the intervals.
+
+    Returns
+    -------
+    dict
+        Values that JSON has, without nan or infinity.
+    """
+    summaries = forecast.to_frame(prob).set_index(["target", "task", "quantity"])
     actual = _actual(fit)
     targets = []
-    for target, far in zip(forecast.targets, forecast.extrapolation.itertuples(), strict=True):
+    for target, distance in zip(forecast.targets, forecast.extrapolation.itertuples(), strict=True):
         rows = forecast.table[forecast.table["target"] == target.label]
-        cells = [_cell(frame, actual, row) for row in rows.itertuples()]
-        about = {
-            "name": target.label,
-            "params": target.params,
-            "tokens": target.tokens,
-            "corpus": rows["corpus"].iloc[0],
-        }
-        about |= {"extrapolation_factor": far.extrapolation_factor, "note": far.note}
+        cells = [_cell_json(summaries, actual, row) for row in rows.itertuples()]
         targets.append(
-            about
-            | {
-                "tasks": [c for c in cells if "accuracy" in c],
-                "losses": [c for c in cells if "accuracy" not in c],
+            {
+                "name": target.label,
+                "params": target.params,
+                "tokens": target.tokens,
+                "corpus": rows["corpus"].iloc[0],
+                "extrapolation_factor": distance.extrapolation_factor,
+                "note": distance.note,
+                "tasks": [cell for cell in cells if "accuracy" in cell],
+                "losses": [cell for cell in cells if "accuracy" not in cell],
             }
         )
     return {
         "targets": targets,
         "prob": prob,
         "note": forecast.note,
-        "discrepancy": json.loads(fit.discrepancy.to_frame().to_json(orient="records")),
-        "weights": json.loads(fit.weights.to_json(orient="records")),
-        "diagnostics": diagnostics(fit),
-        "sampler": sampler(fit),
+        "discrepancy": json_rows(fit.discrepancy.to_frame()),
+        "weights": json_rows(fit.weights),
+        "diagnostics": diagnostics_json(fit),
+        "sampler": _sampler_json(fit),
         "versions": {
-            k.removeprefix("version_"): v
-            for k, v in provenance(fit.sampler).items()
-            if k.startswith("version_")
+            name.removeprefix("version_"): version
+            for name, version in provenance(fit.sampler).items()
+            if name.startswith("version_")
         },
     }
 
 
-def sampler(fit: Fit) -> dict[str, Any]:
-    """Mean leapfrog steps a draw, the larger of both steps', and seconds of both together; they run
-    side by side.
+def _sampler_json(fit: Fit) -> dict[str, Any]:
+    """The JSON of the sampler: its settings, and the leapfrog steps and seconds of both stages.
+
+    The stages are sampled side by side, so `seconds` is the time of both together, and
+    `leapfrog_steps` is the larger of the two means per draw.
     """
-    steps = {"loss": fit.losses, "accuracy": fit.accuracies}
-    each = {
-        k: {
-            "leapfrog_steps": float(t.attrs["leapfrog_steps"]),
-            "seconds": float(t.attrs["seconds"]),
+    stages = {"loss": fit.losses, "accuracy": fit.accuracies}
+    costs = {
+        stage: {
+            "leapfrog_steps": float(tree.attrs["leapfrog_steps"]),
+            "seconds": float(tree.attrs["seconds"]),
         }
-        for k, t in steps.items()
-        if t is not None
-    }
-    total = {
-        "leapfrog_steps": max(e["leapfrog_steps"] for e in each.values()),
-        "seconds": float(fit.losses.attrs["seconds_together"]),
+        for stage, tree in stages.items()
+        if tree is not None
     }
     return {
-        **total,
-        "steps": each,
+        "leapfrog_steps": max(cost["leapfrog_steps"] for cost in costs.values()),
+        "seconds": float(fit.losses.attrs["seconds_together"]),
+        "steps": costs,
         "chains": fit.sampler.chains,
         "draws": fit.sampler.draws,
         "warmup": fit.sampler.warmup,
@@ -158,62 +182,189 @@ def sampler(fit: Fit) -> dict[str, Any]:
     }
 
 
+def _actual(fit: Fit) -> pd.DataFrame:
+    """Measured loss and accuracy per (run, task), and whether law and link were fitted on them."""
+    measured = outcomes(fit.ladder)
+    loss_name = fit.ladder.loss_name_of
+    law_cells = _fitted_cells(fit.loss_data)
+    link_cells = _fitted_cells(fit.accuracy_data)
+    return measured.assign(
+        loss_fitted=[(run, loss_name[task]) in law_cells for run, task in measured.index],
+        accuracy_fitted=[pair in link_cells for pair in measured.index],
+    )
+
+
+def _fitted_cells(data: LossData | AccuracyData | None) -> set[tuple[str, str]]:
+    """(run, loss or task) of every cell that a stage was fitted on; empty without data."""
+    if data is None:
+        return set()
+    return {
+        (str(run), data.groups.names[name])
+        for name, runs, seen in zip(data.groups.name, data.runs, data.layout.seen, strict=True)
+        for run in runs[seen]
+    }
+
+
+def _cell_json(summaries: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[str, Any]:
+    """The JSON of one task or declared loss of one target: forecast, and the measured figures."""
+    key = (row.target, row.task)
+    cell: dict[str, Any] = {
+        "task": row.task,
+        "loss_name": row.loss_name,
+        "via": row.via if isinstance(row.via, str) else None,
+        "loss": _summary_json(summaries.loc[(*key, "loss")]),
+    }
+    if (*key, "accuracy") in summaries.index:
+        cell["accuracy"] = _summary_json(summaries.loc[(*key, "accuracy")])
+        cell["verdict"] = row.verdict
+    cell["actual"] = None
+    if key in actual.index:
+        measured = actual.loc[key]
+        cell["actual"] = {
+            "loss": json_number(measured["loss"]),
+            "accuracy": json_number(measured["accuracy"]),
+        }
+        cell["loss_fitted"] = bool(measured["loss_fitted"])
+        cell["accuracy_fitted"] = bool(measured["accuracy_fitted"])
+    return cell
+
+
+def _summary_json(row: pd.Series) -> dict[str, float]:
+    """The JSON of the summary of one quantity's draws."""
+    return {name: float(row[name]) for name in ("median", "lower", "upper", "sd", "mean")}
+
+
 def print_forecast(
     console: Console, fit: Fit, forecast: Forecast, prob: float, seconds: float
 ) -> None:
-    """A table a target, then the checks, then what the intervals leave out."""
+    """Print one table per target, then the checks, then what the intervals allow for.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    fit
+        Fit that the forecast is made from.
+    forecast
+        Forecast of the targets.
+    prob
+        Probability of the intervals.
+    seconds
+        Seconds that the command took.
+    """
     result = forecast_json(fit, forecast, prob)
-    level = f"{100 * prob:g} %"
-    for t in result["targets"]:
-        note = f"; {t['note']}" if t["note"] else ""
-        size = f"{t['params']:.4g} parameters, {t['tokens']:.4g} tokens, {t['corpus']}"
-        title = f"{t['name']}: {size}; {t['extrapolation_factor']:.3g} x the largest fitted compute{note}"
-        columns = (
-            "task",
-            f"loss ({level})",
-            "actual",
-            f"accuracy, % ({level})",
-            "actual",
-            "via",
-            "verdict",
-        )
-        rows = []
-        for cell in [*t["tasks"], *t["losses"]]:
-            known = cell["actual"] or {}
-            row = (
-                cell["task"],
-                _interval(cell["loss"], 1.0, 4),
-                _figure(known.get("loss"), 1.0, 4) + ("*" if cell.get("loss_fitted") else ""),
-                _interval(cell.get("accuracy"), 100.0, 1),
-                _figure(known.get("accuracy"), 100.0, 1)
-                + ("*" if cell.get("accuracy_fitted") else ""),
-                routes(fit.weights, cell["task"]) or str(cell.get("via") or ""),
-                str(cell.get("verdict") or ""),
-            )
-            rows.append(row)
-        print_table(console, columns, rows, title)
-    if any(
-        c.get("loss_fitted") or c.get("accuracy_fitted")
-        for t in result["targets"]
-        for c in [*t["tasks"], *t["losses"]]
-    ):
-        say(
+    cells = []
+    for target in result["targets"]:
+        _print_target(console, target, fit.weights, prob)
+        cells += [*target["tasks"], *target["losses"]]
+    if any(cell.get("loss_fitted") or cell.get("accuracy_fitted") for cell in cells):
+        print_text(
             console,
-            "* fitted: the law or the link has seen this figure, so it is no test of the forecast.",
+            "* fitted: the law or the link was fitted on this figure, so it is no test of the "
+            "forecast.",
         )
     if len(fit.weights):
-        say(console, mixture(fit.weights))
+        print_text(console, mixture_text(fit.weights))
     print_checks(console, fit.checks)
-    mean_steps, spent = result["sampler"]["leapfrog_steps"], result["sampler"]["seconds"]
-    say(
+    sampler = result["sampler"]
+    print_text(
         console,
-        f"checks: {forecast.status}; {mean_steps:.1f} leapfrog steps a draw, {spent:.1f} s sampling, {seconds:.1f} s in all",
+        f"checks: {forecast.status}; {sampler['leapfrog_steps']:.1f} leapfrog steps per draw, "
+        f"{sampler['seconds']:.1f} s of sampling, {seconds:.1f} s in total",
     )
-    say(console, forecast.note)
+    print_text(console, forecast.note)
 
 
-def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
-    """The picture of the intervals, written whole or not at all."""
+def _print_target(
+    console: Console, target: dict[str, Any], weights: pd.DataFrame, prob: float
+) -> None:
+    """Print the table of one target, with one row per task or declared loss."""
+    level = f"{100 * prob:g} %"
+    size = f"{target['params']:.4g} parameters, {target['tokens']:.4g} tokens, {target['corpus']}"
+    distance = f"{target['extrapolation_factor']:.3g} x the largest fitted compute"
+    note = f"; {target['note']}" if target["note"] else ""
+    columns = (
+        "task",
+        f"loss ({level})",
+        "actual",
+        f"accuracy, % ({level})",
+        "actual",
+        "via",
+        "verdict",
+    )
+    rows = []
+    for cell in [*target["tasks"], *target["losses"]]:
+        actual = cell["actual"] or {}
+        loss_star = "*" if cell.get("loss_fitted") else ""
+        accuracy_star = "*" if cell.get("accuracy_fitted") else ""
+        rows.append(
+            (
+                cell["task"],
+                _interval_text(cell["loss"], unit=1.0, digits=4),
+                _figure_text(actual.get("loss"), unit=1.0, digits=4) + loss_star,
+                _interval_text(cell.get("accuracy"), unit=100.0, digits=1),
+                _figure_text(actual.get("accuracy"), unit=100.0, digits=1) + accuracy_star,
+                routes_text(weights, cell["task"]) or cell.get("via") or "",
+                cell.get("verdict") or "",
+            )
+        )
+    print_table(console, columns, rows, f"{target['name']}: {size}; {distance}{note}")
+
+
+def routes_text(weights: pd.DataFrame, task: str) -> str:
+    """The losses that a task is linked through, such as ``c4 60 %, own loss 40 %``, or nothing."""
+    if not len(weights):
+        return ""
+    routes = weights[weights["task"] == task].sort_values("weight", ascending=False)
+    return ", ".join(f"{route.via} {100 * route.weight:.0f} %" for route in routes.itertuples())
+
+
+def mixture_text(weights: pd.DataFrame) -> str:
+    """One sentence about a mixture: what its weights rest on, and the weights or their column."""
+    figures = int(weights["cells"].max())
+    reason = (
+        "Mixture, weighted by how well each component forecast larger runs from smaller ones "
+        f"(at most {figures} figures)"
+        if figures
+        else "Mixture with equal weights, because no past forecasts tell its components apart"
+    )
+    components = ", ".join(
+        f"{row.law}, {row.link or 'no link'} via {row.via}: {row.weight:.2f} (sd {row.sd:.2f})"
+        for row in weights[weights["task"] == ""].itertuples()
+    )
+    return f"{reason}: {components or 'see column via'}."
+
+
+def _interval_text(summary: dict[str, float] | None, *, unit: float, digits: int) -> str:
+    """Median and interval, in multiples of the unit; empty without a summary."""
+    if summary is None:
+        return ""
+    median, lower, upper = (
+        _figure_text(summary[name], unit=unit, digits=digits)
+        for name in ("median", "lower", "upper")
+    )
+    return f"{median} ({lower} to {upper})"
+
+
+def _figure_text(value: float | None, *, unit: float, digits: int) -> str:
+    """The value times the unit; empty for None."""
+    return "" if value is None else f"{unit * value:.{digits}f}"
+
+
+def draw_forecast(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
+    """Write a picture of the intervals, whole or not at all.
+
+    Parameters
+    ----------
+    fit
+        Fit whose ladder has the measured figures.
+    forecast
+        Forecast to draw.
+    path
+        File to write; its ending says which kind of picture.
+    prob
+        Probability of the intervals.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -223,92 +374,3 @@ def draw(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
     assert figure is not None
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-
-
-def _actual(fit: Fit) -> pd.DataFrame:
-    """Measured loss and accuracy of each (run, task), and whether the law and the link were fitted
-    on them.
-    """
-    known = outcomes(fit.ladder)
-    loss_name = fit.ladder.loss_name_of
-    seen_by_law, seen_by_link = (_fitted(data) for data in (fit.loss_data, fit.accuracy_data))
-    return known.assign(
-        loss_fitted=[(run, loss_name[task]) in seen_by_law for run, task in known.index],
-        accuracy_fitted=[pair in seen_by_link for pair in known.index],
-    )
-
-
-def _fitted(data: LossData | AccuracyData | None) -> set[tuple[str, str]]:
-    """(run, name) of every cell that a step was fitted on."""
-    if data is None:
-        return set()
-    return {
-        (str(run), data.groups.names[j])
-        for j, runs, seen in zip(data.groups.name, data.runs, data.layout.seen, strict=True)
-        for run in runs[seen]
-    }
-
-
-def _cell(frame: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[str, Any]:
-    key = (row.target, row.task)
-    cell: dict[str, Any] = {
-        "task": row.task,
-        "loss_name": row.loss_name,
-        "via": row.via if isinstance(row.via, str) else None,
-        "loss": _summary(frame.loc[(*key, "loss")]),
-    }
-    if (*key, "accuracy") in frame.index:
-        cell |= {"accuracy": _summary(frame.loc[(*key, "accuracy")]), "verdict": row.verdict}
-    cell["actual"] = None
-    if key in actual.index:
-        known = actual.loc[key]
-        cell["actual"] = {"loss": number(known["loss"]), "accuracy": number(known["accuracy"])}
-        cell |= {name: bool(known[name]) for name in ("loss_fitted", "accuracy_fitted")}
-    return cell
-
-
-def routes(weights: pd.DataFrame, task: str) -> str:
-    """The losses that a task's accuracy goes through and their weights, the heaviest first; empty
-    where the routes are not its own.
-    """
-    mine = weights[weights["task"] == task] if len(weights) else weights
-    return (
-        ", ".join(
-            f"{row.via} {100 * row.weight:.0f} %"
-            for row in mine.sort_values("weight", ascending=False).itertuples()
-        )
-        if len(mine)
-        else ""
-    )
-
-
-def mixture(weights: pd.DataFrame) -> str:
-    """What the weights of a mixture are, and what they rest on."""
-    cells = int(weights["cells"].max())
-    why = (
-        f"by how well each forecast dearer runs from cheaper ones ({cells} figures at most)"
-        if cells
-        else "alike: nothing of the past tells of them"
-    )
-    whole = weights[weights["task"] == ""]
-    members = ", ".join(
-        f"{row.law}, {row.link or 'no link'} via {row.via}: {row.weight:.2f} (sd {row.sd:.2f})"
-        for row in whole.itertuples()
-    )
-    return f"Mixture, weighed {why}{': ' + members if members else ': column via'}."
-
-
-def _summary(row: pd.Series) -> dict[str, float]:
-    return {k: float(row[k]) for k in ("median", "lower", "upper", "sd", "mean")}
-
-
-def _interval(cell: dict[str, float] | None, unit: float, digits: int) -> str:
-    return (
-        ""
-        if cell is None
-        else f"{unit * cell['median']:.{digits}f} ({unit * cell['lower']:.{digits}f} to {unit * cell['upper']:.{digits}f})"
-    )
-
-
-def _figure(value: float | None, unit: float, digits: int) -> str:
-    return "" if value is None else f"{unit * value:.{digits}f}"

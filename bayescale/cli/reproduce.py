@@ -1,29 +1,35 @@
-"""The command reproduce."""
+"""The command reproduce, its JSON and its tables."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from bayescale.cli import options, tables
-from bayescale.cli.tables import as_text, print_table, say
+from bayescale.cli.progress import progress_bar
+from bayescale.cli.tables import cell_text, json_rows, print_table, print_text
+from bayescale.papers.analysis import Analysis
 from bayescale.papers.reproduce import PAPERS, Reproduction
 from bayescale.papers.reproduce import reproduce as make_reproduction
 from bayescale.runtime import setup
 
+# Rows per table where several analyses are printed: each table then fits a screen.
+ROWS = 24
+
 
 def reproduce(
     paper: Annotated[str, typer.Argument(help=f"One of {', '.join(PAPERS)}.")],
+    *,
     analysis: Annotated[
         str | None,
-        typer.Option(help="One analysis by name; without it, all but the check of other starts."),
+        typer.Option(
+            help="Name of one analysis. Without it, all analyses but starts, which takes long."
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -33,81 +39,86 @@ def reproduce(
         ),
     ] = None,
     starts: Annotated[
-        int, typer.Option(help="Starting points of each fit in the analysis starts.")
+        int, typer.Option(help="Starting points per fit in the analysis starts.")
     ] = 10,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Both papers' own analyses: what their code released beside what comes out here. Exit status 1
-    where the two differ by more than the bound.
+    """Repeat the analyses of a paper: the released figures beside the figures computed here.
+
+    Exit status 1 where a released figure and its counterpart differ by more than the bound.
     """
     setup()
-    with Progress(
-        console=Console(stderr=True), transient=True, disable=as_json or not sys.stderr.isatty()
-    ) as bar:
-        task = bar.add_task("", total=None)
-        made = make_reproduction(
+    with progress_bar(hidden=as_json, total=None) as update:
+        result = make_reproduction(
             paper,
             analysis=analysis,
             data=data,
             starts=starts,
             seed=seed,
-            progress=lambda name: bar.update(task, description=name),
+            progress=lambda name: update(name, None),
         )
     if as_json:
-        print(json.dumps(reproduction_json(made) | options.spent(), allow_nan=False))
+        print(json.dumps(reproduction_json(result) | options.process_cost(), allow_nan=False))
     else:
-        print_reproduction(Console(width=tables.width()), made)
-    raise typer.Exit(0 if made.agrees else 1)
+        print_reproduction(Console(width=tables.width()), result)
+    raise typer.Exit(0 if result.agrees else 1)
 
 
-ROWS = 24  # of a table, where a whole paper is printed
-
-
-def reproduction_json(made: Reproduction) -> dict[str, Any]:
-    """The JSON of `reproduce --json`: every row of every analysis, nan as null."""
+def reproduction_json(result: Reproduction) -> dict[str, Any]:
+    """The JSON of `reproduce --json`: every row of every analysis, with null for nan."""
     analyses = [
         {
-            "name": a.name,
-            "about": a.about,
-            "agrees": a.differing.empty if "agrees" in a.frame else None,
-            "rows": json.loads(a.frame.to_json(orient="records")),
+            "name": analysis.name,
+            "about": analysis.about,
+            "agrees": analysis.differing.empty if "agrees" in analysis.frame else None,
+            "rows": json_rows(analysis.frame),
         }
-        for a in made.analyses
+        for analysis in result.analyses
     ]
     return {
-        "paper": made.paper,
-        "agrees": made.agrees,
+        "paper": result.paper,
+        "agrees": result.agrees,
         "analyses": analyses,
-        "left_out": made.left_out,
+        "left_out": result.left_out,
     }
 
 
-def print_reproduction(console: Console, made: Reproduction) -> None:
-    """A table an analysis; of a long one, where several are printed, the rows that differ and the
-    first ones.
+def print_reproduction(console: Console, result: Reproduction) -> None:
+    """Print one table per analysis; the first rows of a long table, where there are several tables.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    result
+        Analyses to show, and the analyses that were left out.
     """
-    for a in made.analyses:
-        short = len(made.analyses) > 1
-        rows = pd.concat([a.differing, a.frame.drop(a.differing.index)])
-        shown = rows.head(ROWS) if short else rows
+    for analysis in result.analyses:
+        _print_analysis(console, analysis, whole=len(result.analyses) == 1)
+    for reason in dict.fromkeys(result.left_out.values()):
+        names = [name for name, its_reason in result.left_out.items() if its_reason == reason]
         console.print()
-        say(console, f"{a.name}: {a.about}")
-        print_table(
+        print_text(console, f"left out: {', '.join(names)}: {reason}")
+
+
+def _print_analysis(console: Console, analysis: Analysis, *, whole: bool) -> None:
+    """Print the table of an analysis, the rows that differ first; `ROWS` rows if not the whole."""
+    differing = analysis.differing
+    rows = pd.concat([differing, analysis.frame.drop(differing.index)])
+    shown = rows if whole else rows.head(ROWS)
+    console.print()
+    print_text(console, f"{analysis.name}: {analysis.about}")
+    print_table(
+        console, shown.columns, (map(cell_text, row) for row in shown.itertuples(index=False))
+    )
+    if len(shown) < len(rows):
+        number = len(rows) - len(shown)
+        print_text(console, f"and {number} more rows: --analysis {analysis.name} prints all")
+    if "agrees" in analysis.frame:
+        compared = analysis.frame["agrees"].notna().sum()
+        print_text(
             console,
-            shown.columns,
-            (map(as_text, values) for values in shown.itertuples(index=False)),
-        )
-        if len(shown) < len(rows):
-            say(console, f"and {len(rows) - len(shown)} more rows: --analysis {a.name} prints all")
-        if "agrees" in a.frame:
-            say(
-                console,
-                f"{a.name}: {a.frame['agrees'].notna().sum()} figures compared, {len(a.differing)} differ by more than the bound",
-            )
-    for why in dict.fromkeys(made.left_out.values()):
-        console.print()
-        say(
-            console,
-            f"left out: {', '.join(name for name, given in made.left_out.items() if given == why)}: {why}",
+            f"{analysis.name}: {compared} figures compared, "
+            f"{len(differing)} differ by more than the bound",
         )

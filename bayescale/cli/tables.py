@@ -1,13 +1,12 @@
-"""What every printed or written result shares: tables, checks, numbers, the width of the page,
-kinds of pictures.
-"""
+"""What printed and written results share: text, tables, numbers, checks, kinds of pictures."""
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +22,38 @@ from bayescale.decisions.cost import money
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 
+# Endings of the pictures that --plot can write.
 PICTURES = (".png", ".svg", ".pdf")
+# Columns of a page where the output is not a terminal: the widest tables fit.
+PAGE_WIDTH = 150
+STATUS_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "not run": "red"}
 
 
 def width() -> int:
-    """Columns to print in: the terminal's, or 150 where there is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 150
+    """Columns of the page: the terminal's, or `PAGE_WIDTH` where the output is not a terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PAGE_WIDTH
 
 
 def plain(text: object, style: str = "") -> Text:
-    """The text letter by letter: no bracket is markup, no colon starts an emoji, each control
-    character is visible.
+    """The text letter by letter: no bracket is markup, no colon starts an emoji.
+
+    Parameters
+    ----------
+    text
+        Any object; its `str` is shown, each control character as its escape.
+    style
+        Rich style of the whole text.
+
+    Returns
+    -------
+    Text
+        Text that a console prints as it is.
     """
     return Text(visible(text), style=style)
 
 
-def say(console: Console, text: object) -> None:
-    """Print one line of text, letter by letter."""
+def print_text(console: Console, text: object) -> None:
+    """Print a text letter by letter, as `plain` shows it, and end the line."""
     console.print(plain(text))
 
 
@@ -49,7 +63,19 @@ def print_table(
     rows: Iterable[Iterable[object]],
     title: str | None = None,
 ) -> None:
-    """Print a table of texts, letter by letter; a `Text` stands as it is."""
+    """Print a table of texts, letter by letter.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    columns
+        Heads of the columns.
+    rows
+        Cells of each row; a `Text` keeps its own style.
+    title
+        Text above the table; None for none.
+    """
     table = Table(
         title=None if title is None else plain(title, "table.title"), title_justify="left"
     )
@@ -61,51 +87,65 @@ def print_table(
 
 
 def print_checks(console: Console, checks: Sequence[Check]) -> None:
-    """One row a check."""
+    """Print a table with one row per check; nothing where there are no checks."""
     if not checks:
         return
-    colour = {"pass": "green", "warn": "yellow", "fail": "red", "not run": "red"}
     rows = [
         (
-            c.check,
-            Text.styled(c.status, colour[c.status]),
-            f"{c.value:.4g}",
-            f"{c.limit:g}",
-            c.advice,
+            check.check,
+            Text.styled(check.status, STATUS_COLOURS[check.status]),
+            f"{check.value:.4g}",
+            f"{check.limit:g}",
+            check.advice,
         )
-        for c in checks
+        for check in checks
     ]
     print_table(console, ("check", "status", "value", "limit", "advice"), rows)
 
 
 def print_frame(console: Console, frame: pd.DataFrame) -> None:
-    """One row a row, numbers to three digits, those from 10,000 to 10^12 to four and written
-    out.
-    """
-    rows = (
-        [
-            (money(v) if 1e4 <= abs(v) < 1e12 else f"{v:.3g}") if isinstance(v, float) else v
-            for v in values
-        ]
-        for values in frame.itertuples(index=False)
-    )
+    """Print a frame: floats to three digits, floats from 10,000 to 10^12 to four, in full."""
+    rows = [[_frame_cell(value) for value in row] for row in frame.itertuples(index=False)]
     print_table(console, frame.columns, rows)
 
 
-def number(value: float | np.floating[Any]) -> float | None:
-    """Null in JSON where it is not finite."""
+def _frame_cell(value: object) -> object:
+    """A float as the text of its first digits; any other value as it is."""
+    if not isinstance(value, float):
+        return value
+    return money(value) if 1e4 <= abs(value) < 1e12 else f"{value:.3g}"
+
+
+def json_number(value: float | np.floating[Any]) -> float | None:
+    """The number for JSON, which has no nan and no infinity: None in place of them."""
     return float(value) if math.isfinite(value) else None
 
 
-def as_text(value: object) -> str:
-    """Empty for what is not there."""
+def json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame for JSON, one dictionary per row; nan and infinity become None."""
+    return json.loads(frame.to_json(orient="records"))
+
+
+def cell_text(value: object) -> str:
+    """The value as text, floats with six digits; empty for None and nan."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def check_picture(path: Path) -> None:
-    """A SettingError for a kind of picture that nobody draws here."""
+    """Check that the file's ending is that of a picture which --plot can write.
+
+    Parameters
+    ----------
+    path
+        Path of the picture.
+
+    Raises
+    ------
+    SettingError
+        For an ending that is not in `PICTURES`.
+    """
     if path.suffix not in PICTURES:
         raise SettingError(
             "--plot",
@@ -115,27 +155,40 @@ def check_picture(path: Path) -> None:
         )
 
 
-def diagnostics(fit: Fit) -> dict[str, Any]:
-    """Status, the extremes over both steps, and every check."""
-    value = {c.check: c.value for c in fit.checks}
+def diagnostics_json(fit: Fit) -> dict[str, Any]:
+    """JSON of a fit's diagnostics: status, the extremes over law and link, and every check.
 
-    def over(name: str, which: Any) -> float | None:
-        return number(which([v for k, v in value.items() if k.endswith(name)]))
+    Parameters
+    ----------
+    fit
+        Fit whose checks are shown.
 
+    Returns
+    -------
+    dict
+        Keys status, max_rhat, min_ess_bulk, min_ess_tail, divergences (the sum) and checks.
+    """
+    values = {check.check: check.value for check in fit.checks}
+
+    def over_stages(ending: str, summary: Callable[[list[float]], float]) -> float | None:
+        return json_number(
+            summary([value for name, value in values.items() if name.endswith(ending)])
+        )
+
+    extremes = {
+        "max_rhat": over_stages("R-hat", max),
+        "min_ess_bulk": over_stages("bulk ESS", min),
+        "min_ess_tail": over_stages("tail ESS", min),
+        "divergences": over_stages("divergences", sum),
+    }
     rows = [
         {
-            "check": c.check,
-            "status": c.status,
-            "value": number(c.value),
-            "limit": number(c.limit),
-            "advice": c.advice,
+            "check": check.check,
+            "status": check.status,
+            "value": json_number(check.value),
+            "limit": json_number(check.limit),
+            "advice": check.advice,
         }
-        for c in fit.checks
+        for check in fit.checks
     ]
-    extremes = {
-        "max_rhat": over("R-hat", max),
-        "min_ess_bulk": over("bulk ESS", min),
-        "min_ess_tail": over("tail ESS", min),
-        "divergences": over("divergences", sum),
-    }
     return {"status": fit.status, **extremes, "checks": rows}

@@ -5,16 +5,16 @@ import time
 import pandas as pd
 import pytest
 
-from helpers.command import CHOICES, Files, Full, here, parse
+from helpers.command import CHOICES, Files, Written, parse, run_here
 
 
 @pytest.fixture(scope="module")
-def tested(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Full:
+def tested(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """A backtest at the default cuts, of which this ladder has one: all eight runs, the target and
     the held-out run beyond.
     """
     folder = tmp_path_factory.mktemp("backtest")
-    asked = [
+    options = [
         "--tasks",
         files.tasks,
         *CHOICES,
@@ -26,13 +26,15 @@ def tested(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Full:
         folder / "b.svg",
         "--json",
     ]
-    began = time.perf_counter()
-    return Full(here("backtest", files.runs, *asked), folder, time.perf_counter() - began)
+    started = time.perf_counter()
+    return Written(
+        run_here("backtest", files.runs, *options), folder, time.perf_counter() - started
+    )
 
 
 class TestBacktest:
-    def test_its_parts(self, tested: Full) -> None:
-        answer = parse(tested.told.out)
+    def test_its_parts(self, tested: Written) -> None:
+        answer = parse(tested.outcome.out)
         assert set(answer) == {
             "by",
             "status",
@@ -67,18 +69,18 @@ class TestBacktest:
             ]
         }
 
-    def test_failed_checks_of_a_fold_exit_with_1_and_are_named(self, tested: Full) -> None:
-        answer = parse(tested.told.out)
-        assert (tested.told.status, answer["status"]) == (1, "fail")
+    def test_failed_checks_of_a_fold_exit_with_1_and_are_named(self, tested: Written) -> None:
+        answer = parse(tested.outcome.out)
+        assert (tested.outcome.status, answer["status"]) == (1, "fail")
         assert any("ESS" in row["failed"] for row in answer["folds"] if row["model"] == "bayescale")
 
-    def test_files(self, tested: Full) -> None:
+    def test_files(self, tested: Written) -> None:
         assert sorted(p.name for p in tested.folder.iterdir()) == ["b.csv", "b.svg"]
-        assert len(pd.read_csv(tested.folder / "b.csv")) == len(parse(tested.told.out)["cases"])
+        assert len(pd.read_csv(tested.folder / "b.csv")) == len(parse(tested.outcome.out)["cases"])
         assert (tested.folder / "b.svg").read_bytes().startswith(b"<?xml")
 
     def test_printed(self, files: Files) -> None:
-        told = here(
+        outcome = run_here(
             "backtest",
             files.runs,
             "--tasks",
@@ -90,20 +92,34 @@ class TestBacktest:
             "2e18,1e20",
             "--no-baselines",
         )
-        assert told.status == 1
-        assert "2 cuts of flops" in told.out
-        assert "coverage by extrapolation factor" in told.out
-        assert "fits with a check that failed" in told.out
+        assert outcome.status == 1
+        assert "2 cuts of flops" in outcome.out
+        assert "Coverage by extrapolation factor" in outcome.out
+        assert "Fits with a failed check" in outcome.out
+
+    def test_an_interruption_says_that_finished_cuts_are_kept(
+        self, files: Files, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("bayescale.cli.backtest.make_backtest", interrupted)
+        outcome = run_here("backtest", files.runs, "--tasks", files.tasks)
+        assert (outcome.status, outcome.out) == (130, "")
+        assert outcome.err.splitlines() == [
+            "bayescale: the finished cuts are kept, and the same command resumes from them",
+            "bayescale: interrupted",
+        ]
 
     @pytest.mark.parametrize(
-        ("asked", "said"),
+        ("options", "expected"),
         [
             (["--by", "days"], "must be one of flops, params, tokens"),
             (["--cuts", "1e30"], "both sides"),
             (["--cuts", "x"], "numbers"),
         ],
     )
-    def test_bad_input_exits_with_2(self, files: Files, asked: list[str], said: str) -> None:
-        told = here("backtest", files.runs, "--tasks", files.tasks, *asked)
-        assert told.status == 2
-        assert said in told.err
+    def test_bad_input_exits_with_2(self, files: Files, options: list[str], expected: str) -> None:
+        outcome = run_here("backtest", files.runs, "--tasks", files.tasks, *options)
+        assert outcome.status == 2
+        assert expected in outcome.err

@@ -15,16 +15,26 @@ from bayescale.data.target import Target
 from bayescale.fits.load import load_fit
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast, forecast
-from helpers.command import CHOICES, Files, Full, Told, here, in_a_process, parse, run_table
+from helpers.command import (
+    CHOICES,
+    Files,
+    Outcome,
+    Written,
+    parse,
+    run_here,
+    run_in_process,
+    run_table,
+)
 
 NOTE = (
     "Intervals allow for errors of law and link that grow with compute beyond the ladder "
-    "(validation losses, task losses, link: the prior of small ladders, since no series has more than 8 runs, fewer than 12)."
+    "(validation losses, task losses, link: the prior of small ladders, since no series has more "
+    "than 8 runs, fewer than 12)."
 )
 
 
 def figures(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer without what the machine's mood decides."""
+    """The answer without what differs between two runs of the same command."""
     kept = {k: v for k, v in answer.items() if k not in ("seconds", "peak_memory_mb")}
     return {
         **kept,
@@ -33,11 +43,11 @@ def figures(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def full(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Full:
+def full(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Every option at once, and draws enough to pass the checks."""
     folder = tmp_path_factory.mktemp("out")
     outputs = ["--csv", folder / "f.csv", "--plot", folder / "f.png", "--save", folder / "f.fit"]
-    asked = [
+    options = [
         "--corpus",
         "code",
         "--targets",
@@ -49,43 +59,43 @@ def full(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Full:
         "--draws",
         1200,
     ]
-    began = time.monotonic()
-    told = in_a_process(
-        "forecast", files.runs, "--tasks", files.tasks, *CHOICES, *asked, "--json", *outputs
+    started = time.monotonic()
+    outcome = run_in_process(
+        "forecast", files.runs, "--tasks", files.tasks, *CHOICES, *options, "--json", *outputs
     )
-    return Full(told, folder, time.monotonic() - began)
+    return Written(outcome, folder, time.monotonic() - started)
 
 
 @pytest.fixture(scope="module")
-def answer(full: Full) -> dict[str, Any]:
-    return parse(full.told.out)
+def answer(full: Written) -> dict[str, Any]:
+    return parse(full.outcome.out)
 
 
 @pytest.fixture(scope="module")
-def fitted(full: Full) -> Fit:
+def fitted(full: Written) -> Fit:
     return load_fit(full.folder / "f.fit")
 
 
 @pytest.fixture(scope="module")
-def made(fitted: Fit) -> Forecast:
-    """What the library says to what the command was asked."""
+def predicted(fitted: Fit) -> Forecast:
+    """The forecast by the library of the targets that the command was given."""
     wanted = [t for t in fitted.ladder.targets("target", "held_out") if t.corpus == "code"]
     return forecast(fitted, wanted, seed=3)
 
 
 @pytest.fixture(scope="module")
-def printed(files: Files) -> Told:
+def printed(files: Files) -> Outcome:
     """A run too short for the checks, of a target given by its size, printed as tables."""
-    asked = ["--params", 7e9, "--tokens", 1e12, "--corpus", "web", "--draws", 20]
-    return here("forecast", files.runs, "--tasks", files.tasks, *CHOICES, *asked)
+    options = ["--params", 7e9, "--tokens", 1e12, "--corpus", "web", "--draws", 20]
+    return run_here("forecast", files.runs, "--tasks", files.tasks, *CHOICES, *options)
 
 
 class TestForecastAsJson:
     def test_passed_checks_exit_with_0_and_leave_stderr_empty(
-        self, full: Full, answer: dict[str, Any]
+        self, full: Written, answer: dict[str, Any]
     ) -> None:
         assert answer["diagnostics"]["status"] == "pass"
-        assert (full.told.status, full.told.err) == (0, "")
+        assert (full.outcome.status, full.outcome.err) == (0, "")
 
     def test_its_parts(self, answer: dict[str, Any]) -> None:
         assert set(answer) == {
@@ -120,8 +130,8 @@ class TestForecastAsJson:
         }
 
     def test_targets_are_the_named_ones_of_the_corpus(self, answer: dict[str, Any]) -> None:
-        found = {t["name"]: (t["params"], t["tokens"], t["corpus"]) for t in answer["targets"]}
-        assert found == {"code-8": (7e9, 1e12, "code"), "code-9": (3e9, 1e11, "code")}
+        targets = {t["name"]: (t["params"], t["tokens"], t["corpus"]) for t in answer["targets"]}
+        assert targets == {"code-8": (7e9, 1e12, "code"), "code-9": (3e9, 1e11, "code")}
 
     def test_tasks_have_accuracies_and_declared_series_losses_alone(
         self, answer: dict[str, Any]
@@ -150,21 +160,21 @@ class TestForecastAsJson:
                     None if np.isnan(row["accuracy"]) else pytest.approx(row["accuracy"], rel=1e-12)
                 )
 
-    def test_a_target_that_nobody_has_run_has_no_actual_figures(self, fitted: Fit) -> None:
+    def test_a_target_that_is_not_in_the_table_has_no_actual_figures(self, fitted: Fit) -> None:
         cells = command.forecast_json(
             fitted, forecast(fitted, Target(7e9, 1e12, corpus="web")), 0.9
         )["targets"][0]["tasks"]
         assert [c["actual"] for c in cells] == [None, None]
 
     def test_figures_are_those_of_the_library_with_the_same_seed_and_probability(
-        self, answer: dict[str, Any], made: Forecast
+        self, answer: dict[str, Any], predicted: Forecast
     ) -> None:
         assert answer["prob"] == 0.5
         for target in answer["targets"]:
             for cell in target["tasks"] + target["losses"]:
                 for quantity in {"loss", "accuracy"} & set(cell):
                     draws = np.ravel(
-                        made.draws[quantity].sel(target=target["name"], task=cell["task"])
+                        predicted.draws[quantity].sel(target=target["name"], task=cell["task"])
                     )
                     lower, median, upper = np.quantile(draws, [0.25, 0.5, 0.75])
                     wanted = {
@@ -176,7 +186,7 @@ class TestForecastAsJson:
                     }
                     assert cell[quantity] == pytest.approx(wanted, rel=1e-9)
 
-    def test_extrapolation_factor_is_compute_over_the_dearest_fitted_run(
+    def test_extrapolation_factor_is_compute_over_the_largest_fitted_compute(
         self, answer: dict[str, Any]
     ) -> None:
         factors = {t["name"]: t["extrapolation_factor"] for t in answer["targets"]}
@@ -186,16 +196,21 @@ class TestForecastAsJson:
 
     def test_diagnostics_are_those_of_the_fit(self, answer: dict[str, Any], fitted: Fit) -> None:
         table = fitted.diagnostics().set_index("check")["value"]
-        found = answer["diagnostics"]
-        assert found["max_rhat"] == pytest.approx(table[["loss: R-hat", "accuracy: R-hat"]].max())
-        assert found["min_ess_bulk"] == pytest.approx(
+        diagnostics = answer["diagnostics"]
+        assert diagnostics["max_rhat"] == pytest.approx(
+            table[["loss: R-hat", "accuracy: R-hat"]].max()
+        )
+        assert diagnostics["min_ess_bulk"] == pytest.approx(
             table[["loss: bulk ESS", "accuracy: bulk ESS"]].min()
         )
-        assert found["divergences"] == table[["loss: divergences", "accuracy: divergences"]].sum()
-        assert [row["check"] for row in found["checks"]] == list(table.index)
+        assert (
+            diagnostics["divergences"]
+            == table[["loss: divergences", "accuracy: divergences"]].sum()
+        )
+        assert [row["check"] for row in diagnostics["checks"]] == list(table.index)
 
     def test_seconds_and_memory_are_those_of_the_process(
-        self, full: Full, answer: dict[str, Any]
+        self, full: Written, answer: dict[str, Any]
     ) -> None:
         assert 0 < answer["sampler"]["seconds"] < answer["seconds"] <= full.seconds + 0.1
         assert answer["seconds"] > 0.5 * full.seconds, "starting Python and importing count too"
@@ -206,26 +221,26 @@ class TestForecastAsJson:
 
 
 class TestForecastWrites:
-    def test_nothing_but_the_files_asked_for(self, full: Full) -> None:
+    def test_nothing_but_the_files_asked_for(self, full: Written) -> None:
         assert sorted(p.name for p in full.folder.iterdir()) == ["f.csv", "f.fit", "f.png"]
 
-    def test_the_table(self, full: Full, made: Forecast) -> None:
+    def test_the_table(self, full: Written, predicted: Forecast) -> None:
         table = pd.read_csv(full.folder / "f.csv")
         pd.testing.assert_frame_equal(
-            table.drop(columns="status"), made.to_frame(0.5), rtol=1e-9, check_dtype=False
+            table.drop(columns="status"), predicted.to_frame(0.5), rtol=1e-9, check_dtype=False
         )
         assert set(table["status"]) == {"pass"}
 
-    def test_the_picture(self, full: Full) -> None:
+    def test_the_picture(self, full: Written) -> None:
         content = (full.folder / "f.png").read_bytes()
         assert content.startswith(b"\x89PNG\r\n\x1a\n")
         assert content.endswith(b"IEND\xaeB`\x82")
 
     @pytest.mark.parametrize(("name", "begins"), [("f.svg", b"<?xml"), ("f.pdf", b"%PDF")])
     def test_pictures_of_other_kinds(
-        self, fitted: Fit, made: Forecast, tmp_path: Path, name: str, begins: bytes
+        self, fitted: Fit, predicted: Forecast, tmp_path: Path, name: str, begins: bytes
     ) -> None:
-        command.draw(fitted, made, tmp_path / name, 0.9)
+        command.draw_forecast(fitted, predicted, tmp_path / name, 0.9)
         assert (tmp_path / name).read_bytes().startswith(begins)
 
     def test_the_fit_with_every_choice(self, fitted: Fit, files: Files) -> None:
@@ -241,12 +256,12 @@ class TestForecastWrites:
 
 
 @pytest.fixture(scope="module")
-def losses_alone(tmp_path_factory: pytest.TempPathFactory) -> list[Told]:
+def losses_alone(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
     """A table without accuracies, too few draws, and seeds 3, 3 and 4."""
     path = tmp_path_factory.mktemp("losses") / "losses.csv"
     run_table().drop(columns="accuracy").to_csv(path, index=False)
     return [
-        here(
+        run_here(
             "forecast",
             path,
             "--law",
@@ -267,14 +282,14 @@ def losses_alone(tmp_path_factory: pytest.TempPathFactory) -> list[Told]:
 
 class TestForecastOfLossesAlone:
     def test_failed_checks_exit_with_1_and_the_json_is_still_whole(
-        self, losses_alone: list[Told]
+        self, losses_alone: list[Outcome]
     ) -> None:
-        for told in losses_alone:
-            assert told.status == 1
-            assert parse(told.out)["diagnostics"]["status"] == "fail"
+        for outcome in losses_alone:
+            assert outcome.status == 1
+            assert parse(outcome.out)["diagnostics"]["status"] == "fail"
 
     def test_it_has_losses_of_the_targets_of_the_table_and_nothing_more(
-        self, losses_alone: list[Told]
+        self, losses_alone: list[Outcome]
     ) -> None:
         answer = parse(losses_alone[0].out)
         assert [t["name"] for t in answer["targets"]] == ["code-8", "web-8"]
@@ -287,8 +302,10 @@ class TestForecastOfLossesAlone:
             ]
         assert set(answer["sampler"]["steps"]) == {"loss"}
 
-    def test_same_seed_same_figures_and_another_seed_others(self, losses_alone: list[Told]) -> None:
-        once, again, other = (parse(told.out) for told in losses_alone)
+    def test_same_seed_same_figures_and_another_seed_others(
+        self, losses_alone: list[Outcome]
+    ) -> None:
+        once, again, other = (parse(outcome.out) for outcome in losses_alone)
         assert figures(once) == figures(again)
         medians = [
             [c["loss"]["median"] for t in answer["targets"] for c in t["losses"]]
@@ -299,20 +316,20 @@ class TestForecastOfLossesAlone:
 
 
 class TestForecastPrinted:
-    def test_failed_checks_exit_with_1_and_are_named(self, printed: Told) -> None:
+    def test_failed_checks_exit_with_1_and_are_named(self, printed: Outcome) -> None:
         assert printed.status == 1
         assert "checks: fail; " in printed.out
         row = next(line for line in printed.out.splitlines() if "loss: bulk ESS" in line)
         assert "fail" in row
         assert "too few effective draws" in row
 
-    def test_stderr_stays_empty_where_nobody_watches(self, printed: Told) -> None:
+    def test_stderr_stays_empty_where_it_is_no_terminal(self, printed: Outcome) -> None:
         assert printed.err == ""
 
-    def test_one_sentence_says_what_intervals_allow_for(self, printed: Told) -> None:
+    def test_one_sentence_says_what_intervals_allow_for(self, printed: Outcome) -> None:
         assert " ".join(printed.out.split()).count(NOTE) == 1
 
-    def test_the_target_its_distance_and_its_tasks(self, printed: Told) -> None:
+    def test_the_target_its_distance_and_its_tasks(self, printed: Outcome) -> None:
         assert "7e+09 parameters, 1e+12 tokens, web; 87.5 x the largest fitted compute" in " ".join(
             printed.out.split()
         )
@@ -330,21 +347,21 @@ class TestForecastPrinted:
         assert "loss (90 %)" in printed.out
 
     def test_weights_of_a_mixture_and_what_they_rest_on(self) -> None:
-        about = {"task": "mmlu", "law": "skaling", "link": "logistic", "sd": 0.1, "cells": 9}
-        rows = [about | {"via": via, "weight": w} for via, w in (("own loss", 0.4), ("c4", 0.6))]
-        assert command.routes(pd.DataFrame(rows), "mmlu") == "c4 60 %, own loss 40 %"
+        component = {"task": "mmlu", "law": "skaling", "link": "logistic", "sd": 0.1, "cells": 9}
+        weights = {"own loss": 0.4, "c4": 0.6}
+        rows = [component | {"via": via, "weight": weight} for via, weight in weights.items()]
+        assert command.routes_text(pd.DataFrame(rows), "mmlu") == "c4 60 %, own loss 40 %"
         assert (
-            command.routes(pd.DataFrame(rows), "piqa")
-            == command.routes(pd.DataFrame(), "piqa")
+            command.routes_text(pd.DataFrame(rows), "piqa")
+            == command.routes_text(pd.DataFrame(), "piqa")
             == ""
         )
-        assert command.mixture(pd.DataFrame(rows)).endswith(
-            "dearer runs from cheaper ones (9 figures at most): column via."
+        assert command.mixture_text(pd.DataFrame(rows)).endswith(
+            "larger runs from smaller ones (at most 9 figures): see column via."
         )
-        laws = command.mixture(pd.DataFrame(rows).assign(task="", cells=0))
-        assert laws.startswith(
-            "Mixture, weighed alike: nothing of the past tells of them: skaling, logistic via own loss: 0.40 (sd 0.10), "
-        )
+        laws = command.mixture_text(pd.DataFrame(rows).assign(task="", cells=0))
+        assert laws.startswith("Mixture with equal weights, because no past forecasts ")
+        assert "apart: skaling, logistic via own loss: 0.40 (sd 0.10), " in laws
 
     def test_actual_figures_stand_beside_and_a_star_marks_what_the_link_saw(
         self, fitted: Fit, capsys: pytest.CaptureFixture[str]
@@ -417,25 +434,25 @@ BAD = {
 
 
 class TestBadInput:
-    @pytest.mark.parametrize(("words", "said"), BAD.values(), ids=BAD)
+    @pytest.mark.parametrize(("words", "expected"), BAD.values(), ids=BAD)
     def test_is_one_line_on_stderr_and_status_2_before_any_sampling(
-        self, words: list[str], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, words: list[str], expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def sample(*_: object) -> None:
             raise AssertionError("it sampled first")
 
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("bayescale.fits.fit.sample_jobs", sample)
-        told = here("forecast", *words)
-        assert (told.status, told.out) == (2, "")
-        assert told.err.count("\n") == 1, "one line"
-        assert told.err.endswith("\n")
-        for word in said:
-            assert word in told.err
+        outcome = run_here("forecast", *words)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert outcome.err.count("\n") == 1, "one line"
+        assert outcome.err.endswith("\n")
+        for word in expected:
+            assert word in outcome.err
         assert list(tmp_path.iterdir()) == []
 
     def test_in_a_process_of_its_own(self, tmp_path: Path) -> None:
         path = tmp_path / "nowhere.csv"
-        assert in_a_process("forecast", path) == Told(
+        assert run_in_process("forecast", path) == Outcome(
             2, "", f"bayescale: file {str(path)!r}: must exist; got nothing there; check the path\n"
         )

@@ -10,16 +10,16 @@ from bayescale.cli import app
 from bayescale.data.datasets.released import load_released
 
 
-class TestAsking:
+class TestReproduce:
     def test_command_prints_json_and_exits_1_where_a_figure_differs(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         arguments = ["reproduce", "gadre2024", "--analysis", "coefficients", "--json"]
         assert app(arguments, standalone_mode=False) == 0
-        made = json.loads(capsys.readouterr().out)
-        assert made["agrees"] is True
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["agrees"] is True
         assert {"corpus", "fit", "coefficient", "released", "here", "bound", "agrees"} <= set(
-            made["analyses"][0]["rows"][0]
+            answer["analyses"][0]["rows"][0]
         )
         wrong = load_released("gadre2024") * 1.001
         monkeypatch.setattr("bayescale.papers.gadre_points.load_released", lambda name: wrong)

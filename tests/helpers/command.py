@@ -39,8 +39,8 @@ CHOICES = [
 ]
 
 
-class Told(NamedTuple):
-    """What a command left behind."""
+class Outcome(NamedTuple):
+    """How a command ended: its exit status, and what it printed on stdout and stderr."""
 
     status: int
     out: str
@@ -48,23 +48,24 @@ class Told(NamedTuple):
 
 
 class Files(NamedTuple):
+    """Paths of a run table and of its task table."""
+
     runs: Path
     tasks: Path
 
 
-class Full(NamedTuple):
-    """The one long run: what it told, the folder that it wrote to, and the seconds that it took by
-    the clock on the wall.
-    """
+class Written(NamedTuple):
+    """How a command ended, the folder that it wrote to, and the seconds that it took."""
 
-    told: Told
+    outcome: Outcome
     folder: Path
     seconds: float
 
 
 def run_table() -> pd.DataFrame:
-    """Eight runs on each of two corpora around L = 1.8 + 1.2 (C / 1e18)^-0.15, a target and a
-    held-out run; C4 is declared without accuracies.
+    """Eight runs on each of two corpora, with a target and a held-out run each.
+
+    Losses lie around L = 1.8 + 1.2 (C / 1e18)^-0.15; the C4 loss is declared without accuracies.
     """
     rng, rows = np.random.default_rng(5), []
     for corpus, level in (("web", 1.0), ("code", 1.05)):
@@ -88,7 +89,8 @@ def run_table() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def in_a_process(*words: object) -> Told:
+def run_in_process(*words: object) -> Outcome:
+    """Run the command in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "bayescale", *map(str, words)],
         capture_output=True,
@@ -96,11 +98,11 @@ def in_a_process(*words: object) -> Told:
         timeout=300,
         check=False,
     )
-    return Told(done.returncode, done.stdout, done.stderr)
+    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def here(*words: object) -> Told:
-    """The command in this process: no seconds go into starting another."""
+def run_here(*words: object) -> Outcome:
+    """Run the command in this process, which saves the time to start another."""
     with (
         pytest.MonkeyPatch.context() as patch,
         redirect_stdout(io.StringIO()) as out,
@@ -109,13 +111,13 @@ def here(*words: object) -> Told:
         patch.setattr(sys, "argv", ["bayescale", *map(str, words)])
         with pytest.raises(SystemExit) as left:
             cli.main()
-    return Told(int(left.value.code or 0), out.getvalue(), err.getvalue())
+    return Outcome(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def parse(text: str) -> dict[str, Any]:
-    """JSON by the letter: neither NaN nor Infinity, and nothing around it."""
+    """The value of a text that is JSON by the letter: without NaN, Infinity or other text."""
 
     def refuse(word: str) -> None:
-        raise AssertionError(f"{word} is no JSON")
+        raise AssertionError(f"{word} is not JSON")
 
     return json.loads(text, parse_constant=refuse)

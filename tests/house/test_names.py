@@ -480,7 +480,7 @@ class TestTerminal:
         told = here("check", tmp_path / f"{STEM}.csv", "--tasks", chain.tasks)
         assert (told.status, told.err) == (0, "")
         assert no_control(told.out)
-        assert told.out.startswith(f"Ladder({STEM!r}: 11 runs")
+        assert told.out.startswith(f"{visible(STEM)}: 11 runs")
         assert cells(told.out)[0][:2] == [
             visible(f"accuracy above chance: {TASK}, {PLAIN_RUN}"),
             "warn",

@@ -1,7 +1,7 @@
 """One analysis of a paper as a table: the released figures beside the figures computed here.
 
-Released figures are those that the paper's own code prints. The table says of each whether the
-two agree.
+Released figures are printed by the paper's own code. The table says for each figure whether the two
+agree.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def row(
     Returns
     -------
     dict
-        The columns of `keys`, then released, here, bound, agrees, those of `more`, and note, which
-        holds the message. A missing figure is nan; agrees is None where nothing is compared.
+        The columns of `keys`; released, here, bound and agrees; the columns of `more`; and note,
+        which holds the message. A missing figure is nan; agrees is None where nothing is compared.
     """
     message = here if isinstance(here, str) else ""
     figure = float("nan") if isinstance(here, str) else float(here)

@@ -1,6 +1,6 @@
 """Bhagia et al. 2024: the runs as the paper's fits see them, and the fits of one task.
 
-The runs are those of data set ``ladder2024``. The fits of accuracy against loss (step 2) use every
+The runs come from data set ``ladder2024``. The fits of accuracy against loss (step 2) use every
 checkpoint of a run, so they need the released checkpoint files: `BhagiaData.checkpoints`.
 """
 
@@ -22,9 +22,11 @@ from bayescale.errors import FileError
 from bayescale.point_fits.bhagia2024 import bhagia_link, bhagia_loss, bhagia_single_step
 from bayescale.point_fits.solver import PointFit, Problem, solve
 
-# share of a run's first checkpoints that step 2 leaves out; its log form, on the cross-entropy,
-# leaves out half of them
-SKIPPED, SKIPPED_LOG = 0.1, 0.5
+# share of each run's first checkpoints that step 2 leaves out
+SKIPPED = 0.1
+
+# the same for the log form of step 2, which is fitted to the cross-entropy
+SKIPPED_LOG = 0.5
 
 # how to provide the checkpoint files, for messages
 WAY_OUT = (

@@ -32,9 +32,14 @@ type Predict = Callable[[pd.Series], Any]
 
 CORPUS = "olmo-mix"
 
-# bounds: points of accuracy; share of a loss or of a coefficient; points of accuracy where the fit
-# is on compute alone or in a single step
-POINTS, SHARE, LOOSER = 0.05, 1e-3, 0.1
+# bound on a loss or a coefficient, as a share of it
+SHARE = 1e-3
+
+# bound on an accuracy, in points
+POINTS = 0.05
+
+# bound on an accuracy from compute alone or from a single step, in points
+LOOSER = 0.1
 
 # tasks whose released single step had not converged: it drifts along a ridge, and another optimiser
 # goes on from where it ended

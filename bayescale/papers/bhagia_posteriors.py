@@ -30,10 +30,11 @@ from bayescale.inference.diagnostics import sampler_checks
 from bayescale.inference.nuts import Program, Sampler
 from bayescale.inference.posterior import accuracy_stage, full_tree
 from bayescale.models.inputs import AccuracyData, accuracy_data, link_model, loss_data, point
-from bayescale.models.laws import ALPHA, BETA, PSI, Point, Reference, Values, same_slope
+from bayescale.models.laws import ALPHA, BETA, PSI, Point, Reference
 from bayescale.models.layout import Layout
 from bayescale.models.links import HI, LO, MIDDLE, Link
 from bayescale.models.parameters import Parameter
+from bayescale.models.ridge import Values, same_slope
 from bayescale.models.series import SeriesModel
 from bayescale.papers.analysis import Analysis, table
 from bayescale.papers.bhagia_data import BhagiaData
@@ -50,7 +51,7 @@ GAIN = Parameter(
     support="positive",
     prior=dist.LogNormal(0.0, 0.7),
     pooling=0.5,
-    source=("logits for the whole reducible part at the reference: a task gains 0.25 to 4 there"),
+    source="logits for the whole reducible part at the reference: a task gains 0.25 to 4 there",
 )
 
 
@@ -274,8 +275,8 @@ def reruns(seed: int) -> Analysis:
         "the interval from 5 % to 95 %. The fit divides the noise into a part that replicates "
         "share (the misfit of the law) and a part of each run. Beside it stand the root mean "
         "square difference of the four pairs, divided by root 2, and the total noise. Four pairs "
-        "hardly tell one loss's shared part from another's: the prior of that share, about a "
-        "half, weighs as much as they do."
+        "hardly tell the shared part of one loss from that of another: the prior of this share, "
+        "about a half, weighs as much as the pairs do."
     )
     return Analysis("reruns", about, pd.DataFrame(rows))
 

@@ -24,8 +24,9 @@ from bayescale.forecasts.scores import score
 from bayescale.models.noise import Noise
 from bayescale.papers.analysis import Analysis, table
 
-# tokens per parameter: runs up to the first number are fitted, runs from the second are forecast
-MAX_FITTED_M, MIN_FORECAST_M = 40.0, 80.0
+# tokens per parameter up to which runs are fitted, and from which they are forecast
+MAX_FITTED_M = 40.0
+MIN_FORECAST_M = 80.0
 
 # probability of every interval
 PROB = 0.9
@@ -117,7 +118,7 @@ def exponents(seed: int) -> Analysis:
         "Law gadre on 3 corpora and 8 losses, with theta = mu + u_corpus + v_loss + w for each "
         "parameter on its real scale (the logarithm for eta). sd_x_corpus is the spread of "
         "parameter x between corpora on that scale. Intervals run from 5 % to 95 % of the "
-        "posterior, with those of the prior beside them."
+        "posterior; the intervals of the prior stand beside them."
     )
     return Analysis("exponents", about, frame)
 

@@ -30,9 +30,11 @@ POSITIVE = (0.0, np.inf)
 # this size, and beyond it the size itself
 HUBER = 1e-3
 
-# An optimum counts as settled if a second optimiser gains no more than this: a share of the
-# objective, plus an absolute amount (the objective of one residual of 1e-6)
-SETTLED, NEGLIGIBLE = 1e-8, 1e-12
+# An optimum counts as settled if a second optimiser gains no more than a share of the objective
+# plus an absolute amount, about the objective of one residual of 1e-6.
+SETTLED = 1e-8
+NEGLIGIBLE = 1e-12
+
 MAX_EVALUATIONS = 10_000
 
 # distance from the bounds at which SciPy's bounded least squares may start
@@ -136,7 +138,7 @@ def bootstrap(fit: PointFit, x: object, draws: int, rng: np.random.Generator) ->
 
     Each draw resamples the residuals of the fit, adds them to the fitted values, refits the curve
     to the sum, and adds one more resampled residual to the refitted curve at x. Residuals are
-    those of ln y if the objective is Huber's loss. Each refit starts at the optimum and ends where
+    taken of ln y if the objective is Huber's loss. Each refit starts at the optimum and ends where
     its optimiser ends, settled or not.
 
     Parameters

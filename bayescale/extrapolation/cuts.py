@@ -65,13 +65,14 @@ def enough_runs(ladder: Ladder, runs: int, size: pd.Series) -> float:
 
 
 def one_measure(ladder: Ladder) -> Ladder:
-    """The runs that a fit may see, all with measured FLOPs or all by 6ND, so that no part of them
-    is measured where the whole is not.
+    """The runs that a fit may see, all with measured FLOPs or all by 6ND.
+
+    So no part of a ladder is measured where the whole is not.
     """
     seen = ladder.with_role("fit", "link")
     return seen if ladder.compute_is_measured else seen.without_flops()
 
 
 def below(ladder: Ladder, cut: float) -> Ladder:
-    """The runs that cost no more than `cut`."""
+    """The runs whose compute is not above a cut in FLOPs."""
     return ladder.up_to(flops=cut * SAME_COST)

@@ -1,5 +1,6 @@
-"""One law on the losses, one link on the accuracies -> their posteriors, each an ArviZ DataTree
-with named dimensions.
+"""Draws of one stage -> an ArviZ DataTree with named dimensions.
+
+The tree holds natural values, the constants of the law's or link's paper, and predictive draws.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import itertools
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,7 @@ from bayescale.models.layout import Layout
 from bayescale.models.links import Link
 from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel
+from bayescale.models.stages import StageName
 from bayescale.runtime import NUMPYRO, random_key
 
 type Arrays = Mapping[str, np.ndarray]
@@ -32,22 +34,27 @@ type Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a fit as a record asks for it: its model, its data, and what turns parameters
-    into the paper's constants.
+    """One stage of a fit: its model and data, and what turns parameters into a paper's constants.
 
     Parameters
     ----------
     name
         ``loss`` or ``accuracy``.
-    model, layout, factors, runs
-        As in `LossData` and `AccuracyData`.
+    model
+        The NumPyro model of the stage.
+    layout
+        The data, a rectangle of series by runs; it may be padded to the width of other stages.
+    groups
+        Corpus, name and kind of each series.
+    runs
+        Name of the run in each cell, shape (series, runs), empty where there is none.
     observed
-        Name of y in the record: ``log_loss`` or ``accuracy``.
+        Name of y in the tree: ``log_loss`` or ``accuracy``.
     constants
-        ``values (draws, series) -> {name: (draws, series)}``.
+        Function from natural values, (draws, series) each, to the paper's constants by name.
     """
 
-    name: Literal["loss", "accuracy"]
+    name: StageName
     model: SeriesModel
     layout: Layout
     groups: Groups
@@ -59,115 +66,131 @@ class Stage:
 def loss_stage(law: Law, data: LossData, model: SeriesModel) -> Stage:
     """The stage of the losses."""
     return Stage(
-        "loss",
-        model,
-        data.layout,
-        data.groups,
-        data.runs,
-        "log_loss",
-        lambda v: law.constants(v, data.reference),
+        name="loss",
+        model=model,
+        layout=data.layout,
+        groups=data.groups,
+        runs=data.runs,
+        observed="log_loss",
+        constants=lambda values: law.constants(values, data.reference),
     )
 
 
 def accuracy_stage(link: Link, data: AccuracyData, model: SeriesModel) -> Stage:
     """The stage of the accuracies."""
     return Stage(
-        "accuracy",
-        model,
-        data.layout,
-        data.groups,
-        data.runs,
-        "accuracy",
-        lambda v: link.constants(v, data.centre, data.scale),
+        name="accuracy",
+        model=model,
+        layout=data.layout,
+        groups=data.groups,
+        runs=data.runs,
+        observed="accuracy",
+        constants=lambda values: link.constants(values, data.centre, data.scale),
     )
 
 
 def full_tree(stage: Stage, sample: Sample) -> xr.DataTree:
-    """Posterior, prior, predictive draws, log likelihood, sampler statistics and data of one stage,
-    with provenance in the attributes.
+    """Posterior, prior, predictive draws, densities, statistics and data of one stage.
 
-    Groups: ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``,
-    ``log_likelihood``, ``log_prior``, ``sample_stats``, ``observed_data``. Dimensions: chain, draw,
-    corpus, loss_name or task, run. A cell that the ladder lacks is nan.
+    Parameters
+    ----------
+    stage
+        The stage that was sampled.
+    sample
+        Its draws.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``,
+        ``log_likelihood``, ``log_prior``, ``sample_stats`` and ``observed_data``. Dimensions are
+        chain, draw, corpus, loss_name or task, and run. A cell that the ladder lacks is nan. The
+        attributes hold the provenance.
     """
     sampler = sample.sampler
-    key, one, two = jax.random.split(
-        random_key(
-            sampler.seed, "loss predictive" if stage.name == "loss" else "accuracy predictive"
-        ),
-        3,
+    stream = random_key(
+        sampler.seed, "loss predictive" if stage.name == "loss" else "accuracy predictive"
     )
+    prior_key, posterior_key, prior_predictive_key = jax.random.split(stream, 3)
     shape = (sampler.chains, sampler.draws)
-    prior_sites = _prior_sites(stage, key, shape)
+    prior_sites = _prior_sites(stage, prior_key, shape)
     describe = jax.jit(lambda sites, key: _describe(stage, sites, key))
-    posterior = _host(describe(sample.sites, one), shape)
-    prior = _host(describe(prior_sites, two), shape)
+    posterior = _host(describe(sample.sites, posterior_key), shape)
+    prior = _host(describe(prior_sites, prior_predictive_key), shape)
+    observed = np.where(stage.layout.seen, stage.layout.y, np.nan)[None, None]
+    log_prior = {name: (("chain", "draw"), v) for name, v in posterior.log_prior.items()}
     groups = {
-        "posterior": _parameters(stage, posterior[0]),
-        "posterior_predictive": _cells(stage, posterior[1]),
-        "log_likelihood": _cells(stage, posterior[2]),
-        "log_prior": xr.Dataset(
-            {name: (("chain", "draw"), v) for name, v in posterior[3].items()},
-            coords=_coordinates(shape),
-        ),
+        "posterior": _parameters(stage, posterior.values),
+        "posterior_predictive": _cells(stage, posterior.y),
+        "log_likelihood": _cells(stage, posterior.log_likelihood),
+        "log_prior": xr.Dataset(log_prior, coords=_coordinates(shape)),
         "sample_stats": _statistics(sample),
-        "prior": _parameters(stage, prior[0]),
-        "prior_predictive": _cells(stage, prior[1]),
-        "observed_data": _cells(
-            stage, np.where(stage.layout.seen, stage.layout.y, np.nan)[None, None]
-        ).isel(chain=0, draw=0, drop=True),
+        "prior": _parameters(stage, prior.values),
+        "prior_predictive": _cells(stage, prior.y),
+        "observed_data": _cells(stage, observed).isel(chain=0, draw=0, drop=True),
     }
     return _tree(groups, sample)
 
 
 def short_tree(stage: Stage, sample: Sample) -> xr.DataTree:
-    """The same without constants and predictive draws: what a forecast and the checks of the
-    sampler need, for fits made by the dozen.
+    """Posterior and statistics alone: what a forecast and the checks of the sampler need.
+
+    It serves fits that are made by the dozen.
     """
-    sites = {
-        name: np.asarray(v)
-        for name, v in stage.model.pooling.natural(
-            {**sample.sites, **stage.model.pooling.by_series(sample.sites)}
-        ).items()
-    }
-    sites |= {"tail": np.exp(sample.sites["tail"])} if "tail" in sample.sites else {}
-    return _tree(
-        {"posterior": _parameters(stage, sites), "sample_stats": _statistics(sample)}, sample
-    )
+    pooling = stage.model.pooling
+    natural = pooling.natural({**sample.sites, **pooling.by_series(sample.sites)})
+    values = {name: np.asarray(v) for name, v in natural.items()}
+    if "tail" in sample.sites:
+        values["tail"] = np.exp(sample.sites["tail"])
+    groups = {"posterior": _parameters(stage, values), "sample_stats": _statistics(sample)}
+    return _tree(groups, sample)
 
 
 def real_draws(
     tree: xr.DataTree, model: SeriesModel, names: Sequence[str], dim: str
 ) -> tuple[dict[str, jax.Array], tuple[int, int]]:
-    """Parameters of every series on the real line, (draws, series), from the posterior's natural
-    values; and (chains, draws).
+    """Parameters of every series on the real line, from the posterior's natural values.
+
+    Parameters
+    ----------
+    tree
+        DataTree of the stage.
+    model
+        Its model.
+    names
+        Loss names or tasks, in the order of the model's groups.
+    dim
+        Name of their dimension: ``loss_name`` or ``task``.
+
+    Returns
+    -------
+    tuple
+        Arrays of shape (draws, series) by name; and (chains, draws).
     """
     posterior = tree["posterior"].to_dataset()
-    f = model.pooling.groups
+    groups = model.pooling.groups
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     real = {}
     for p in model.pooling.parameters:
-        grid = (
-            posterior[p.name]
-            .transpose("chain", "draw", "corpus", dim)
-            .values.reshape(-1, len(f.corpora), len(names))
-        )
-        real[p.name] = p.transform.inv(jnp.asarray(grid[:, list(f.corpus), list(f.name)]))
+        values = posterior[p.name].transpose("chain", "draw", "corpus", dim).values
+        grid = values.reshape(-1, len(groups.corpora), len(names))
+        real[p.name] = p.transform.inv(jnp.asarray(grid[:, list(groups.corpus), list(groups.name)]))
     if "tail" in posterior:
         real["tail"] = jnp.log(posterior["tail"].values.reshape(-1))
     return real, shape
 
 
 def by_cell(draws: xr.Dataset) -> Iterator[tuple[tuple[str, str], xr.DataArray]]:
-    """(name, levels of its other dimensions) and the draws, (chain, draw), of every number; cells
-    that the ladder lacks left out.
+    """Draws of every number, (chain, draw), with its name and the levels of its other dimensions.
+
+    Cells that the ladder lacks are left out.
     """
-    for name, v in draws.data_vars.items():
-        dims = [d for d in v.dims if d not in ("chain", "draw")]
-        for where in itertools.product(*(v[d].values for d in dims)):
-            values = v.sel(dict(zip(dims, where, strict=True)), drop=True)
+    for name, variable in draws.data_vars.items():
+        dims = [dim for dim in variable.dims if dim not in ("chain", "draw")]
+        for levels in itertools.product(*(variable[dim].values for dim in dims)):
+            values = variable.sel(dict(zip(dims, levels, strict=True)), drop=True)
             if not np.isnan(values).all():
-                yield (str(name), ", ".join(map(str, where))), values
+                yield (str(name), ", ".join(map(str, levels))), values
 
 
 def _tree(groups: Mapping[str, xr.Dataset], sample: Sample) -> xr.DataTree:
@@ -181,7 +204,7 @@ def _tree(groups: Mapping[str, xr.Dataset], sample: Sample) -> xr.DataTree:
 
 
 def provenance(sampler: Sampler) -> dict[str, str | int | float]:
-    """Versions and settings."""
+    """Versions of the packages that a fit rests on, the device, and the sampler's settings."""
     packages = ("bayescale", "jax", "numpyro", "arviz", "numpy")
     versions = {f"version_{name}": importlib.metadata.version(name) for name in packages}
     settings = {name: getattr(sampler, name) for name in ("seed", "chains", "draws", "warmup")}
@@ -194,9 +217,7 @@ def provenance(sampler: Sampler) -> dict[str, str | int | float]:
 
 
 def _prior_sites(stage: Stage, key: jax.Array, shape: tuple[int, int]) -> dict[str, jax.Array]:
-    """Real-valued draws of every site from the plain model, which knows nothing of the sampler's
-    coordinates.
-    """
+    """Real-valued draws of every site from the plain model, without the sampler's coordinates."""
 
     def one(key: jax.Array) -> dict[str, jax.Array]:
         with NUMPYRO:
@@ -211,43 +232,42 @@ def _prior_sites(stage: Stage, key: jax.Array, shape: tuple[int, int]) -> dict[s
     return {name: v.reshape(*shape, *v.shape[1:]) for name, v in draws.items()}
 
 
-type Description = tuple[dict[str, jax.Array], jax.Array, jax.Array, dict[str, jax.Array]]
+class _Description[T](NamedTuple):
+    """Natural values with the constants, draws of y, and log densities of y and of every prior."""
+
+    values: dict[str, T]
+    y: T
+    log_likelihood: T
+    log_prior: dict[str, T]
 
 
-def _describe(stage: Stage, sites: Mapping[str, jax.Array], key: jax.Array) -> Description:
-    """Natural values with the constants, draws of y, its log likelihood, and the log density of
-    every prior, over flattened draws.
-    """
+def _describe(
+    stage: Stage, sites: Mapping[str, jax.Array], key: jax.Array
+) -> _Description[jax.Array]:
+    """What a tree says of draws of the sites; chains and draws lie along one axis."""
     flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
+    model, pooling, layout = stage.model, stage.model.pooling, stage.layout
 
-    def one(sites: dict[str, jax.Array], key: jax.Array) -> Description:
-        real = stage.model.pooling.by_series(sites)
+    def one(sites: dict[str, jax.Array], key: jax.Array) -> _Description[jax.Array]:
+        real = pooling.by_series(sites)
         tail = sites.get("tail")
-        values = stage.model.pooling.natural({**sites, **real})
-        own = {p.name: values[p.name] for p in stage.model.pooling.parameters}
-        values |= stage.constants(own) | (
-            {"tail": jax.numpy.exp(sites["tail"])} if "tail" in sites else {}
-        )
-        log_likelihood = stage.model.given_earlier(real, stage.layout, tail).log_prob(
-            stage.layout.y
-        )
-        return (
-            values,
-            stage.model.draw(key, real, stage.layout, tail),
-            log_likelihood,
-            stage.model.log_prior(sites),
+        values = pooling.natural({**sites, **real})
+        values |= stage.constants({p.name: values[p.name] for p in pooling.parameters})
+        if "tail" in sites:
+            values["tail"] = jnp.exp(sites["tail"])
+        return _Description(
+            values=values,
+            log_likelihood=model.given_earlier(real, layout, tail).log_prob(layout.y),
+            y=model.draw(key, real, layout, tail),
+            log_prior=model.log_prior(sites),
         )
 
     return jax.vmap(one)(flat, jax.random.split(key, flat[next(iter(flat))].shape[0]))
 
 
-def _host(
-    found: Description, shape: tuple[int, int]
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    values, y, log_likelihood, log_prior = jax.tree.map(
-        lambda v: np.asarray(v).reshape(*shape, *v.shape[1:]), found
-    )
-    return values, y, log_likelihood, log_prior
+def _host(described: _Description[jax.Array], shape: tuple[int, int]) -> _Description[np.ndarray]:
+    """The same as NumPy arrays, with axes for chain and draw in front."""
+    return jax.tree.map(lambda v: np.asarray(v).reshape(*shape, *v.shape[1:]), described)
 
 
 def _coordinates(shape: tuple[int, ...]) -> dict[str, object]:
@@ -255,75 +275,80 @@ def _coordinates(shape: tuple[int, ...]) -> dict[str, object]:
 
 
 def _parameters(stage: Stage, values: Arrays) -> xr.Dataset:
-    """Series by (corpus, name), populations and spreads by kind where there are several, effects by
-    their level.
-    """
-    f = stage.groups
-    found = {name: _named(stage, name, v) for name, v in values.items()}
-    coords = {"corpus": list(f.corpora), f.name_of_names: list(f.names), "kind": list(f.kinds)}
-    coords |= {f"{factor}_effect": list(effects.labels) for factor, effects in f.crossed.items()}
-    used = {d for v in found.values() for d in v.dims}
+    """Series by (corpus, name), populations and spreads by kind, effects by their level."""
+    groups = stage.groups
+    variables = {name: _named(stage, name, v) for name, v in values.items()}
+    coords = {
+        "corpus": list(groups.corpora),
+        groups.name_of_names: list(groups.names),
+        "kind": list(groups.kinds),
+    }
+    for factor, effects in groups.crossed.items():
+        coords[f"{factor}_effect"] = list(effects.labels)
+    used = {dim for variable in variables.values() for dim in variable.dims}
     first = next(iter(values.values()))
-    return xr.Dataset(
-        found,
-        coords={**_coordinates(first.shape), **{k: v for k, v in coords.items() if k in used}},
-    )
+    chosen = {name: levels for name, levels in coords.items() if name in used}
+    return xr.Dataset(variables, coords={**_coordinates(first.shape), **chosen})
 
 
 def _named(stage: Stage, name: str, v: np.ndarray) -> xr.DataArray:
-    f = stage.groups
+    """One parameter with named dimensions."""
+    groups = stage.groups
     if v.ndim == 2:
         return xr.DataArray(v, dims=("chain", "draw"))
     if name.startswith("effect_"):
-        factor = next(k for k in f.crossed if name.endswith(f"_{k}"))
+        factor = next(k for k in groups.crossed if name.endswith(f"_{k}"))
         return xr.DataArray(v, dims=("chain", "draw", f"{factor}_effect"))
     if name.startswith(("population_", "sd_")):
-        if v.shape[2] not in (1, len(f.kinds)):
-            v = np.stack(
-                [
-                    v[:, :, list(f.several).index(g)]
-                    if g in f.several
-                    else np.full(v.shape[:2], np.nan)
-                    for g in range(len(f.kinds))
-                ],
-                -1,
-            )
+        if v.shape[2] not in (1, len(groups.kinds)):
+            v = _spread_over_kinds(v, groups)
         if v.shape[2] == 1:
             return xr.DataArray(v[:, :, 0], dims=("chain", "draw"))
         return xr.DataArray(v, dims=("chain", "draw", "kind"))
-    grid = np.full((*v.shape[:2], len(f.corpora), len(f.names)), np.nan)
-    grid[:, :, list(f.corpus), list(f.name)] = v
-    return xr.DataArray(grid, dims=("chain", "draw", "corpus", f.name_of_names))
+    grid = np.full((*v.shape[:2], len(groups.corpora), len(groups.names)), np.nan)
+    grid[:, :, list(groups.corpus), list(groups.name)] = v
+    return xr.DataArray(grid, dims=("chain", "draw", "corpus", groups.name_of_names))
+
+
+def _spread_over_kinds(v: np.ndarray, groups: Groups) -> np.ndarray:
+    """Values of the kinds that have several series, nan for the other kinds."""
+    several = list(groups.several)
+    missing = np.full(v.shape[:2], np.nan)
+    columns = [
+        v[:, :, several.index(kind)] if kind in several else missing
+        for kind in range(len(groups.kinds))
+    ]
+    return np.stack(columns, -1)
 
 
 def _cells(stage: Stage, y: np.ndarray) -> xr.Dataset:
-    """A rectangle (chain, draw, series, cell) as (chain, draw, name, run): a run is of one corpus,
-    which becomes a coordinate of it.
+    """A rectangle (chain, draw, series, cell) as (chain, draw, name, run).
 
-    A run's blocks are called ``run#0``, ``run#1``, ...
+    A run is of one corpus, which becomes a coordinate of it. The blocks of a run are called
+    ``run#0``, ``run#1``, ...
     """
-    f = stage.groups
+    groups = stage.groups
     seen = np.asarray(stage.layout.seen)
-    names = [_labels(row[there]) for row, there in zip(stage.runs, seen, strict=True)]
+    names = [_labels(row[cells]) for row, cells in zip(stage.runs, seen, strict=True)]
     runs = list(dict.fromkeys(itertools.chain(*names)))
     series, cell = np.nonzero(seen)
-    column = [runs.index(r) for r in itertools.chain(*names)]
-    grid = np.full((*y.shape[:2], len(f.names), len(runs)), np.nan)
-    grid[:, :, np.array(f.name)[series], column] = y[:, :, series, cell]
-    corpus = dict(zip(column, np.array(f.corpora)[np.array(f.corpus)[series]], strict=True))
+    column = [runs.index(run) for run in itertools.chain(*names)]
+    grid = np.full((*y.shape[:2], len(groups.names), len(runs)), np.nan)
+    grid[:, :, np.array(groups.name)[series], column] = y[:, :, series, cell]
+    corpora = np.array(groups.corpora)[np.array(groups.corpus)[series]]
+    corpus_of = dict(zip(column, corpora, strict=True))
     coords = {
         **_coordinates(y.shape),
-        f.name_of_names: list(f.names),
+        groups.name_of_names: list(groups.names),
         "run": runs,
-        "corpus": ("run", [str(corpus[i]) for i in range(len(runs))]),
+        "corpus": ("run", [str(corpus_of[i]) for i in range(len(runs))]),
     }
-    return xr.Dataset(
-        {stage.observed: (("chain", "draw", f.name_of_names, "run"), grid)}, coords=coords
-    )
+    dims = ("chain", "draw", groups.name_of_names, "run")
+    return xr.Dataset({stage.observed: (dims, grid)}, coords=coords)
 
 
 def _labels(runs: np.ndarray) -> list[str]:
-    """The names, numbered where one comes more than once."""
+    """The names; a name that comes more than once is numbered."""
     numbers = pd.Series(runs).groupby(runs).cumcount()
     several = set(runs[numbers > 0])
     return [

@@ -22,8 +22,8 @@ autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 toc_object_entries_show_parents = "hide"
 
-# Names of other projects, and type aliases: nothing is fetched to link them.
-nitpick_ignore_regex = [("py:.*", r"(?!bayescale\.).*"), ("py:class", r"bayescale\.\w+\.\w+")]
+# Names of other projects, and inner classes and type aliases: no page lists them.
+nitpick_ignore_regex = [("py:.*", r"(?!bayescale\.).*"), ("py:class", r"bayescale(\.\w+){2,}")]
 
 html_theme = "alabaster"
 html_theme_options = {

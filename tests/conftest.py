@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from bayescale import runtime
-from bayescale.backtests.backtest import backtest, default_cuts
+from bayescale.backtests.backtest import backtest
 from bayescale.backtests.record import Backtest
+from bayescale.backtests.splits import default_cuts
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import fit

@@ -1,10 +1,10 @@
-"""backtest(ladder, ...) -> Backtest: fit the smaller runs, forecast the larger ones, at each cut."""
+"""backtest(ladder, ...) -> Backtest: fit the smaller runs, forecast the larger ones, per cut."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from dataclasses import replace
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,16 +21,15 @@ from bayescale.backtests.record import (
     UNPOOLED,
     Backtest,
 )
+from bayescale.backtests.splits import By, Split, check_cuts, default_cuts, size_of
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import outcomes
-from bayescale.data.target import Target, six_nd
-from bayescale.errors import DataError, SettingError
-from bayescale.extrapolation.cuts import SAME_COST, enough_runs, one_measure
-from bayescale.extrapolation.cuts import cuts as cuts_of
+from bayescale.data.target import Target
+from bayescale.errors import SettingError
 from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyMode
 from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit
-from bayescale.fits.settings import AUTO, make_settings
+from bayescale.fits.settings import AUTO, FitSettings, make_settings
 from bayescale.forecasts.components import Cell
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.scores import score
@@ -42,15 +41,6 @@ from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
 from bayescale.runtime import require_64bit
 from bayescale.validation import require_choice
-
-# Roles of finished runs. A run that only a link may see need not be finished.
-FINISHED = ("fit", "held_out", "target")
-By = Literal["flops", "params", "tokens"]
-# The default cuts: runs of every series below the first one, least ratio of compute from one cut to
-# the next, and their largest number.
-FIRST_RUNS = 8
-MIN_RATIO = 1.5
-MAX_CUTS = 8
 
 
 def backtest(
@@ -129,29 +119,19 @@ def backtest(
         blocks=None,
         priors=priors,
     )
-    size = _size(ladder, by)
-    chosen = default_cuts(ladder, by) if cuts is None else _check_cuts(ladder, size, by, cuts)
-    parts = [one_measure(ladder).up_to(**{by: cut * SAME_COST}) for cut in chosen]
+    size = size_of(ladder, by)
+    chosen = default_cuts(ladder, by) if cuts is None else check_cuts(ladder, size, by, cuts)
+    splits = [Split(ladder, by, cut, size, seed) for cut in chosen]
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
     cache = Cache(ladder, settings, sampler, by=by, baselines=baselines)
     models = {OURS: settings}
     if baselines:
         models[UNPOOLED] = replace(settings, pooling="none")
     folds: list[Fold] = []
-    for i, (model, asked) in enumerate(models.items()):
-        kept = [cache.load(model, cut) for cut in chosen]
-        missing = [j for j, fold in enumerate(kept) if fold is None]
-        fits = fit_many(asked, sampler, parts, only=missing)
-        for j, cut in enumerate(chosen):
-            if progress is not None:
-                share = (i + j / len(chosen)) / len(models)
-                progress(f"{model}, {by} up to {cut:.3g}", share)
-            fold = kept[j]
-            if fold is None:
-                split = _Split(ladder, cut, size, seed)
-                fold = _make_fold(split, next(fits), model, baselines and model == OURS)
-                cache.save(model, cut, fold)
-            folds.append(fold)
+    for i, (name, asked) in enumerate(models.items()):
+        model = _Model(name, asked, baselines and name == OURS)
+        told = _part_of(progress, i, len(models))
+        folds += _folds(model, splits, sampler, cache, told)
     cache.clear()
     return Backtest(
         cases=pd.concat([fold.cases for fold in folds], ignore_index=True),
@@ -160,116 +140,65 @@ def backtest(
     )
 
 
-def default_cuts(ladder: Ladder, by: By = "flops") -> list[float]:
-    """Cuts from 8 runs of every series upwards, at least 1.5 times apart.
+def _part_of(
+    progress: Callable[[str, float], None] | None, part: int, parts: int
+) -> Callable[[str, float], None]:
+    """Tells of one of several equal parts as its share of the whole."""
 
-    The last one is the whole ladder, where larger runs are finished.
+    def tell(what: str, share: float) -> None:
+        if progress is not None:
+            progress(what, (part + share) / parts)
 
-    Raises
-    ------
-    DataError
-        Where the ladder is too small for a single cut.
-    """
-    fitted = ladder.with_role("fit")
-    size = _size(ladder, by)[fitted.runs.index]
-    first = enough_runs(fitted, FIRST_RUNS, size)
-    last = float(size.max())
-    least = MIN_RATIO if by == "flops" else SAME_COST
-    ratio = max(least, (last / first) ** (1 / (MAX_CUTS - 1)))
-    cuts = cuts_of(size, first=first, ratio=ratio)
-    if (_size(ladder.with_role(*FINISHED), by) > last * SAME_COST).any():
-        cuts.append(last)
-    if not cuts:
-        raise DataError(
-            "ladder to backtest",
-            rule=f"must have {FIRST_RUNS} fitted runs of every series and finished larger ones",
-            got="fewer",
-            way_out="give cuts=, or add runs",
-        )
-    return cuts
+    return tell
 
 
-def _size(ladder: Ladder, by: str) -> pd.Series:
-    """What the cuts are of, indexed by run."""
-    runs = ladder.runs
-    if by == "flops":
-        return ladder.compute().fillna(six_nd(runs["params"], runs["tokens"]))
-    return runs[by]
+class _Model(NamedTuple):
+    """One kind of fit: its name, its settings, and whether its folds hold the baselines too."""
+
+    name: str
+    settings: FitSettings
+    with_baselines: bool
 
 
-def _check_cuts(ladder: Ladder, size: pd.Series, by: str, given: Sequence[float]) -> list[float]:
-    """The cuts in order; of cuts that leave the same runs below, the lowest."""
-    listed = isinstance(given, Sequence | np.ndarray) and len(given) > 0
-    if not listed or not all(isinstance(cut, int | float | np.number) for cut in given):
-        raise SettingError(
-            "cuts",
-            rule="must be a list of numbers",
-            got=repr(given),
-            way_out="such as cuts=[1e20, 1e21]",
-        )
-    fitted = size[ladder.runs["role"].isin(["fit"])]
-    for cut in given:
-        if not (fitted <= cut * SAME_COST).any() or not (size > cut * SAME_COST).any():
-            raise SettingError(
-                "cuts",
-                rule=f"must leave runs on both sides of {by}",
-                got=f"{cut:g}",
-                way_out=f"between {fitted.min():.3g} and {size.max():.3g}",
-            )
-    runs_below = {
-        int((fitted <= cut * SAME_COST).sum()): float(cut) for cut in sorted(given, reverse=True)
-    }
-    return sorted(runs_below.values())
+def _folds(
+    model: _Model,
+    splits: Sequence[Split],
+    sampler: Sampler,
+    cache: Cache,
+    report: Callable[[str, float], None],
+) -> list[Fold]:
+    """The fold of every cut by one model: from the cache, or from a fit."""
+    kept = [cache.load(model.name, split.cut) for split in splits]
+    missing = [i for i, fold in enumerate(kept) if fold is None]
+    parts = [split.fitted for split in splits]
+    fits = fit_many(model.settings, sampler, parts, only=missing)
+    folds = []
+    for i, (split, known) in enumerate(zip(splits, kept, strict=True)):
+        report(f"{model.name}, {split.by} up to {split.cut:.3g}", i / len(splits))
+        fold = known
+        if fold is None:
+            fold = _make_fold(split, next(fits), model)
+            cache.save(model.name, split.cut, fold)
+        folds.append(fold)
+    return folds
 
 
-@dataclass(frozen=True)
-class _Split:
-    """One cut of a ladder.
-
-    Parameters
-    ----------
-    ladder
-        The whole ladder, with its outcomes.
-    cut
-        The largest size that is fitted.
-    size
-        What the cuts are of, indexed by run.
-    seed
-        Seed of the forecasts.
-    """
-
-    ladder: Ladder
-    cut: float
-    size: pd.Series
-    seed: int
-
-    def targets(self, fit: Fit) -> list[Target]:
-        """The finished runs beyond the cut whose corpus the fit knows."""
-        beyond = set(self.size.index[self.size > self.cut * SAME_COST])
-        corpora = fit.loss_data.groups.corpora
-        return [
-            target
-            for target in self.ladder.targets(*FINISHED)
-            if target.label in beyond and target.corpus in corpora
-        ]
-
-
-def _make_fold(split: _Split, fit: Fit, model: str, with_baselines: bool) -> Fold:
+def _make_fold(split: Split, fit: Fit, model: _Model) -> Fold:
     """The cases of one cut by one model, and by the baselines where they are asked for."""
     targets = split.targets(fit)
     made = forecast(fit, targets, seed=split.seed)
     factor = made.extrapolation.set_index("target")["extrapolation_factor"]
-    cases = _cases(split, model, made.components.cells(None), factor)
+    cases = _cases(split, model.name, made.components.cells(None), factor)
     failed = [check for check in fit.checks if check.status in ("fail", "not run")]
     row = {
-        "model": model,
+        "model": model.name,
         "cut": split.cut,
         "runs": len(fit.ladder.with_role("fit").runs),
         "status": fit.status,
         "failed": "; ".join(f"{check.check} {check.value:.3g}" for check in failed),
     }
     fold = Fold(cases, pd.DataFrame([row]))
-    return _with_baselines(fold, split, fit, targets) if with_baselines else fold
+    return _with_baselines(fold, split, fit, targets) if model.with_baselines else fold
 
 
 class _Baseline(NamedTuple):
@@ -279,7 +208,7 @@ class _Baseline(NamedTuple):
     draws: Mapping[Cell, np.ndarray]
 
 
-def _with_baselines(fold: Fold, split: _Split, fit: Fit, targets: Sequence[Target]) -> Fold:
+def _with_baselines(fold: Fold, split: Split, fit: Fit, targets: Sequence[Target]) -> Fold:
     """The fold with the cases of the baselines on the same split."""
     corpora = [str(target.corpus) for target in targets]
     factor = fold.cases.drop_duplicates("run").set_index("run")["extrapolation_factor"]
@@ -319,7 +248,7 @@ def _without_discrepancy(fit: Fit) -> Fit:
 
 
 def _cases(
-    split: _Split, model: str, drawn: Mapping[Cell, np.ndarray], factor: pd.Series
+    split: Split, model: str, drawn: Mapping[Cell, np.ndarray], factor: pd.Series
 ) -> pd.DataFrame:
     """One row per finished cell, from draws by (quantity, run, name)."""
     actual = _actual(split.ladder)

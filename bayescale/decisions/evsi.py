@@ -184,8 +184,8 @@ class _Refits:
         if not numbers:
             return ""
         return (
-            f"{len(numbers)} of {len(self.failed)} fits left out (no. {', '.join(numbers)} from the "
-            "lowest outcome): a check failed"
+            f"{len(numbers)} of {len(self.failed)} fits left out "
+            f"(no. {', '.join(numbers)} from the lowest outcome): a check failed"
         )
 
     @property

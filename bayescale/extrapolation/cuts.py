@@ -7,10 +7,11 @@ import pandas as pd
 
 from bayescale.data.ladder import Ladder
 
-# Sizes that every series has below the first cut: two sizes cannot tell how fast the loss falls with
-# size from where it would end.
+# Sizes that every series has below the first cut: two sizes cannot tell how fast the loss falls
+# with size from where it would end.
 MIN_SIZES = 3
-# Runs whose compute differs by less are on one side of every cut: reruns differ in their last batch.
+# Runs whose compute differs by less are on one side of every cut: reruns differ in their last
+# batch.
 SAME_COST = 1.02
 
 

@@ -191,7 +191,7 @@ class Discrepancy:
         return drawn
 
     def least_slope(self, series: int) -> float:
-        """Lower end of the 90 % interval of the size of a loss series' past slope; 0 without one."""
+        """Lower end of the 90 % interval of the size of a series' past slope; 0 without one."""
         for group in self.slopes:
             if group.stage != "loss" or series not in group.series:
                 continue

@@ -124,7 +124,7 @@ def _forecast(
     link_prior = Discrepancy("prior", (link_slopes(data.groups),))
     scores = AccuracyComponents(
         # of a finished run, whatever blocks of checkpoints the link was fitted on
-        model=accuracy_model(link, data.groups, pooling=past.accuracy.stage.model.pooling.kind),
+        model=accuracy_model(link, data.groups, pooling=past.accuracy.stage.model.pooling.mode),
         real=past.accuracy.real,
         data=data,
         via=series_through(groups, data),

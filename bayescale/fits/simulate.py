@@ -131,14 +131,13 @@ def simulate(
         blocks=None,
         priors=dict(priors or {}),
     )
+    shape = (len(corpora), len(tasks))
     frame = _runs(params, tokens, targets, corpora, tasks)
     table = pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
-    shape = (len(corpora), len(tasks))
     loss_key, accuracy_key = jax.random.split(random_key(seed, "simulate"))
     rng = np.random.default_rng([seed, STREAMS.index("simulate")])
-    blank = frame if link is None else frame.assign(accuracy=0.5)
-    ladder = Ladder.from_frame(blank, tasks=None if link is None else table)
-    data = loss_data(ladder, widening=noise_widens(settings, ladder))
+    blank = _blank(frame, None if link is None else table)
+    data = loss_data(blank, widening=noise_widens(settings, blank))
     points = _points(frame, data, shape)
     law_model, loss_truth, log_loss = _losses(settings, data, points, loss_key, rng)
     frame["loss"] = _column(np.exp(log_loss), *shape)
@@ -146,15 +145,14 @@ def simulate(
         every_prior_used(priors or {}, [law_model])
         simulated = Ladder.from_frame(frame, law=settings.law.name, name="simulated")
         return Simulation(simulated, loss_truth, {})
-    ladder = Ladder.from_frame(frame.assign(accuracy=0.5), tasks=table)
-    scores = accuracy_data(ladder, None)
+    scores = accuracy_data(_blank(frame, table), None)
     assert scores is not None
-    model = link_model(settings.link, scores, pooling, priors or {})
-    every_prior_used(priors or {}, [law_model, model])
+    model_of_link = link_model(settings.link, scores, pooling, priors or {})
+    every_prior_used(priors or {}, [law_model, model_of_link])
     slopes = find_discrepancy(settings, Stages(data, scores), ())
     slope = slopes.draw("accuracy", scores.groups.series, rng, 1)
     accuracy_truth, accuracy = _accuracies(
-        model, scores, log_loss, slope, efolds=points.efolds, key=accuracy_key
+        model_of_link, scores, log_loss, slope, efolds=points.efolds, key=accuracy_key
     )
     frame["accuracy"] = _column(accuracy, *shape)
     simulated = Ladder.from_frame(
@@ -222,6 +220,11 @@ def _runs(
         for task in tasks
     ]
     return pd.DataFrame(rows)
+
+
+def _blank(frame: pd.DataFrame, tasks: pd.DataFrame | None) -> Ladder:
+    """The ladder with accuracies of a half, which stand in until they are drawn."""
+    return Ladder.from_frame(frame if tasks is None else frame.assign(accuracy=0.5), tasks=tasks)
 
 
 def _column(y: np.ndarray, corpora: int, tasks: int) -> np.ndarray:

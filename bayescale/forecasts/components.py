@@ -16,6 +16,7 @@ from bayescale.data.target import Target
 from bayescale.errors import DataError
 from bayescale.extrapolation.predictive import (
     COMPONENTS,
+    LOSS_COMPONENTS,
     AccuracyComponents,
     LossComponents,
     predict_losses,
@@ -56,7 +57,7 @@ class FitComponents:
     accuracy_index: dict[tuple[str, str], tuple[int, int]]
 
     def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[Cell, np.ndarray]:
-        """Draws of each (quantity, target, name), shape (draws,): see `ForecastComponents.cells`."""
+        """Draws of each (quantity, target, name): see `ForecastComponents.cells`."""
         log_loss = self.losses.log_loss(order)
         cells: dict[Cell, np.ndarray] = {
             ("loss", *key): np.exp(log_loss[:, s, i]) for key, (s, i) in self.loss_index.items()
@@ -97,7 +98,7 @@ class ForecastComponents:
     choice_is_of: Literal["law parameters", "link parameters"]
 
     def choice_of(self, name: str) -> np.ndarray | None:
-        """Index of the fit of each draw, for a loss name or task; None where the first serves all."""
+        """Index of the fit of each draw, for a loss name or task; None where one fit serves all."""
         return self.choice.get("", self.choice.get(name))
 
     def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[Cell, np.ndarray]:
@@ -150,6 +151,41 @@ def shared_variance(
             product = (whole[key] - whole[key].mean()) * (again - again.mean())
             total[key] += float(np.mean(product)) / REDRAWN
     return total
+
+
+def variance_shares(
+    components: ForecastComponents, rng: np.random.Generator
+) -> dict[Cell, dict[str, float]]:
+    """sd of every cell, and the share of its variance that each component adds, in their order.
+
+    Share_k = (Var E[y | components 1..k] - Var E[y | components 1..k-1]) / Var y. The shares of a
+    cell sum to 1; a component that comes after the cell has share 0.
+
+    Parameters
+    ----------
+    components
+        Components of the forecast.
+    rng
+        Source of new orders of the draws.
+    """
+    whole = components.cells(None)
+    shared = [
+        shared_variance(components, whole, COMPONENTS[: k + 1], rng)
+        for k in range(len(COMPONENTS) - 1)
+    ]
+    shares = {}
+    for cell, draws in whole.items():
+        if np.isnan(draws).all():
+            continue
+        total = float(draws.var())
+        own = LOSS_COMPONENTS if cell[0] == "loss" else COMPONENTS
+        explained = [table[cell] for table in shared[: len(own) - 1]]
+        rising = np.clip(np.maximum.accumulate([0.0, *explained, total]), 0.0, total)
+        added = np.diff(rising) / total if total > 0 else np.eye(len(own))[0]
+        after = [0.0] * (len(COMPONENTS) - len(own))
+        columns = dict(zip(COMPONENTS, [*added, *after], strict=True))
+        shares[cell] = {"sd": total**0.5, **columns}
+    return shares
 
 
 def make_components(

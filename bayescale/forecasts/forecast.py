@@ -17,13 +17,8 @@ from bayescale.checks import Status
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
-from bayescale.extrapolation.predictive import COMPONENTS, LOSS_COMPONENTS
 from bayescale.fits.record import Fit
-from bayescale.forecasts.components import (
-    ForecastComponents,
-    make_components,
-    shared_variance,
-)
+from bayescale.forecasts.components import ForecastComponents, make_components, variance_shares
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
 from bayescale.inference.summary import summarise
 from bayescale.runtime import STREAMS, check_seed
@@ -223,24 +218,14 @@ class Forecast:
             per component (0 for a component that comes after). The shares of a row sum to 1.
         """
         rng = np.random.default_rng([int(self.draws.attrs["seed"]), STREAMS.index("variance")])
-        whole = self.components.cells(None)
-        shared = [
-            shared_variance(self.components, whole, COMPONENTS[: k + 1], rng)
-            for k in range(len(COMPONENTS) - 1)
-        ]
+        shares = variance_shares(self.components, rng)
         rows = []
         for row in self.table.itertuples():
             for quantity, name in (("loss", row.loss_name), ("accuracy", row.task)):
-                cell = (quantity, row.target, name)
-                if cell not in whole or np.isnan(whole[cell]).all():
-                    continue
-                total = float(whole[cell].var())
-                last = len(LOSS_COMPONENTS if quantity == "loss" else COMPONENTS) - 1
-                explained = _shares([table[cell] for table in shared[:last]], total)
-                key = {"target": row.target, "corpus": row.corpus, "task": row.task}
-                shares = [*explained, *[0.0] * (len(COMPONENTS) - 1 - last)]
-                columns = dict(zip(COMPONENTS, shares, strict=True))
-                rows.append({**key, "quantity": quantity, "sd": total**0.5, **columns})
+                if (quantity, row.target, name) in shares:
+                    key = {"target": row.target, "corpus": row.corpus, "task": row.task}
+                    columns = shares[quantity, row.target, name]
+                    rows.append({**key, "quantity": quantity, **columns})
         return pd.DataFrame(rows)
 
     def scaled(self, by: float) -> Forecast:
@@ -337,13 +322,6 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     )
 
 
-def _shares(explained: Sequence[float], total: float) -> np.ndarray:
-    """Increments of a variance explained step by step, as shares of the total; they sum to 1."""
-    rising = np.maximum.accumulate([0.0, *explained, total])
-    steps = np.clip(rising, 0.0, total)
-    return np.diff(steps) / total if total > 0 else np.eye(len(explained) + 1)[0]
-
-
 def _dataset(
     components: ForecastComponents,
     targets: Sequence[Target],
@@ -376,7 +354,7 @@ def _dataset(
 
 
 def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:
-    """One row per (target, task) that can be forecast; via and verdict are of the heaviest route."""
+    """One row per (target, task) that can be forecast; via and verdict by the heaviest route."""
     losses_of = set(fit.loss_data.groups.pairs)
     via, verdict = _routes(fit)
     rows = []

@@ -23,7 +23,7 @@ import pandas as pd
 from sweeps import sweeps
 
 import bayescale as bs
-from bayescale.backtests.backtest import default_cuts
+from bayescale.backtests.splits import default_cuts
 from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit

@@ -3,13 +3,14 @@
 import pandas as pd
 import pytest
 
-from bayescale.backtests.backtest import backtest, default_cuts
+from bayescale.backtests.backtest import backtest
 from bayescale.backtests.record import (
     OURS,
     Backtest,
 )
+from bayescale.backtests.splits import default_cuts
 from bayescale.data.ladder import Ladder
-from bayescale.errors import DataError, SettingError
+from bayescale.errors import SettingError
 from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import fit
 from bayescale.forecasts.forecast import forecast
@@ -101,28 +102,7 @@ class TestSettings:
         }
         assert len(backtest(ladder, cuts=[1.01e21, 1e21, 1e21], **settings).folds) == 1
 
-    def test_a_series_of_two_sizes_leaves_the_others_their_cuts(self) -> None:
-        sizes = {"web": [1e8, 2e8, 4e8, 8e8], "code": [1e8, 8e8]}
-        rows = [
-            {
-                "run": f"{corpus}-{n}-{i}",
-                "corpus": corpus,
-                "params": n,
-                "tokens": 2e9 * 3**i,
-                "task": "validation",
-                "loss": 2.0 + i * 0.01,
-            }
-            for corpus, of in sizes.items()
-            for n in of
-            for i in range(5)
-        ]
-        assert len(default_cuts(Ladder.from_frame(pd.DataFrame(rows)))) >= 2
-
     def test_cuts_by_size_and_tokens(self, ladder: Ladder) -> None:
-        assert (
-            default_cuts(ladder, "params")
-            == sorted(set(ladder.with_role("fit").runs["params"]))[2:]
-        ), "two sizes tell no law"
         found = backtest(
             ladder,
             by="params",
@@ -150,7 +130,3 @@ class TestSettings:
     def test_bad_input(self, ladder: Ladder, settings: dict[str, object], said: str) -> None:
         with pytest.raises(SettingError, match=said):
             backtest(ladder, **settings)
-
-    def test_a_ladder_without_a_future(self, ladder: Ladder) -> None:
-        with pytest.raises(DataError, match="dearer"):
-            default_cuts(ladder.with_role("fit").up_to(flops=1e20))

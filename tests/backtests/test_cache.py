@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from bayescale.backtests import backtest as backtesting
-from bayescale.backtests.backtest import backtest, default_cuts
+from bayescale.backtests.backtest import backtest
+from bayescale.backtests.splits import default_cuts
 from bayescale.data.ladder import Ladder
 
 

@@ -73,5 +73,5 @@ def check_folder(path: str | Path) -> None:
             f"file {str(path)!r}",
             rule="must lie in a folder that exists and can be written to",
             got=f"folder {str(target.parent)!r}",
-            way_out="make the folder, or correct the path",
+            way_out="make the folder, or fix the path",
         )

@@ -392,5 +392,6 @@ class Ladder:
 
 def _as_list(wanted: object) -> list[object]:
     """One value, or several, as a list; a text is one value."""
-    is_several = isinstance(wanted, Sequence | set | np.ndarray | pd.Series)
-    return list(wanted) if is_several and not isinstance(wanted, str) else [wanted]
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series):
+        return [wanted]
+    return list(wanted)

@@ -293,7 +293,7 @@ def _to_number(column: pd.Series, name: str) -> pd.Series:
             f"column {name!r}, row {row + 1}",
             rule="must be a number",
             got=repr(column.iloc[row]),
-            way_out="correct the cell; it may be empty where the column is optional",
+            way_out="fix the cell, or leave it empty where the column is optional",
         )
     return number
 
@@ -317,8 +317,9 @@ def _as_data_error(error: pa.errors.SchemaError, frame: pd.DataFrame, table: str
         place += f", row {row + 1}"
         if "run" in frame.columns:
             place += f" (run {frame['run'].iloc[row]!r}, task {frame['task'].iloc[row]!r})"
-    is_empty = case is None or pd.isna(case["failure_case"])
-    got = "nothing (an empty cell)" if is_empty else case["failure_case"]
+    value = None if case is None else case["failure_case"]
+    is_empty = pd.isna(value)
+    got = "nothing (an empty cell)" if is_empty else value
     # Rules that pandera checks by itself have no text: a cell must be filled, a task is unique.
     own_rule = "must be filled in" if is_empty else "must name no task twice"
     rule = getattr(error.check, "error", None) or own_rule
@@ -329,7 +330,7 @@ def _way_out(column: str, got: object) -> str:
     """What to do about a value that breaks a rule of its column."""
     if column == "accuracy" and isinstance(got, int | float) and 1 < got <= 100:
         return "divide the column by 100"
-    return "correct the row or drop it"
+    return "fix the row or drop it"
 
 
 def _require_one_row_per_cell(rows: pd.DataFrame) -> None:
@@ -358,5 +359,5 @@ def _require_one_value_per_group(rows: pd.DataFrame, keys: list[str], columns: l
                 f"column {column!r} of {keys[0]} {first_key!r}",
                 rule=f"must be the same in every row that shares {', '.join(keys)}",
                 got=", ".join(map(str, pd.unique(values)[:3])),
-                way_out="correct the rows, or give different runs different names",
+                way_out="fix the rows, or give different runs different names",
             )

@@ -1,12 +1,9 @@
-"""From a ladder to the rectangles of numbers that a model takes: series of losses, series of
-accuracies.
-"""
+"""From a ladder to the arrays that a model takes: series of losses, series of accuracies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,35 +17,47 @@ from bayescale.models.laws import Point, Reference
 from bayescale.models.layout import Blocks, Layout
 from bayescale.models.links import Link, lo_prior
 from bayescale.models.pooling import Groups, PoolingMode
+from bayescale.models.rectangles import (
+    deviation_from_last,
+    rectangle,
+    side_by_side,
+    split_into_series,
+)
 from bayescale.models.series import SeriesModel, accuracy_model
 
-# the reference is the geometric mean of the fitted runs that cost at least Cmax / 5: where
-# forecasts start from
+# The reference is the geometric mean of the fitted runs of at least this fraction of the largest
+# compute, Cmax / 5, because forecasts start from them.
 NEAR_FRONTIER = 5.0
-MIN_RUNS_OF_SERIES = 3
+# Largest number of losses that accuracies are linked through.
 MAX_ROUTES = 4
 
 
 @dataclass(frozen=True)
 class LossData:
-    """What a law is fitted on.
+    """The data of a law: y = ln loss at x = `Point`, series by runs.
 
     Parameters
     ----------
-    factors
-        Corpus and loss name of each series.
+    groups
+        Corpus, loss name and kind of each series.
     layout
-        y = ln loss, x = `Point`: shape (series, runs).
+        y, x and what goes with them, shape (series, runs).
     runs
-        Name of the run in each cell, shape (series, runs), empty where there is none.
+        Name of the run in each cell, shape (series, runs); empty where there is no run.
     reference
-        Around which the law is written.
+        The point around which the law is written.
     largest_flops
-        Compute of the dearest fitted run, measured or 6ND as the ladder has it.
+        Compute of the largest fitted run in FLOPs.
     compute_is_measured
-        Which of the two that is, and c in x too.
-    params, tokens, flops, unique
-        Of the run in each cell, shape (series, runs); `unique` is nan where nobody says.
+        Whether every compute here is measured; if not, every compute is 6ND.
+    params
+        N of the run in each cell, shape (series, runs).
+    tokens
+        D of the run in each cell, shape (series, runs).
+    flops
+        Compute of the run in each cell in FLOPs, shape (series, runs).
+    unique
+        U of the run in each cell, shape (series, runs); nan where no token is repeated.
     """
 
     groups: Groups
@@ -65,23 +74,33 @@ class LossData:
 
 @dataclass(frozen=True)
 class AccuracyData:
-    """What a link is fitted on: y = accuracy, x = (loss - centre) / scale, or `Blocks` of it.
+    """The data of a link: y = accuracy at x = (loss - centre) / scale, series by runs.
 
     Parameters
     ----------
-    factors
-        Corpus and task of each series.
+    groups
+        Corpus, task and kind of each series.
+    layout
+        y, x and what goes with them, shape (series, runs); x is `Blocks` where the cells are blocks
+        of a run's checkpoints.
+    runs
+        Name of the run in each cell, shape (series, runs); empty where there is no run.
     via
-        Loss name that each series' link goes through.
-    centre, scale
-        Of the loss of each series, shape (series,).
-    chance, items
-        Of the task of each series, shape (series,).
+        Name of the loss that each series is linked through.
+    centre
+        Mean of that loss over the runs, shape (series,).
+    scale
+        Standard deviation of that loss over the runs, shape (series,).
+    chance
+        Score of guessing of the task of each series, shape (series,).
+    items
+        Number of questions of the task of each series, shape (series,).
     largest_flops
-        Compute of the dearest run that the link saw.
-    flops, through
-        Of the run in each cell, shape (series, runs): compute, and the loss that it is linked
-        through.
+        Compute of the largest run that the link is fitted on, in FLOPs.
+    flops
+        Compute of the run in each cell in FLOPs, shape (series, runs).
+    through
+        The loss that the accuracy of each cell is linked through, shape (series, runs).
     """
 
     groups: Groups
@@ -98,7 +117,7 @@ class AccuracyData:
 
 
 def largest_compute(data: LossData | AccuracyData) -> np.ndarray:
-    """Compute of the dearest run of each series, shape (series,)."""
+    """Largest compute among the runs of each series in FLOPs, shape (series,)."""
     return np.where(np.asarray(data.layout.seen), data.flops, 0.0).max(1)
 
 
@@ -109,24 +128,53 @@ def point(
     at: Reference,
     unique: np.ndarray | None = None,
 ) -> Point:
-    """N = ln(N/N0), d = ln(D/D0), c = ln(C/C0), u = ln(min(U, D)/D0); U = D where nobody says how
-    many tokens are unique (None, or nan).
+    """n = ln(N/N0), d = ln(D/D0), c = ln(C/C0), u = ln(min(U, D)/D0).
+
+    Parameters
+    ----------
+    params
+        N, an array of any shape.
+    tokens
+        D, of the same shape.
+    flops
+        C in FLOPs, of the same shape.
+    at
+        The reference N0, D0, C0.
+    unique
+        U, the number of different tokens, of the same shape. U is D where it is nan, and everywhere
+        for None: no token is repeated.
+
+    Returns
+    -------
+    Point
+        n, d, c and u, each of the shape of `params`.
     """
     seen_once = tokens if unique is None else np.fmin(unique, tokens)
     return Point(
-        np.log(params / at.params),
-        np.log(tokens / at.tokens),
-        np.log(flops / at.flops),
-        np.log(seen_once / at.tokens),
+        n=np.log(params / at.params),
+        d=np.log(tokens / at.tokens),
+        c=np.log(flops / at.flops),
+        u=np.log(seen_once / at.tokens),
     )
 
 
 def loss_data(ladder: Ladder, *, widening: bool = False) -> LossData:
-    """The losses of the runs whose role is ``fit``, one series for each (corpus, loss name).
+    """The losses of the runs whose role is ``fit``, one series per (corpus, loss name).
 
     A task's own loss (the likelihood of its answers) and a validation loss (of running text) are
-    two kinds: exchangeable within, not between. With `widening` the layout knows by how much less
-    than the dearest run each one cost.
+    two kinds of series: exchangeable within a kind, not between kinds.
+
+    Parameters
+    ----------
+    ladder
+        The ladder.
+    widening
+        Whether noise may grow towards small compute: then the layout has `Layout.lag`.
+
+    Returns
+    -------
+    LossData
+        One row per series; the runs of one configuration are side by side.
 
     Raises
     ------
@@ -136,112 +184,137 @@ def loss_data(ladder: Ladder, *, widening: bool = False) -> LossData:
     rows = last_rows(ladder.with_role("fit").frame, "loss_name")
     rows["c"] = rows["run"].map(ladder.compute())
     runs = rows.drop_duplicates("run")
-    near = runs[runs["c"] >= runs["c"].max() / NEAR_FRONTIER]
-    reference = Reference(
-        *(float(np.exp(np.log(near[k]).mean())) for k in ("params", "tokens", "c"))
-    )
+    reference = _reference(runs)
     seen_by_fit = ladder.with_role("fit", "link")
-    own = {t for t in seen_by_fit.tasks if seen_by_fit.loss_name_of[t] == t}
-    factors, cells = _series(
+    own = {task for task in seen_by_fit.tasks if seen_by_fit.loss_name_of[task] == task}
+    groups, tables = split_into_series(
         rows, "loss_name", lambda name: "task" if name in own else "validation"
     )
     label = configurations(runs.set_index("run"))
-    cells, first = _grouped(cells, [label[cell["run"]].to_numpy() for cell in cells])
-    grid = {k: _rectangle(cells, k) for k in ("loss", "params", "tokens", "c", "unique_tokens")}
-    seen = _rectangle(cells, "loss", fill=0.0) > 0
-    x = point(grid["params"], grid["tokens"], grid["c"], reference, grid["unique_tokens"])
-    largest = float(runs["c"].max())
-    lag = (
-        np.log(np.where(seen, grid["c"], 0.0).max(1, keepdims=True) / grid["c"])
-        if widening
-        else None
+    tables, first = side_by_side(tables, [label[table["run"]].to_numpy() for table in tables])
+    loss, params, tokens, flops, unique = (
+        rectangle(tables, column) for column in ("loss", "params", "tokens", "c", "unique_tokens")
     )
-    layout = Layout(np.log(grid["loss"]), seen, x, np.ones_like(grid["loss"]), first, lag)
-    cell_runs, cell_values = (
-        _rectangle(cells, "run", fill=""),
-        (grid[k] for k in ("params", "tokens", "c", "unique_tokens")),
+    seen = rectangle(tables, "loss", fill=0.0) > 0
+    lag = None
+    if widening:
+        lag = np.log(np.where(seen, flops, 0.0).max(1, keepdims=True) / flops)
+    layout = Layout(
+        y=np.log(loss),
+        seen=seen,
+        x=point(params, tokens, flops, reference, unique),
+        items=np.ones_like(loss),
+        first=first,
+        lag=lag,
     )
     return LossData(
-        factors, layout, cell_runs, reference, largest, ladder.compute_is_measured, *cell_values
+        groups=groups,
+        layout=layout,
+        runs=rectangle(tables, "run", fill=""),
+        reference=reference,
+        largest_flops=float(runs["c"].max()),
+        compute_is_measured=ladder.compute_is_measured,
+        params=params,
+        tokens=tokens,
+        flops=flops,
+        unique=unique,
     )
 
 
 def accuracy_data(
     ladder: Ladder, via: str | None, blocks: int | None = None
 ) -> AccuracyData | None:
-    """The accuracies of the runs whose role is ``fit`` or ``link``, one series for each (corpus,
-    task); None where there are none.
+    """The accuracies of the runs whose role is ``fit`` or ``link``, one series per (corpus, task).
 
-    An accuracy goes with the loss at its own step, or with the run's last one where there is none;
-    runs without the `via` loss stay out. Of a run's checkpoints the last one counts, or, with
-    `blocks`, the means of that many blocks of them.
+    An accuracy is paired with the loss at its own step, or with the run's last loss where no loss
+    has that step. Runs without the `via` loss stay out.
+
+    Parameters
+    ----------
+    ladder
+        The ladder.
+    via
+        Name of the loss that every accuracy is linked through; None for each task's own loss.
+    blocks
+        Number of blocks of each run's checkpoints whose means are the cells; None for each run's
+        last checkpoint alone.
+
+    Returns
+    -------
+    AccuracyData or None
+        One row per series; None where there are no accuracies.
 
     Raises
     ------
     SettingError
         Where no run that has accuracies has a loss of the name `via`.
+    DataError
+        Where a series has fewer than 3 such runs.
     """
     seen_by_link = ladder.frame[ladder.frame["role"].isin(["fit", "link"])]
     scored = last_rows(seen_by_link[seen_by_link["accuracy"].notna()], "task")
     if scored.empty:
         return None
-    known = sorted(set(seen_by_link.loc[seen_by_link["run"].isin(scored["run"]), "loss_name"]))
-    if via is not None and via not in known:
-        raise SettingError(
-            "via",
-            rule="must be a loss of the runs that have accuracies",
-            got=repr(via),
-            way_out=f"use one of {', '.join(known)}, or None for each task's own",
-        )
-    scored = (
-        paired(seen_by_link, via)
-        if blocks is None
-        else block_means(paired(seen_by_link, via, every=True), blocks)
-    )
-    spread = last_rows(seen_by_link, "loss_name").groupby("loss_name")["loss"].agg(["mean", "std"])
+    _check_via(via, seen_by_link, scored)
+    if blocks is None:
+        scored = paired(seen_by_link, via)
+    else:
+        scored = block_means(paired(seen_by_link, via, every=True), blocks)
     scored["c"] = scored["run"].map(ladder.compute())
-    factors, cells = _series(scored, "task", lambda name: "task")
-    cells, first = _grouped(cells, [cell["run"].to_numpy() for cell in cells])
-    tasks = [factors.names[j] for j in factors.name]
-    names = [str(cell["via"].iloc[0]) for cell in cells]
-    centre, scale = (spread.loc[names, k].to_numpy(float) for k in ("mean", "std"))
+    groups, tables = split_into_series(scored, "task", lambda name: "task")
+    tables, first = side_by_side(tables, [table["run"].to_numpy() for table in tables])
+    names = [str(table["via"].iloc[0]) for table in tables]
+    spread = last_rows(seen_by_link, "loss_name").groupby("loss_name")["loss"].agg(["mean", "std"])
+    centre, scale = (spread.loc[names, column].to_numpy(float) for column in ("mean", "std"))
     scale = np.where(scale > 0, scale, 1.0)
+    tasks = [groups.names[i] for i in groups.name]
     items = ladder.task_table.loc[tasks, "items"].to_numpy(float)
-    through = _rectangle(cells, "through")
-    seen = _rectangle(cells, "through", fill=0.0) > 0
+    through = rectangle(tables, "through")
+    seen = rectangle(tables, "through", fill=0.0) > 0
     z = (through - centre[:, None]) / scale[:, None]
-    x = z if first is None else Blocks(z, _deviation(z, seen, first))
     layout = Layout(
-        _rectangle(cells, "accuracy"),
-        seen,
-        x,
-        np.broadcast_to(items[:, None], through.shape).copy(),
-        first,
+        y=rectangle(tables, "accuracy"),
+        seen=seen,
+        x=z if first is None else Blocks(z=z, deviation=deviation_from_last(z, seen, first)),
+        items=np.broadcast_to(items[:, None], through.shape).copy(),
+        first=first,
     )
-    chance = ladder.task_table.loc[tasks, "chance"].to_numpy(float)
-    about = (
-        tuple(names),
-        centre,
-        scale,
-        chance,
-        items,
-        float(scored["c"].max()),
-        _rectangle(cells, "c"),
-        through,
+    return AccuracyData(
+        groups=groups,
+        layout=layout,
+        runs=rectangle(tables, "run", fill=""),
+        via=tuple(names),
+        centre=centre,
+        scale=scale,
+        chance=ladder.task_table.loc[tasks, "chance"].to_numpy(float),
+        items=items,
+        largest_flops=float(scored["c"].max()),
+        flops=rectangle(tables, "c"),
+        through=through,
     )
-    return AccuracyData(factors, layout, _rectangle(cells, "run", fill=""), *about)
 
 
 def routes(ladder: Ladder) -> list[str | None]:
-    """The losses that accuracies can be linked through: each task's own (None), then every other
-    loss that all scored series have, at most 4 in all.
+    """The losses that accuracies can be linked through, at most 4.
+
+    Parameters
+    ----------
+    ladder
+        The ladder.
+
+    Returns
+    -------
+    list
+        None, which is each task's own loss, then the name of every other loss that all scored
+        series have and that is fitted on each of their corpora.
     """
     seen = ladder.with_role("fit", "link")
-    own = {seen.loss_name_of[t] for t in seen.tasks}
-    plain = accuracy_data(ladder, None)
-    if plain is None:
+    own = {seen.loss_name_of[task] for task in seen.tasks}
+    by_own_loss = accuracy_data(ladder, None)
+    if by_own_loss is None:
         return [None]
-    found: list[str | None] = [None]
+    fitted = {(r.corpus, r.loss_name) for r in ladder.with_role("fit").frame.itertuples()}
+    vias: list[str | None] = [None]
     for name in seen.loss_names:
         if name in own and (name in seen.tasks or len(own) == 1):
             continue
@@ -249,84 +322,63 @@ def routes(ladder: Ladder) -> list[str | None]:
             data = accuracy_data(ladder, name)
         except DataError:
             continue
-        fitted = {(r.corpus, r.loss_name) for r in ladder.with_role("fit").frame.itertuples()}
-        if (
-            data is not None
-            and data.groups == plain.groups
-            and all((c, name) in fitted for c in data.groups.corpora)
-        ):
-            found.append(name)
-    return found[:MAX_ROUTES]
+        if data is None or data.groups != by_own_loss.groups:
+            continue
+        if all((corpus, name) in fitted for corpus in data.groups.corpora):
+            vias.append(name)
+    return vias[:MAX_ROUTES]
 
 
 def link_model(
     link: Link, data: AccuracyData, pooling: PoolingMode, priors: Mapping[str, Distribution]
 ) -> SeriesModel:
-    """The link's model, the prior of lo at each task's chance unless the user gave one."""
-    own: dict[str, Any] = (
-        {"lo": lo_prior(data.chance)} if any(p.name == "lo" for p in link.parameters) else {}
-    )
+    """The model of a link on its data, with the prior of lo at each task's chance.
+
+    Parameters
+    ----------
+    link
+        The link.
+    data
+        The accuracies.
+    pooling
+        ``partial``, ``none`` or ``complete``.
+    priors
+        The user's priors by name; a prior of ``lo`` replaces the one at chance.
+
+    Returns
+    -------
+    SeriesModel
+        The model of the accuracies.
+    """
+    at_chance: dict[str, Distribution] = {}
+    if any(p.name == "lo" for p in link.parameters):
+        at_chance["lo"] = lo_prior(data.chance)
     return accuracy_model(
         link,
         data.groups,
         pooling=pooling,
-        priors={**own, **priors},
+        priors={**at_chance, **priors},
         grouped=data.layout.first is not None,
     )
 
 
-def _series(
-    rows: pd.DataFrame, name: str, kind: Callable[[str], str]
-) -> tuple[Groups, list[pd.DataFrame]]:
-    cells = {(str(c), str(t)): cell for (c, t), cell in rows.groupby(["corpus", name], sort=False)}
-    for (corpus, series), cell in cells.items():
-        if cell["run"].nunique() < MIN_RUNS_OF_SERIES:
-            raise DataError(
-                f"{name.replace('_', ' ')} {series!r} on corpus {corpus!r}",
-                rule=f"needs at least {MIN_RUNS_OF_SERIES} fitted runs",
-                got=cell["run"].nunique(),
-                way_out="add runs, or drop the series",
-            )
-    corpora, names = (tuple(dict.fromkeys(k[i] for k in cells)) for i in (0, 1))
-    kinds = tuple(dict.fromkeys(kind(t) for _, t in cells))
-    in_corpus, in_name, of_kind = zip(
-        *((corpora.index(c), names.index(t), kinds.index(kind(t))) for c, t in cells), strict=True
+def _reference(runs: pd.DataFrame) -> Reference:
+    """The geometric mean of the runs near the largest compute."""
+    near = runs[runs["c"] >= runs["c"].max() / NEAR_FRONTIER]
+    params, tokens, flops = (
+        float(np.exp(np.log(near[column]).mean())) for column in ("params", "tokens", "c")
     )
-    return Groups(corpora, names, kinds, in_corpus, in_name, of_kind, name), list(cells.values())
+    return Reference(params=params, tokens=tokens, flops=flops)
 
 
-def _grouped(
-    cells: list[pd.DataFrame], labels: list[np.ndarray]
-) -> tuple[list[pd.DataFrame], np.ndarray | None]:
-    """The cells of each series with those of one label side by side, and `Layout.first`; None where
-    no label comes twice.
-    """
-    codes = [pd.factorize(label)[0] for label in labels]
-    if all(len(set(code)) == len(code) for code in codes):
-        return cells, None
-    orders = [np.argsort(code, kind="stable") for code in codes]
-    width = max(map(len, codes))
-    first = np.tile(np.arange(width), (len(codes), 1))
-    for row, code, order in zip(first, codes, orders, strict=True):
-        row[: len(code)] = np.searchsorted(code[order], code[order])
-    return [cell.iloc[order] for cell, order in zip(cells, orders, strict=True)], first
-
-
-def _deviation(z: np.ndarray, seen: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """From the last of the group, so that the link goes through the ends of the runs; nil where
-    nothing was seen.
-    """
-    size = ((first[:, :, None] == first[:, None, :]) & seen[:, None, :]).sum(2)
-    return np.where(seen, z - np.take_along_axis(z, first + np.maximum(size, 1) - 1, -1), 0.0)
-
-
-def _rectangle(cells: list[pd.DataFrame], column: str, fill: object = None) -> np.ndarray:
-    """One row a series; the short ones are filled up, with their own first value unless told
-    otherwise (finite, and masked).
-    """
-    width = max(len(cell) for cell in cells)
-    rows = [
-        [*cell[column], *[cell[column].iloc[0] if fill is None else fill] * (width - len(cell))]
-        for cell in cells
-    ]
-    return np.array(rows, dtype=None if fill is None or isinstance(fill, float) else str)
+def _check_via(via: str | None, seen_by_link: pd.DataFrame, scored: pd.DataFrame) -> None:
+    """Check that some run that has accuracies has a loss of the name `via`."""
+    has_accuracy = seen_by_link["run"].isin(scored["run"])
+    known = sorted(set(seen_by_link.loc[has_accuracy, "loss_name"]))
+    if via is not None and via not in known:
+        raise SettingError(
+            "via",
+            rule="must be a loss of the runs that have accuracies",
+            got=repr(via),
+            way_out=f"use one of {', '.join(known)}, or None for each task's own",
+        )

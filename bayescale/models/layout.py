@@ -9,8 +9,14 @@ import numpy as np
 
 
 class Blocks(NamedTuple):
-    """x of a link that sees blocks of a run's checkpoints: the standardised loss, and its deviation
-    from that of the run's last block.
+    """x of a link that is fitted on blocks of a run's checkpoints.
+
+    Parameters
+    ----------
+    z
+        The standardised loss of each block, shape (series, blocks).
+    deviation
+        The standardised loss minus that of the run's last block, shape (series, blocks).
     """
 
     z: jax.Array
@@ -18,25 +24,27 @@ class Blocks(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The data of one step, a rectangle of series by runs.
+    """The data of one stage, a rectangle of series by runs.
+
+    A cell is one run of one series (or one block of a run's checkpoints). The cells of a group
+    have part of their noise in common: reruns of a configuration, blocks of a run.
 
     Parameters
     ----------
     y
-        ln loss, or accuracy: shape (series, runs).
+        ln loss, or accuracy, shape (series, runs).
     seen
-        False where a series has no such run; y is then not used.
+        Whether the series has such a run, shape (series, runs); where False, y is not used.
     x
-        Whatever the curve takes for one point: a pytree of arrays of shape (series, runs).
+        What the law or the link takes for one point: a pytree of arrays of shape (series, runs).
     items
         Number of questions, shape (series, runs); ones for losses.
     first
-        Index of the first cell of the group that each cell belongs to, shape (series, runs), cells
-        of a group side by side; None where all stand alone. Cells of a group have part of their
-        noise in common: reruns of a configuration, blocks of a run's checkpoints.
+        Index of the first cell of each cell's group, shape (series, runs); the cells of a group are
+        side by side. None where every cell is a group of its own.
     lag
-        ln(Cmax / C) of each cell, shape (series, runs), where noise grows with it; None where it
-        does not.
+        ln(Cmax / C) of each cell, e-folds of compute below the largest run, shape (series, runs).
+        None where noise does not depend on it.
     """
 
     y: jax.Array
@@ -48,26 +56,31 @@ class Layout(NamedTuple):
 
     @property
     def group_of_cell(self) -> np.ndarray:
-        """`first`, or each cell's own index where all stand alone: shape (series, runs)."""
-        return (
-            np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape)
-            if self.first is None
-            else np.asarray(self.first)
-        )
+        """Index of the first cell of each cell's group, shape (series, runs), as an array."""
+        if self.first is None:
+            return np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape)
+        return np.asarray(self.first)
 
     def wider(self, width: int) -> Layout:
-        """The same cells and as many unseen ones as make `width` of them."""
-        more = ((0, 0), (0, width - self.seen.shape[1]))
-        if not more[1][1]:
+        """The same cells, then unseen ones up to a width.
+
+        Parameters
+        ----------
+        width
+            Number of cells per series, at least the present one.
+        """
+        present = self.seen.shape[1]
+        if width == present:
             return self
+        added = ((0, 0), (0, width - present))
         y, x, items, lag = jax.tree.map(
-            lambda v: np.pad(np.asarray(v), more, mode="edge"),
+            lambda v: np.pad(np.asarray(v), added, mode="edge"),
             (self.y, self.x, self.items, self.lag),
         )
-        alone = np.broadcast_to(np.arange(width), (len(y), width))
-        first = (
-            None
-            if self.first is None
-            else np.concatenate([np.asarray(self.first), alone[:, self.seen.shape[1] :]], 1)
-        )
-        return Layout(y, np.pad(np.asarray(self.seen), more), x, items, first, lag)
+        first = None
+        if self.first is not None:
+            # Each added cell is a group of its own.
+            alone = np.broadcast_to(np.arange(present, width), (len(y), width - present))
+            first = np.concatenate([np.asarray(self.first), alone], 1)
+        seen = np.pad(np.asarray(self.seen), added)
+        return Layout(y=y, seen=seen, x=x, items=items, first=first, lag=lag)

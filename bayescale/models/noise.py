@@ -1,6 +1,4 @@
-"""How an observation scatters around its expectation: parameters, spreads and distributions of the
-noise.
-"""
+"""How an observation scatters around its expectation: parameters and distributions of the noise."""
 
 from __future__ import annotations
 
@@ -19,46 +17,63 @@ from bayescale.models.parameters import Parameter, logit_normal
 
 Noise = Literal["normal", "student_t", "one_sided"]
 NOISES: tuple[Noise, ...] = ("normal", "student_t", "one_sided")
+# Standard deviation of ln loss around the law.
 SIGMA = Parameter(
-    "sigma",
-    "positive",
-    dist.LogNormal(math.log(0.01), 1.0),
-    0.5,
-    "residuals of published ladders 0.2-0.9 % of the loss, up to 5 % for task losses",
+    name="sigma",
+    support="positive",
+    prior=dist.LogNormal(math.log(0.01), 1.0),
+    pooling=0.5,
+    source="residuals of published ladders 0.2-0.9 % of the loss, up to 5 % for task losses",
 )
+# Standard deviation of an accuracy around the link, in units of its binomial noise.
 NOISE_RATIO = Parameter(
-    "noise_ratio",
-    "positive",
-    dist.LogNormal(math.log(0.5), 0.7),
-    0.5,
-    "seeds scatter half of sqrt(p(1-p)/items) on the same questions (ladder reruns)",
+    name="noise_ratio",
+    support="positive",
+    prior=dist.LogNormal(math.log(0.5), 0.7),
+    pooling=0.5,
+    source="seeds scatter half of sqrt(p(1-p)/items) on the same questions (ladder reruns)",
 )
+# Share of the noise variance that the cells of a group have in common.
 COMMON = Parameter(
-    "common",
-    "unit",
-    logit_normal(0.0, 1.0),
-    0.5,
-    "about a half: seeds of a run scatter by 1/2 of the binomial noise of an accuracy, its checkpoints by 1/3 (ladder reruns)",
+    name="common",
+    support="unit",
+    prior=logit_normal(0.0, 1.0),
+    pooling=0.5,
+    source=(
+        "about a half: seeds of a run scatter by 1/2 of the binomial noise of an accuracy, "
+        "its checkpoints by 1/3 (ladder reruns)"
+    ),
 )
+# Growth of the noise towards small compute, per e-fold (see `widened`).
 WIDENING = Parameter(
-    "widening",
-    "positive",
-    dist.LogNormal(math.log(0.3), 0.7),
-    None,
-    "small runs lose weight as far as the data ask: at 5 e-folds of compute below the dearest run noise is 1.1 to 4.9 times what it is there (90 %)",
+    name="widening",
+    support="positive",
+    prior=dist.LogNormal(math.log(0.3), 0.7),
+    pooling=None,
+    source=(
+        "small runs lose weight as far as the data ask: 5 e-folds of compute below the largest "
+        "run, the noise is 1.1 to 4.9 times that of the largest run (90 %)"
+    ),
 )
+# Degrees of freedom of the noise `student_t`.
 TAIL = Parameter(
-    "tail",
-    "positive",
-    dist.Gamma(2.0, 0.1),
-    None,
-    "degrees of freedom of the Student-t (Juarez and Steel 2010)",
+    name="tail",
+    support="positive",
+    prior=dist.Gamma(2.0, 0.1),
+    pooling=None,
+    source="degrees of freedom of the Student-t (Juarez and Steel 2010)",
 )
 
 
 def widened[T: (jax.Array, np.ndarray)](widening: T, lag: T) -> T:
-    """sqrt(1 + (widening lag)^2): how much larger the noise is `lag` e-folds of compute below the
-    dearest run.
+    """sqrt(1 + (widening lag)^2): the noise relative to that of the largest run.
+
+    Parameters
+    ----------
+    widening
+        Value of the parameter `WIDENING`, of a shape that broadcasts with `lag`.
+    lag
+        e-folds of compute below the largest run.
     """
     return (1 + (widening * lag) ** 2) ** 0.5
 
@@ -66,11 +81,25 @@ def widened[T: (jax.Array, np.ndarray)](widening: T, lag: T) -> T:
 def from_earlier(
     residual: jax.Array, first: jax.Array, common: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean and sd of r_k given r_1 .. r_(k-1) of its group, each of variance 1, each two of
-    covariance c.
+    """Mean and sd of a residual given the earlier residuals of its group.
 
-    c S / (1 + (k - 2) c) and (1 - (k - 1) c^2 / (1 + (k - 2) c))^(1/2), S the sum of the earlier
-    ones; along the last axis.
+    All residuals have variance 1 and each two of a group have covariance c. Given r_1 .. r_(k-1)
+    with sum S, the mean of r_k is c S / (1 + (k - 2) c), and its standard deviation is
+    (1 - (k - 1) c^2 / (1 + (k - 2) c))^(1/2).
+
+    Parameters
+    ----------
+    residual
+        Residuals in units of their standard deviation, shape (series, cells).
+    first
+        Index of the first cell of each cell's group, shape (series, cells), as in `Layout`.
+    common
+        c, shape (series, 1).
+
+    Returns
+    -------
+    mean, sd : Array
+        Shape (series, cells) each.
     """
     before = jnp.cumsum(residual, -1) - residual
     total = before - jnp.take_along_axis(before, first, -1)
@@ -82,13 +111,22 @@ def from_earlier(
 class OneSided(Distribution):
     """y = loc + w + e, w ~ Exponential(mean scale), e ~ Normal(0, scale / 5).
 
-    An under-tuned run sits above the law, never below; e is the little measurement noise without
-    which the posterior would have an edge.
+    A run that is not well tuned lies above the law, never below. Without the small measurement
+    noise e the posterior would have an edge.
+
+    Parameters
+    ----------
+    loc
+        The law's expectation.
+    scale
+        Mean of w, positive; broadcasts with `loc`.
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 (NumPyro's own form)
+    # Dictionaries and lists of a class are NumPyro's own form.
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012
     support = constraints.real
     reparametrized_params = ["loc", "scale"]  # noqa: RUF012
+    # Standard deviation of e in units of the scale.
     EDGE = 0.2
 
     def __init__(
@@ -101,22 +139,30 @@ class OneSided(Distribution):
 
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
         """Draws of shape sample_shape + batch shape."""
-        one, two = jax.random.split(key)
+        key_of_w, key_of_e = jax.random.split(key)
         shape = sample_shape + self.batch_shape
-        return self.loc + self.scale * (
-            jax.random.exponential(one, shape) + self.EDGE * jax.random.normal(two, shape)
-        )
+        w = jax.random.exponential(key_of_w, shape)
+        e = self.EDGE * jax.random.normal(key_of_e, shape)
+        return self.loc + self.scale * (w + e)
 
     @validate_sample
     def log_prob(self, value: jax.Array) -> jax.Array:
-        """Log density of the exponentially modified normal."""
+        """ln of the density of the exponentially modified normal."""
         z = (value - self.loc) / self.scale
         return -jnp.log(self.scale) + self.EDGE**2 / 2 - z + log_ndtr(z / self.EDGE - self.EDGE)
 
 
 def score_sd(p: jax.Array, items: jax.Array) -> jax.Array:
-    """sqrt(p (1 - p) / items), with half a question added on either side so that a score of 0 or 1
-    keeps some noise.
+    """sqrt(p (1 - p) / items): the binomial standard deviation of an accuracy.
+
+    Half a question is added on either side, so that an accuracy of 0 or 1 keeps some noise.
+
+    Parameters
+    ----------
+    p
+        Expected accuracy; values outside 0 to 1 are taken as 0 or 1.
+    items
+        Number of questions, of a shape that broadcasts with `p`.
     """
     p = (jnp.clip(p, 0.0, 1.0) * items + 0.5) / (items + 1.0)
     return jnp.sqrt(p * (1.0 - p) / items)

@@ -1,6 +1,4 @@
-"""Parameter: one quantity of a law or a link, its support, its prior with the source, and how far
-series share it.
-"""
+"""Parameter: a quantity of a law or a link, its support, its prior, and how series share it."""
 
 from __future__ import annotations
 
@@ -13,23 +11,25 @@ import numpyro.distributions as dist
 from numpy.typing import ArrayLike
 from numpyro.distributions import Distribution, constraints, transforms
 
-NORMAL_95 = 1.645  # 95 % quantile of the standard normal
+# 95 % quantile of the standard normal.
+NORMAL_95 = 1.645
 
 
 def _softplus(x: jax.Array) -> jax.Array:
-    """ln(1 + e^x), good up to x = 700: a trajectory that goes further has diverged, and JAX's own
-    takes a dozen operations for it.
+    """ln(1 + e^x), right up to x = 700.
+
+    A trajectory that goes further has diverged, and JAX's own function takes a dozen operations.
     """
     return jnp.log1p(jnp.exp(x))
 
 
 class _Constant(transforms.Transform):
-    """A map without anything to set: all of one class are equal."""
+    """A map from the real line without settings: all instances of one class are equal."""
 
     domain = constraints.real
 
     def tree_flatten(self) -> tuple[tuple[()], tuple[tuple[()], dict[str, object]]]:
-        """No arrays inside."""
+        """A pytree without leaves."""
         return (), ((), {})
 
     def __eq__(self, other: object) -> bool:
@@ -40,11 +40,11 @@ class _Constant(transforms.Transform):
 
 
 class IrreducibleTransform(_Constant):
-    """x = 1 - (1 + e^(4 y))^(-1/4): y is -ln(1 - x) for x above about 0.4; below, it goes on to
-    minus infinity.
+    """x = 1 - (1 + e^(4 y))^(-1/4), from the real line to (0, 1).
 
-    Runs determine the slope of a loss, which is the reducible share 1 - phi times an exponent; on
-    this scale that ridge is straight.
+    For x above about 0.4, y is nearly -ln(1 - x); below, y goes on to minus infinity. Runs
+    determine the slope of a loss, which is the reducible share 1 - phi times an exponent. On this
+    scale that ridge is straight.
     """
 
     codomain = constraints.unit_interval
@@ -63,13 +63,15 @@ class IrreducibleTransform(_Constant):
         y: jax.Array,
         intermediates: object = None,  # noqa: ARG002
     ) -> jax.Array:
-        """ln|dy/dx|, x real, y in (0, 1)."""
+        """ln|dy/dx|, x on the real line, y in (0, 1)."""
         return jnp.log1p(-y) + self.SHARPNESS * x - _softplus(self.SHARPNESS * x)
 
 
 class SpreadTransform(_Constant):
-    """y = 0.01 softplus(x)^2: between logarithm and square root, so that neither a spread near nil
-    nor a large one is a corner.
+    """y = 0.01 softplus(x)^2, from the real line to the positive numbers.
+
+    The scale x lies between a logarithm and a square root of y, so that the sampler meets a corner
+    neither at a spread near 0 nor at a large one.
     """
 
     codomain = constraints.positive
@@ -89,7 +91,7 @@ class SpreadTransform(_Constant):
         y: jax.Array,  # noqa: ARG002 (NumPyro's signature)
         intermediates: object = None,  # noqa: ARG002
     ) -> jax.Array:
-        """ln|dy/dx|, x real, y positive."""
+        """ln|dy/dx|, x on the real line, y positive."""
         return jnp.log(2 * self.SCALE * _softplus(x)) + x - _softplus(x)
 
 
@@ -105,22 +107,25 @@ _TO_NATURAL: dict[Support, transforms.Transform] = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """x = g(theta), theta real; g the identity, exp, the logistic function or
-    `IrreducibleTransform` by support.
+    """x = g(theta), theta on the real line, x on the natural scale.
+
+    The map g depends on the support: the identity for ``real``, exp for ``positive``, the logistic
+    function for ``unit``, `IrreducibleTransform` for ``irreducible``, `SpreadTransform` for
+    ``spread``.
 
     Parameters
     ----------
     name
-        As in the formula, and in the posterior.
+        Name of the parameter in the formula and in the posterior.
     support
-        ``real``, ``positive``, ``unit`` (0 to 1) or ``irreducible`` (0 to 1, a share that cannot be
-        reduced); ``spread`` (positive, see `SpreadTransform`) is for standard deviations between
-        series.
+        ``real``, ``positive``, ``unit`` (between 0 and 1) or ``irreducible`` (between 0 and 1, the
+        share of a loss that cannot be reduced). The fifth support, ``spread`` (positive), is for
+        standard deviations between series.
     prior
         A NumPyro distribution on the natural scale: of the population's value where series are
-        pooled, of each series' own where not.
+        pooled, of the value of each series where they are not.
     pooling
-        Scale of the half-normal prior of the spread between series on the real scale; None where
+        Scale of the half-normal prior of the spread between series on the real line; None where
         series share nothing.
     source
         Where the numbers of the prior come from.
@@ -139,13 +144,24 @@ class Parameter:
 
 
 def to_natural(support: Support) -> transforms.Transform:
-    """The map g of a support, from the real line."""
+    """The map g of a support, from the real line to the natural scale."""
     return _TO_NATURAL[support]
 
 
 def on_real_line(prior: Distribution, support: Support) -> Distribution:
-    """The distribution of theta when g(theta) has the given prior; log-normal and logit-normal
-    become plain normals.
+    """The distribution of theta, on the real line, when g(theta) has the given prior.
+
+    Parameters
+    ----------
+    prior
+        A distribution on the natural scale.
+    support
+        The support that chooses g.
+
+    Returns
+    -------
+    Distribution
+        A plain normal where `prior` is its image under g, as log-normal and logit-normal are.
     """
     base = getattr(prior, "base_dist", None)
     if support == "real":
@@ -158,10 +174,22 @@ def on_real_line(prior: Distribution, support: Support) -> Distribution:
 
 
 def irreducible_normal(loc: float, scale: float) -> Distribution:
-    """-ln(1 - x) ~ Normal(loc, scale) but for x near 0, x in (0, 1): see `IrreducibleTransform`."""
+    """-ln(1 - x) ~ Normal(loc, scale), x in (0, 1), except near x = 0.
+
+    Parameters
+    ----------
+    loc, scale
+        Mean and standard deviation on the real line of `IrreducibleTransform`.
+    """
     return dist.TransformedDistribution(dist.Normal(loc, scale), IrreducibleTransform())
 
 
 def logit_normal(loc: ArrayLike, scale: ArrayLike) -> Distribution:
-    """Logit(x) ~ Normal(loc, scale), x in (0, 1)."""
+    """logit(x) ~ Normal(loc, scale), x in (0, 1).
+
+    Parameters
+    ----------
+    loc, scale
+        Mean and standard deviation of the logit: numbers, or arrays of one shape.
+    """
     return dist.TransformedDistribution(dist.Normal(loc, scale), transforms.SigmoidTransform())

@@ -1,4 +1,4 @@
-"""Expectation and noise of a model at points that nobody has observed."""
+"""Expectation and noise of a model at points that have not been observed."""
 
 from __future__ import annotations
 
@@ -13,48 +13,106 @@ import numpy as np
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
 
+# Parameters on the real line, by name: one draw, shape (series,), or many, shape (draws, series).
 type Real = Mapping[str, jax.Array]
-EDGE = 1e-12  # shares of 0 and 1 have no logit
+# Shares are kept this far from 0 and 1, which have no logit.
+EDGE = 1e-12
 
 
 def expected(
     model: SeriesModel, real: Real, x: Any, items: np.ndarray, lag: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and sd of y, (draws, series, points) each; x holds arrays of shape (series, points);
-    `lag` as in `Layout`, None for the dearest run's noise.
+    """Mean and standard deviation of y for each draw, series and point.
+
+    Parameters
+    ----------
+    model
+        The model of the losses or of the accuracies.
+    real
+        Draws of its parameters on the real line, by name, shape (draws, series).
+    x
+        The points, arrays of shape (series, points), as in `Layout`.
+    items
+        Number of questions, shape (series, points); ones for losses.
+    lag
+        e-folds of compute below the largest run, shape (series, points); None for the noise of the
+        largest run.
+
+    Returns
+    -------
+    mean : ndarray
+        Expectation of ln loss or accuracy, shape (draws, series, points).
+    sd : ndarray
+        Standard deviation of the noise, of the same shape.
     """
-    return jax.tree.map(
-        np.asarray, _expected(model, dict(real), *jax.tree.map(jnp.asarray, (x, items, lag)))
-    )
+    arrays = jax.tree.map(jnp.asarray, (x, items, lag))
+    return jax.tree.map(np.asarray, _expected(model, dict(real), *arrays))
 
 
 @partial(jax.jit, static_argnums=0)
 def _expected(
     model: SeriesModel, real: Real, x: Any, items: jax.Array, lag: jax.Array | None
 ) -> tuple[jax.Array, jax.Array]:
-    return jax.vmap(lambda one: model.expectation(one, unobserved(x, items)._replace(lag=lag)))(
-        real
-    )
+    """`expected`, compiled once per model and shape."""
+    layout = unobserved(x, items)._replace(lag=lag)
+    return jax.vmap(lambda draw: model.expectation(draw, layout))(real)
 
 
 def standard_noise(
     model: SeriesModel, tail: jax.Array | None, shape: tuple[int, ...], key: jax.Array
 ) -> np.ndarray:
-    """Noise of y in units of its scale, (draws, series, points); each draw by its own degrees of
-    freedom where there are such.
+    """Noise of y in units of its standard deviation.
+
+    Parameters
+    ----------
+    model
+        The model, which knows the distribution of the noise.
+    tail
+        ln of the degrees of freedom of each draw, shape (draws,), for noise `student_t`; None for
+        another noise.
+    shape
+        (draws, series, points).
+    key
+        A JAX random key.
+
+    Returns
+    -------
+    ndarray
+        Random numbers of that shape.
     """
     log_df = None if tail is None else tail[:, None, None]
     return np.asarray(model.scatter(jnp.zeros(shape), jnp.ones(shape), log_df).sample(key))
 
 
 def unobserved(x: Any, items: jax.Array) -> Layout:
-    """Cells whose outcome nobody knows yet; their noise is that of the dearest run."""
+    """The layout of cells whose y is not known; their noise is that of the largest run.
+
+    Parameters
+    ----------
+    x
+        The points, arrays of shape (series, points), as in `Layout`.
+    items
+        Number of questions, shape (series, points); ones for losses.
+    """
     return Layout(jnp.zeros(items.shape), jnp.zeros(items.shape, bool), x, items)
 
 
 def asymptotes(model: SeriesModel, real: Real) -> tuple[jax.Array, jax.Array]:
-    """`lo` and `hi` of every series, shape (series, 1): the link's parameters of those names, 0 and
-    1 where it has none.
+    """lo and hi of every series, the accuracies between which a link runs.
+
+    Parameters
+    ----------
+    model
+        The model of a link.
+    real
+        One draw of its parameters on the real line, by name, shape (series,).
+
+    Returns
+    -------
+    lo : Array
+        The link's parameter `lo`, or 0 where it has none, shape (series, 1).
+    hi : Array
+        The link's parameter `hi`, or 1 where it has none, shape (series, 1).
     """
     values = {
         p.name: p.transform(real[p.name])[:, None]
@@ -65,11 +123,29 @@ def asymptotes(model: SeriesModel, real: Real) -> tuple[jax.Array, jax.Array]:
     return values.get("lo", nothing), values.get("hi", nothing + 1.0)
 
 
-def bent_accuracy(accuracy: jax.Array, lo: jax.Array, hi: jax.Array, bend: jax.Array) -> jax.Array:
-    """The accuracy whose logit between its asymptotes is larger by `bend`."""
+def shifted_accuracy(
+    accuracy: jax.Array, lo: jax.Array, hi: jax.Array, shift: jax.Array
+) -> jax.Array:
+    """The accuracy whose logit between lo and hi is larger by a shift.
+
+    Parameters
+    ----------
+    accuracy
+        Accuracies that a link gives.
+    lo, hi
+        The link's asymptotes.
+    shift
+        What is added to logit((accuracy - lo) / (hi - lo)). Where it is 0, the accuracy stays, kept
+        within 0 and 1.
+
+    Returns
+    -------
+    Array
+        Accuracies, of the shape to which all four arguments broadcast.
+    """
     share = jnp.clip((accuracy - lo) / (hi - lo), EDGE, 1 - EDGE)
     return jnp.where(
-        bend == 0,
+        shift == 0,
         jnp.clip(accuracy, 0.0, 1.0),
-        lo + (hi - lo) * jax.nn.sigmoid(jnp.log(share) - jnp.log1p(-share) + bend),
+        lo + (hi - lo) * jax.nn.sigmoid(jnp.log(share) - jnp.log1p(-share) + shift),
     )

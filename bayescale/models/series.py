@@ -1,5 +1,6 @@
-"""The NumPyro model of one stage: many series of runs around a law, or around a link. It knows
-nothing of sampling.
+"""The NumPyro model of one stage: many series of runs around a law, or around a link.
+
+It knows nothing of sampling.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
 from bayescale.errors import SettingError
-from bayescale.models.laws import LEVEL, Law, Ridge
-from bayescale.models.layout import Layout
+from bayescale.models.laws import LEVEL, Law
+from bayescale.models.layout import Blocks, Layout
 from bayescale.models.links import Link
 from bayescale.models.noise import (
     COMMON,
@@ -33,13 +34,20 @@ from bayescale.models.noise import (
 )
 from bayescale.models.parameters import Parameter, on_real_line
 from bayescale.models.pooling import Groups, Pooling, PoolingMode, make_pooling
+from bayescale.models.ridge import Ridge
+from bayescale.validation import require_choice
 
+# How far the path of a training run in (loss, accuracy) departs from the link, which is about
+# finished runs.
 WITHIN = Parameter(
-    "within",
-    "real",
-    dist.Normal(0.0, 0.1),
-    None,
-    "accuracy per sd of loss by which a run's own path departs from the link, which is of finished runs: a few points either way",
+    name="within",
+    support="real",
+    prior=dist.Normal(0.0, 0.1),
+    pooling=None,
+    source=(
+        "accuracy per sd of loss by which a training run departs from the link of finished runs: "
+        "a few points either way"
+    ),
 )
 
 
@@ -47,19 +55,22 @@ WITHIN = Parameter(
 class SeriesModel:
     """y_sr ~ noise around mean(theta_s, x_sr), theta_s pooled over series.
 
+    s is a series and r one of its runs. Call the model on a `Layout`.
+
     Parameters
     ----------
     pooling
-        The parameters, their priors and how series share them; the last one is the noise scale.
+        The parameters, their priors and how series share them; the last parameter is the scale of
+        the noise.
     mean
         ``(natural values, x) -> expectation of y`` for one point.
     unit_sd
         ``(mean, items) -> standard deviation of y`` for one point where the noise scale is 1.
     noise
-        ``normal``, ``student_t``, or ``one_sided`` (above the curve, never below but for a fifth of
-        its scale).
+        ``normal``, ``student_t``, or ``one_sided``: above the curve, except for a normal part of a
+        fifth of the scale (see `OneSided`).
     ridge
-        The law's or the link's; for the sampler's coordinates only.
+        The ridge of the law or of the link; only the sampler's coordinates use it.
     """
 
     pooling: Pooling
@@ -69,42 +80,78 @@ class SeriesModel:
     ridge: Ridge = lambda v, at, x: {}
 
     def __call__(self, layout: Layout) -> None:
-        """The NumPyro model; every latent site is real-valued (see `Pooling`)."""
+        """Sample the sites of the NumPyro model, all on the real line (see `Pooling`)."""
         real = self.pooling.sample()
         tail = numpyro.sample("tail", self._tail_prior) if self.noise == "student_t" else None
         numpyro.sample("y", self.given_earlier(real, layout, tail).mask(layout.seen), obs=layout.y)
 
     @property
     def _tail_prior(self) -> Distribution:
+        """The prior of the degrees of freedom, on the real line."""
         return on_real_line(TAIL.prior, TAIL.support)
 
     def log_prior(self, sites: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """Ln p of every prior at the sites' real values, by its name in the posterior (see
-        `Pooling.log_prior`).
+        """ln p of every prior, by its name in the posterior (see `Pooling.log_prior`).
+
+        Parameters
+        ----------
+        sites
+            Values of the model's sites on the real line, with any leading dimensions.
+
+        Returns
+        -------
+        dict
+            Arrays with the leading dimensions of `sites`.
         """
-        tail = (
-            {"tail": self._tail_prior.log_prob(sites["tail"])} if self.noise == "student_t" else {}
-        )
-        return self.pooling.log_prior(sites) | tail
+        log_p = self.pooling.log_prior(sites)
+        if self.noise == "student_t":
+            log_p["tail"] = self._tail_prior.log_prob(sites["tail"])
+        return log_p
 
     def expectation(
         self, real: Mapping[str, jax.Array], layout: Layout
     ) -> tuple[jax.Array, jax.Array]:
-        """Mean and standard deviation of y, shape (series, runs) each, from real values of shape
-        (series,).
+        """Mean and standard deviation of y in every cell.
+
+        Parameters
+        ----------
+        real
+            Values of the parameters on the real line, by name, shape (series,).
+        layout
+            The points; y is not used.
+
+        Returns
+        -------
+        mean, sd : Array
+            Shape (series, runs) each.
         """
         values = {p.name: p.transform(real[p.name]) for p in self.pooling.parameters}
         mean = jax.vmap(jax.vmap(self.mean, in_axes=(None, 0)))(values, layout.x)
         sd = values[self.scale_name][:, None] * self.unit_sd(mean, layout.items)
-        return mean, sd if layout.lag is None else sd * widened(
-            values[WIDENING.name][:, None], layout.lag
-        )
+        if layout.lag is not None:
+            sd = sd * widened(values[WIDENING.name][:, None], layout.lag)
+        return mean, sd
 
     def given_earlier(
         self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None
     ) -> Distribution:
-        """The distribution of each cell of y given the earlier cells of its group; their product is
-        the likelihood.
+        """The distribution of each cell of y given the earlier cells of its group.
+
+        The product of their densities is the likelihood.
+
+        Parameters
+        ----------
+        real
+            Values of the parameters on the real line, by name, shape (series,).
+        layout
+            The data.
+        tail
+            ln of the degrees of freedom, a scalar, for noise `student_t`; None for another noise.
+
+        Returns
+        -------
+        Distribution
+            Batch shape (series, runs).
         """
         mean, sd = self.expectation(real, layout)
         if layout.first is None:
@@ -118,8 +165,23 @@ class SeriesModel:
     def draw(
         self, key: jax.Array, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None
     ) -> jax.Array:
-        """New y for every cell, shape (series, runs), the cells of a group with their common
-        part.
+        """Random y for every cell; the cells of a group have part of their noise in common.
+
+        Parameters
+        ----------
+        key
+            A JAX random key.
+        real
+            Values of the parameters on the real line, by name, shape (series,).
+        layout
+            The points; y is not used.
+        tail
+            ln of the degrees of freedom, a scalar, for noise `student_t`; None for another noise.
+
+        Returns
+        -------
+        Array
+            Shape (series, runs).
         """
         mean, sd = self.expectation(real, layout)
         if layout.first is None:
@@ -133,12 +195,18 @@ class SeriesModel:
 
     @property
     def scale_name(self) -> str:
-        """Name of the noise parameter."""
+        """Name of the parameter that is the scale of the noise."""
         return self.pooling.parameters[-1].name
 
     def scatter(self, mean: jax.Array, sd: jax.Array, tail: jax.Array | None) -> Distribution:
-        """The distribution of y around its expectation; `tail` is the logarithm of the degrees of
-        freedom.
+        """The distribution of y around its expectation.
+
+        Parameters
+        ----------
+        mean, sd
+            Expectation of y and scale of its noise, arrays of one shape.
+        tail
+            ln of the degrees of freedom for noise `student_t`; None for another noise.
         """
         if self.noise == "student_t":
             return dist.StudentT(jnp.exp(tail), mean, sd)
@@ -155,19 +223,40 @@ def loss_model(
     grouped: bool = False,
     widening: bool = False,
 ) -> SeriesModel:
-    """Ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr); call it on a Layout whose x is a
-    `Point`, grouped by configuration or not at all.
+    """ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr).
 
-    With `widening` the layout has a `lag`, and small runs count for less as far as they are found
-    to scatter more.
+    Call the model on a `Layout` whose x is a `Point`.
+
+    Parameters
+    ----------
+    law
+        The law.
+    groups
+        Corpus, name and kind of each series.
+    pooling
+        ``partial``, ``none`` or ``complete``.
+    noise
+        ``normal``, ``student_t`` or ``one_sided``.
+    priors
+        The user's priors by name; None for the defaults.
+    grouped
+        Whether the layout groups the runs of one configuration (it has `Layout.first`).
+    widening
+        Whether noise may grow towards small compute (the layout has a `Layout.lag`): small runs
+        then count for less, as far as they scatter more.
+
+    Returns
+    -------
+    SeriesModel
+        The model of the losses.
+
+    Raises
+    ------
+    SettingError
+        For an unknown noise or pooling, a noise that repeated configurations do not allow, or a
+        prior that does not fit its parameter.
     """
-    if noise not in NOISES:
-        raise SettingError(
-            "noise",
-            rule=f"must be one of {', '.join(NOISES)}",
-            got=repr(noise),
-            way_out="mend the name",
-        )
+    require_choice("noise", noise, NOISES)
     if grouped and noise != "normal":
         raise SettingError(
             "noise",
@@ -182,13 +271,12 @@ def loss_model(
         *([WIDENING] if widening else []),
         SIGMA,
     )
-    shared = make_pooling(parameters, groups, pooling, priors or {})
     return SeriesModel(
-        shared,
-        lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x),
-        lambda mean, items: jnp.ones_like(mean),
-        noise,
-        law.ridge,
+        pooling=make_pooling(parameters, groups, pooling, priors or {}),
+        mean=lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x),
+        unit_sd=lambda mean, items: jnp.ones_like(mean),
+        noise=noise,
+        ridge=law.ridge,
     )
 
 
@@ -200,35 +288,70 @@ def accuracy_model(
     priors: Mapping[str, Distribution] | None = None,
     grouped: bool = False,
 ) -> SeriesModel:
-    """acc_sr ~ Normal(link(theta_s, z_sr), noise_ratio_s sqrt(p (1 - p) / items)); call it on a
-    Layout whose x is the standardised loss.
+    """acc_sr ~ Normal(p, noise_ratio_s sqrt(p (1 - p) / items)), p = link(theta_s, z_sr).
 
-    Grouped, x is `Blocks` and the mean gains within_s times the deviation: the path of a training
-    run in (loss, accuracy) need not be the curve that the ends of runs lie on, and a run's many
-    blocks would otherwise outvote the few runs (the between-within model of Mundlak 1978,
-    Econometrica 46).
+    Call the model on a `Layout` whose x is the standardised loss z, or `Blocks` where grouped. Then
+    p gains within_s times the deviation: the path of a training run in (loss, accuracy) need not be
+    the curve on which the ends of the runs lie, and the many blocks of a run would otherwise
+    outvote the few runs (the between-within model of Mundlak 1978, Econometrica 46).
+
+    Parameters
+    ----------
+    link
+        The link.
+    groups
+        Corpus, name and kind of each series.
+    pooling
+        ``partial``, ``none`` or ``complete``.
+    priors
+        The user's priors by name; None for the defaults.
+    grouped
+        Whether the cells are blocks of a run's checkpoints (the layout has `Layout.first`).
+
+    Returns
+    -------
+    SeriesModel
+        The model of the accuracies.
+
+    Raises
+    ------
+    SettingError
+        For an unknown pooling, or a prior that does not fit its parameter.
     """
     parameters = (*link.parameters, *([WITHIN, COMMON] if grouped else []), NOISE_RATIO)
-    shared = make_pooling(parameters, groups, pooling, priors or {})
-    if grouped:
-        return SeriesModel(
-            shared,
-            lambda v, x: link.accuracy(v, x.z) + v[WITHIN.name] * x.deviation,
-            score_sd,
-            ridge=link.ridge,
-        )
-    return SeriesModel(shared, link.accuracy, score_sd, ridge=link.ridge)
+
+    def mean_of_block(v: Mapping[str, jax.Array], x: Blocks) -> jax.Array:
+        return link.accuracy(v, x.z) + v[WITHIN.name] * x.deviation
+
+    return SeriesModel(
+        pooling=make_pooling(parameters, groups, pooling, priors or {}),
+        mean=mean_of_block if grouped else link.accuracy,
+        unit_sd=score_sd,
+        ridge=link.ridge,
+    )
 
 
 def every_prior_used(priors: Mapping[str, Distribution], models: Sequence[SeriesModel]) -> None:
-    """A SettingError for a prior of no parameter."""
-    known = {p.name for m in models for p in m.pooling.parameters} | {
-        s
-        for m in models
-        for p in m.pooling.parameters
-        if m.pooling.pooled(p)
-        for s in m.pooling.spreads(p)
-    }
+    """Check that each of the user's priors belongs to a parameter or a spread of some model.
+
+    Parameters
+    ----------
+    priors
+        The user's priors by name.
+    models
+        The models of a fit.
+
+    Raises
+    ------
+    SettingError
+        For a prior that no model has; the message lists the known names.
+    """
+    known: set[str] = set()
+    for model in models:
+        for p in model.pooling.parameters:
+            known.add(p.name)
+            if model.pooling.pooled(p):
+                known |= set(model.pooling.spreads(p))
     unknown = [name for name in priors if name not in known]
     if unknown:
         raise SettingError(

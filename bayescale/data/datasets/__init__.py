@@ -63,7 +63,7 @@ def load_dataset(name: str, *, tasks: str | Sequence[str] | None = None) -> Ladd
     >>> load_dataset("ladder2024", tasks=["mmlu", "c4"]).loss_names
     ['mmlu', 'c4']
     """
-    require_choice(f"data set {name!r}", name, DATASETS, "correct the name, or read your own table")
+    require_choice(f"data set {name!r}", name, DATASETS, "fix the name, or read your own table")
     dataset = _DATASETS[name]
     table = read_embedded(f"{name}_tasks.csv")
     chosen = _choose(dataset.own if tasks is None else tasks, list(table["task"]), name)

@@ -154,7 +154,7 @@ def read_table(
             what,
             rule="must be comma-separated text",
             got=" ".join(str(error).split()),
-            way_out="correct that line",
+            way_out="fix that line",
         ) from None
     # Where rows have more fields than the header, pandas takes the first fields for row labels.
     if not isinstance(table.index, pd.RangeIndex):
@@ -162,7 +162,7 @@ def read_table(
             what,
             rule="must have one name in the header for each field",
             got="rows longer than the header",
-            way_out="correct the header",
+            way_out="fix the header",
         )
     repeated = [name for name in header if header.count(name) > 1]
     if repeated:

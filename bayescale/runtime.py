@@ -12,8 +12,8 @@ import numpy as np
 from bayescale.errors import SettingError
 from bayescale.files import cache_folder
 
-# Every use of a seed has a stream of its own. The position in this list enters the key, so a new
-# stream is added at the end.
+# Every use of a user's seed has a stream of its own. The position in this list enters the key, so a
+# new stream is added at the end.
 Stream = Literal[
     "loss",
     "accuracy",
@@ -26,6 +26,41 @@ Stream = Literal[
     "variance",
 ]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
+# Uses of a user's seed whose entropy beside the seed is older than the list of streams. It is kept,
+# so that published figures stay what they are. No two of them are ever paired.
+OlderStream = Literal[
+    "cost", "refits", "starts", "point fits", "evidence, first half", "evidence, second half"
+]
+OLDER: dict[str, tuple[int, ...]] = {
+    "cost": (),
+    "refits": (),
+    "starts": (),
+    "point fits": (1,),
+    "evidence, first half": (0,),
+    "evidence, second half": (1,),
+}
+# Uses without a user's seed: what they give depends on the data alone. No two of them are ever
+# paired, so they may share random numbers; the two uses of "past noise" are, so they do not.
+FixedStream = Literal[
+    "past noise",
+    "past forecasts",
+    "past noise of groups",
+    "prior moments",
+    "weights",
+    "slopes",
+    "coverage",
+    "sensitivity",
+]
+FIXED: dict[FixedStream, int] = {
+    "past noise": 0,
+    "past forecasts": 1,
+    "past noise of groups": 2,
+    "prior moments": 0,
+    "weights": 0,
+    "slopes": 0,
+    "coverage": 0,
+    "sensitivity": 0,
+}
 # NumPyro keeps its handlers and its validation in globals of the process: only one thread at a time
 # may trace a model.
 NUMPYRO = threading.Lock()
@@ -116,3 +151,33 @@ def random_key(seed: int, stream: Stream) -> jax.Array:
     """
     check_seed(seed)
     return jax.random.fold_in(jax.random.key(seed), STREAMS.index(stream))
+
+
+def random_generator(seed: int, stream: Stream | OlderStream) -> np.random.Generator:
+    """The NumPy generator of one use of a seed: see `random_key`.
+
+    Parameters
+    ----------
+    seed
+        A whole number, 0 or more.
+    stream
+        What the random numbers are for, one of `STREAMS` or `OLDER`.
+
+    Raises
+    ------
+    SettingError
+        For a seed that is not a whole number, 0 or more.
+    """
+    check_seed(seed)
+    rest = OLDER[stream] if stream in OLDER else (get_args(Stream).index(stream),)
+    return np.random.default_rng([seed, *rest])
+
+
+def fixed_key(stream: FixedStream) -> jax.Array:
+    """The random key of a use that no user's seed enters."""
+    return jax.random.key(FIXED[stream])
+
+
+def fixed_generator(stream: FixedStream) -> np.random.Generator:
+    """The NumPy generator of a use that no user's seed enters."""
+    return np.random.default_rng(FIXED[stream])

@@ -1,13 +1,24 @@
 """JAX set up once, and random streams that share no numbers."""
 
 import itertools
+import re
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+import bayescale
 from bayescale.errors import SettingError
-from bayescale.runtime import STREAMS, check_seed, random_key, require_64bit
+from bayescale.runtime import (
+    STREAMS,
+    check_seed,
+    fixed_generator,
+    fixed_key,
+    random_generator,
+    random_key,
+    require_64bit,
+)
 from helpers.fits import CHAINS
 
 
@@ -68,3 +79,32 @@ def test_setup_gave_64_bit_and_a_device_for_each_chain() -> None:
 def test_32_bit_is_refused() -> None:
     with jax.enable_x64(False), pytest.raises(SettingError, match="64-bit: must be on"):
         require_64bit()
+
+
+def test_generators_of_a_seed_differ_by_stream_and_repeat() -> None:
+    streams = [*STREAMS, "point fits", "evidence, first half"]
+    first = {stream: random_generator(3, stream).random() for stream in streams}
+    again = {stream: random_generator(3, stream).random() for stream in streams}
+    assert first == again
+    apart = {stream: value for stream, value in first.items() if stream in STREAMS}
+    assert len(set(apart.values())) == len(STREAMS)
+
+
+def test_a_generator_checks_its_seed() -> None:
+    with pytest.raises(SettingError, match="seed: must be a whole number, 0 or more"):
+        random_generator(-1, "cost")
+
+
+def test_noise_of_a_group_in_the_past_is_not_that_of_its_cells() -> None:
+    own, shared = fixed_key("past noise"), fixed_key("past noise of groups")
+    assert not np.array_equal(numbers(own), numbers(shared))
+    assert fixed_generator("weights").random() == fixed_generator("weights").random()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(bayescale.__file__).parent.rglob("*.py")), ids=lambda path: path.stem
+)
+def test_every_random_stream_comes_from_this_file(path: Path) -> None:
+    if path.name == "runtime.py":
+        return
+    assert not re.search(r"default_rng\(|random\.key\(|PRNGKey", path.read_text("utf-8"))

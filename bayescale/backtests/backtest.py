@@ -39,7 +39,7 @@ from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
-from bayescale.runtime import require_64bit
+from bayescale.runtime import random_generator, require_64bit
 from bayescale.validation import require_choice
 
 
@@ -213,7 +213,7 @@ def _with_baselines(fold: Fold, split: Split, fit: Fit, targets: Sequence[Target
     corpora = [str(target.corpus) for target in targets]
     factor = fold.cases.drop_duplicates("run").set_index("run")["extrapolation_factor"]
     scores = accuracy_data(fit.ladder, None if fit.via == AUTO else fit.via)
-    rng = np.random.default_rng([split.seed, 1])
+    rng = random_generator(split.seed, "point fits")
     points, failed = point_fit_draws(fit.law.name, fit.loss_data, scores, targets, corpora, rng=rng)
     as_true = forecast(_without_discrepancy(fit), targets, seed=split.seed)
     baselines = [

@@ -14,6 +14,7 @@ import pandas as pd
 from bayescale import checks
 from bayescale.checks import Check, Status
 from bayescale.data.names import paragraph
+from bayescale.runtime import fixed_generator
 from bayescale.validation import require_choice
 
 # Nominal levels of the intervals.
@@ -89,7 +90,7 @@ class Backtest:
         for (quantity, factor), group in cases.groupby(["quantity", "factor"], observed=True):
             for prob in LEVELS:
                 shares = covered(group, prob).to_numpy()
-                rng = np.random.default_rng(0)
+                rng = fixed_generator("coverage")
                 again = rng.choice(shares, (BOOTSTRAPS, len(shares))).mean(1)
                 lower, upper = np.quantile(again, [0.05, 0.95])
                 rows.append(

@@ -28,6 +28,7 @@ from bayescale.decisions.information import (
 from bayescale.decisions.problem import EvsiProblem
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
+from bayescale.runtime import OlderStream, random_generator
 from bayescale.validation import check_prob
 
 # Pareto k above which weights are unreliable.
@@ -119,7 +120,8 @@ def evsi_by_reweighting(problem: EvsiProblem, i: int, outcomes: int) -> Candidat
 
 def _half(problem: EvsiProblem, i: int, outcomes: int, k: int) -> _Half:
     """The combination is found on the draws k, k + 2, ... and used on the others."""
-    rng = np.random.default_rng([problem.seed, k])
+    halves: tuple[OlderStream, ...] = ("evidence, first half", "evidence, second half")
+    rng = random_generator(problem.seed, halves[k])
     found_on, used_on = slice(k, None, 2), slice(1 - k, None, 2)
     figures = problem.figures(i)
     draws = problem.of_targets(problem.joint)
@@ -220,7 +222,7 @@ def evsi_by_refitting(problem: EvsiProblem, fits: Iterable[Fit]) -> CandidateVal
         np.mean(regret, 0),
         refits.error,
         preference,
-        np.random.default_rng(problem.seed),
+        random_generator(problem.seed, "refits"),
     )
     before = _widths(problem.accuracy(problem.of_targets(problem.joint)))
     return CandidateValue(

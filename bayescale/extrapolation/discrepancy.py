@@ -25,6 +25,7 @@ from bayescale.checks import Check
 from bayescale.models.parameters import NORMAL_95
 from bayescale.models.pooling import Groups
 from bayescale.models.stages import StageName
+from bayescale.runtime import fixed_generator
 
 DiscrepancyMode = Literal["calibrated", "prior", "none"]
 DISCREPANCY_MODES: tuple[DiscrepancyMode, ...] = get_args(DiscrepancyMode)
@@ -234,7 +235,7 @@ class Discrepancy:
         rows = []
         for group in self.slopes:
             r, p = group.scales()
-            drawn = group.draw(np.random.default_rng(0), 4000)
+            drawn = group.draw(fixed_generator("slopes"), 4000)
             past = np.nan if group.past_slopes is None else float(np.mean(group.past_slopes))
             rows.append(
                 {

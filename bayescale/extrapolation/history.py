@@ -36,6 +36,7 @@ from bayescale.models.pooling import Groups
 from bayescale.models.prediction import Real, asymptotes, expected, standard_noise
 from bayescale.models.series import SeriesModel
 from bayescale.models.stages import Stages
+from bayescale.runtime import fixed_key
 
 # The first cut: so many runs of every series below it, and a decade of compute.
 FIRST_RUNS = 8
@@ -168,13 +169,13 @@ def past_noise(
     half.
     """
     shape = (len(real[model.scale_name]), *data.layout.seen.shape)
-    own = standard_noise(model, tail, shape, jax.random.key(0))
+    own = standard_noise(model, tail, shape, fixed_key("past noise"))
     if data.layout.first is None:
         return own
     common: np.ndarray | float = UNKNOWN_COMMON
     if COMMON.name in real:
         common = np.asarray(COMMON.transform(real[COMMON.name]))[:, :, None]
-    of_group = standard_noise(model, tail, shape, jax.random.key(1))
+    of_group = standard_noise(model, tail, shape, fixed_key("past noise of groups"))
     shared = np.take_along_axis(of_group, np.broadcast_to(data.layout.first, shape), -1)
     return np.sqrt(common) * shared + np.sqrt(1 - common) * own
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
@@ -26,6 +25,7 @@ from bayescale.models.links import Link
 from bayescale.models.pooling import Groups
 from bayescale.models.series import accuracy_model
 from bayescale.models.stages import Stages
+from bayescale.runtime import fixed_generator, fixed_key
 
 BOOTSTRAPS = 1000
 COLUMNS = ["cut", "quantity", "name", "run", "lpd"]
@@ -99,7 +99,7 @@ def _forecast(
 
     Shape (draws, series, runs) each.
     """
-    rng = np.random.default_rng(0)
+    rng = fixed_generator("weights")
     groups = past.loss.data.groups
     shape = (groups.series, len(runs))
     params, tokens, unique = (
@@ -116,7 +116,7 @@ def _forecast(
         _log_factor(past.loss.data, compute),
         widening=False,
         slope=prior.draw("loss", groups.series, rng, draws),
-        noise_key=jax.random.key(1),
+        noise_key=fixed_key("past forecasts"),
     ).log_loss()
     if past.accuracy is None:
         return Stages(log_loss)
@@ -173,7 +173,7 @@ def weigh(tables: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray, int]:
     lpd = lpd.sort_index(level="cut")
     latest = ~lpd.index.droplevel("cut").duplicated(keep="last")
     blocks = [block.to_numpy() for _, block in lpd[latest].groupby(level="cut")]
-    rng = np.random.default_rng(0)
+    rng = fixed_generator("weights")
     total = np.zeros((BOOTSTRAPS, n))
     times_of_block = len(blocks) * rng.dirichlet(np.ones(len(blocks)), BOOTSTRAPS).T
     for block, times in zip(blocks, times_of_block, strict=True):

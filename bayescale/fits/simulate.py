@@ -34,7 +34,7 @@ from bayescale.models.pooling import PoolingMode
 from bayescale.models.prediction import standard_noise, unobserved
 from bayescale.models.series import SeriesModel, every_prior_used, loss_model
 from bayescale.models.stages import Stages
-from bayescale.runtime import STREAMS, random_key, require_64bit
+from bayescale.runtime import random_generator, random_key, require_64bit
 from bayescale.validation import require_choice
 
 Simulated = Literal["prior", "none"]
@@ -135,7 +135,7 @@ def simulate(
     frame = _runs(params, tokens, targets, corpora, tasks)
     table = pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
     loss_key, accuracy_key = jax.random.split(random_key(seed, "simulate"))
-    rng = np.random.default_rng([seed, STREAMS.index("simulate")])
+    rng = random_generator(seed, "simulate")
     blank = _blank(frame, None if link is None else table)
     data = loss_data(blank, widening=noise_widens(settings, blank))
     points = _points(frame, data, shape)

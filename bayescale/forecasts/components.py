@@ -27,7 +27,7 @@ from bayescale.forecasts.placement import compute_of, factor
 from bayescale.inference.posterior import real_draws
 from bayescale.models.inputs import AccuracyData, LossData, point
 from bayescale.models.laws import Point
-from bayescale.runtime import STREAMS, random_key
+from bayescale.runtime import random_generator, random_key
 
 # How often the other components are drawn again for a share of the variance.
 REDRAWN = 8
@@ -205,7 +205,7 @@ def make_components(
         Seed of the noise, the discrepancy and the choice of a fit.
     """
     draws = fit.sampler.chains * fit.sampler.draws
-    rng = np.random.default_rng([seed, STREAMS.index("routes")])
+    rng = random_generator(seed, "routes")
     choice = {}
     if len(fit.components) > 1:
         for task, rows in fit.weights.groupby("task", sort=False):
@@ -220,7 +220,7 @@ def _of_one_fit(
     fit: Fit, targets: Sequence[Target], corpora: Sequence[str], seed: int
 ) -> FitComponents:
     noise_key, shift_key, score_key = jax.random.split(random_key(seed, "forecast"), 3)
-    rng = np.random.default_rng([seed, STREAMS.index("discrepancy")])
+    rng = random_generator(seed, "discrepancy")
     losses = _losses(fit, targets, noise_key, shift_key, rng)
     pairs = fit.loss_data.groups.pairs
     loss_index = _index(pairs, targets, corpora)

@@ -21,7 +21,7 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.components import ForecastComponents, make_components, variance_shares
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
 from bayescale.inference.summary import summarise
-from bayescale.runtime import STREAMS, check_seed
+from bayescale.runtime import check_seed, random_generator
 from bayescale.validation import check_prob
 
 QUANTITIES = ("loss", "accuracy")
@@ -217,7 +217,7 @@ class Forecast:
             One row per (target, task, quantity): target, corpus, task, quantity, sd, and one column
             per component (0 for a component that comes after). The shares of a row sum to 1.
         """
-        rng = np.random.default_rng([int(self.draws.attrs["seed"]), STREAMS.index("variance")])
+        rng = random_generator(int(self.draws.attrs["seed"]), "variance")
         shares = variance_shares(self.components, rng)
         rows = []
         for row in self.table.itertuples():

@@ -17,6 +17,7 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import Forecast
 from bayescale.inference.posterior import by_cell
 from bayescale.models.stages import Stages
+from bayescale.runtime import fixed_generator
 
 # Sensitivity above which a prior is informative (Kallioinen et al. 2024).
 LEANS = 0.05
@@ -101,7 +102,7 @@ def _quantity(forecast: Forecast) -> xr.DataArray:
 
 def _with_shuffles(quantity: xr.DataArray, shape: dict[str, int]) -> xr.Dataset:
     """The draws as they are, and in random orders that tell nothing."""
-    rng = np.random.default_rng(0)
+    rng = fixed_generator("sensitivity")
     dims = ("target", "chain", "draw")
     flat = quantity.stack(sample=("chain", "draw"))
     variables: dict[str, object] = {"forecast": quantity.transpose(*dims)}

@@ -18,7 +18,7 @@ import pandas as pd
 import scipy.optimize as opt
 
 from bayescale.errors import FitError
-from bayescale.runtime import require_64bit
+from bayescale.runtime import random_generator, require_64bit
 
 type Curve = Callable[[jax.Array, Any], jax.Array]
 
@@ -205,7 +205,7 @@ def optima(problem: Problem, starts: int, seed: int = 0) -> pd.DataFrame:
         One row per start: objective, the value of each parameter, and message (empty where the
         start led to an optimum; the figures are nan where it did not).
     """
-    rng = np.random.default_rng(seed)
+    rng = random_generator(seed, "starts")
     lower, upper = np.array(problem.bounds).T
     released = np.array(problem.starts[0])
     random_starts = [

@@ -1,4 +1,4 @@
-"""Candidate: small runs, or more items, that could be bought before the decision."""
+"""Candidate: small runs, or more questions per task, that could be bought before the decision."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from bayescale.errors import SettingError
 
 @dataclass(frozen=True)
 class Candidate:
-    """Evidence that could be bought.
+    """Evidence that could be bought before the decision.
 
     Parameters
     ----------
     runs
-        Small runs, trained together; a run of the size and tokens of one that there is, is a rerun.
+        Small runs that are trained together. A run with the parameters and tokens of a fitted run
+        is a rerun.
     cost
-        Of all of it, in money; None where a `Cost` says what its runs cost.
+        Cost of the whole candidate, in money; None where a `Cost` prices its runs.
     items
-        How many times as many questions every task is to have, asked of every fitted run; 1 for no
-        more.
+        Factor by which the number of questions of every task grows, asked of every fitted run; 1
+        for no further questions.
     name
-        Made up from its runs where there is none.
+        Name of the candidate; None for a name made of its runs.
+
+    Raises
+    ------
+    SettingError
+        For a candidate with neither runs nor further questions, a factor below 1, a run with a
+        shift, and a cost that is negative or not finite.
     """
 
     runs: Sequence[Target] = ()
@@ -48,12 +55,12 @@ class Candidate:
                 got=repr(self.items),
                 way_out="4 asks four times as many questions",
             )
-        widened = [run.label for run in self.runs if run.shift]
-        if widened:
+        shifted = [run.label for run in self.runs if run.shift]
+        if shifted:
             raise SettingError(
                 "runs of a candidate",
                 rule="must be like the ladder's",
-                got=f"{widened[0]} with a shift",
+                got=f"{shifted[0]} with a shift",
                 way_out="leave shift= to targets",
             )
         if self.cost is not None and not (np.isfinite(self.cost) and self.cost >= 0):
@@ -66,6 +73,6 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        """Its name, or its runs'."""
-        more = [f"{self.items:g} x the questions"] if self.items > 1 else []
-        return self.name or " + ".join([*(t.label for t in self.runs), *more])
+        """Its name, or else the names of its runs."""
+        items = [f"{self.items:g} x the questions"] if self.items > 1 else []
+        return self.name or " + ".join([*(run.label for run in self.runs), *items])

@@ -1,4 +1,4 @@
-"""FLOPs -> device hours -> money: what a run costs to train, and to serve."""
+"""FLOPs -> device hours -> money: the cost to train a run, and to serve it."""
 
 from __future__ import annotations
 
@@ -9,45 +9,53 @@ import numpy as np
 
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
+from bayescale.runtime import random_generator
+from bayescale.validation import require_choice
 
 type Range = float | tuple[float, float]
 type AnyCost = float | Cost | Mapping[str, float]
-PEAK = {  # dense bfloat16 FLOP/s of one device
-    "A100": 312e12,  # NVIDIA, A100 Tensor Core GPU data sheet
+
+# dense bfloat16 FLOP/s of one device; for a TPU, of one chip
+PEAK = {
+    # NVIDIA, A100 Tensor Core GPU data sheet
+    "A100": 312e12,
     # NVIDIA, H100 Tensor Core GPU data sheet, SXM: 1,979e12 with sparsity, half of it dense
     "H100": 989e12,
-    "H200": 989e12,  # NVIDIA, H200 Tensor Core GPU data sheet, SXM: as the H100
+    # NVIDIA, H200 Tensor Core GPU data sheet, SXM: the same as the H100
+    "H200": 989e12,
     # NVIDIA, Blackwell architecture brief, HGX B200: 4.5e15 with sparsity, half of it dense
     "B200": 2250e12,
-    "MI300X": 1307e12,  # AMD, Instinct MI300X data sheet
-    "TPU v4": 275e12,  # Google Cloud, TPU v4 documentation, a chip
-    "TPU v5e": 197e12,  # the same, v5e
-    "TPU v5p": 459e12,  # the same, v5p
-    "TPU v6e": 918e12,  # the same, v6e
+    # AMD, Instinct MI300X data sheet
+    "MI300X": 1307e12,
+    # Google Cloud documentation, one page per TPU version
+    "TPU v4": 275e12,
+    "TPU v5e": 197e12,
+    "TPU v5p": 459e12,
+    "TPU v6e": 918e12,
 }
 
 
 @dataclass(frozen=True)
 class Cost:
-    """cost = price (1 + overhead) (C / utilisation + 2 N served_tokens / serving_utilisation) /
-    peak / 3600.
+    """cost = price (1 + overhead) (C / utilisation + 2 N T / serving_utilisation) / (3600 peak).
 
-    A pair (low, high) is a range that a uniform distribution stands for; all targets of a decision
-    share its draws.
+    C is the training compute of a run in FLOPs, N its parameters, T the tokens that it serves. A
+    pair (low, high) stands for a uniform distribution on that range; its draws are common to all
+    targets of a decision.
 
     Parameters
     ----------
     device
-        One of `PEAK`, dense bfloat16 FLOP/s.
+        Name of the device, one of `PEAK`, which has its peak in dense bfloat16 FLOP/s.
     utilisation
         Share of the peak that training reaches.
     price
-        Of an hour of one device, in any money.
+        Price of one device for one hour, in any currency.
     overhead
-        What is added for failed starts, evaluation and idle devices, as a share.
+        Cost of failed starts, evaluation and idle devices, as a share of the other cost.
     served_tokens
-        That the model is to read and write in its life, 2N FLOPs each: a smaller model, trained
-        longer, is cheaper to serve.
+        T, the tokens that the model reads and writes in its life; each takes 2N FLOPs. A smaller
+        model, trained for longer, costs less to serve.
     serving_utilisation
         Share of the peak that serving reaches.
 
@@ -55,7 +63,7 @@ class Cost:
     ------
     SettingError
         For an unknown device, a utilisation outside (0, 1], a negative price, overhead or number of
-        tokens, or a range upside down.
+        tokens, or a range whose low end is above its high end.
     """
 
     device: str = "H100"
@@ -66,69 +74,102 @@ class Cost:
     serving_utilisation: Range = 0.2
 
     def __post_init__(self) -> None:
-        if self.device not in PEAK:
-            raise SettingError(
-                "device",
-                rule=f"must be one of {', '.join(PEAK)}",
-                got=repr(self.device),
-                way_out="mend the name, or give the cost in money",
-            )
-        for name, most in (
-            ("utilisation", 1.0),
-            ("serving_utilisation", 1.0),
-            ("price", np.inf),
-            ("overhead", np.inf),
-            ("served_tokens", np.inf),
-        ):
-            given = getattr(self, name)
-            low, high = (
-                _ends(given)
-                if isinstance(given, int | float) or (isinstance(given, tuple) and len(given) == 2)
-                else (np.nan, np.nan)
-            )
-            if not (0 <= low <= high <= most and np.isfinite(high)) or (most == 1.0 and low == 0):
-                rule = "must be above 0 and at most 1" if most == 1.0 else "must be 0 or more"
-                raise SettingError(
-                    name,
-                    rule=f"{rule}, a range from low to high",
-                    got=repr(given),
-                    way_out="such as 0.4, or (0.3, 0.45)",
-                )
+        way_out = "fix the name, or give the cost in money"
+        require_choice("device", self.device, PEAK, way_out=way_out)
+        for name in ("utilisation", "serving_utilisation"):
+            _check_share(name, getattr(self, name))
+        for name in ("price", "overhead", "served_tokens"):
+            _check_amount(name, getattr(self, name))
 
     def __str__(self) -> str:
-        served = (
-            f", and {self.served_tokens:.3g} tokens served at {_shown(self.serving_utilisation)} of the peak"
-            if self.served_tokens
-            else ""
+        text = (
+            f"{self.device} hours at {_in_words(self.price)} each "
+            f"and {_in_words(self.utilisation)} of their peak, {_in_words(self.overhead)} on top"
         )
-        hours = f"{self.device} hours at {_shown(self.price)} each and {_shown(self.utilisation)} of their peak"
-        return f"{hours}, {_shown(self.overhead)} on top{served}"
+        if not self.served_tokens:
+            return text
+        serving = _in_words(self.serving_utilisation)
+        return f"{text}, and {self.served_tokens:.3g} tokens served at {serving} of the peak"
 
-    def draw(self, targets: Sequence[Target], draws: int, seed: int) -> np.ndarray:
-        """Money, shape (draws, targets)."""
-        rng = np.random.default_rng(seed)
+    def draw(
+        self,
+        targets: Sequence[Target],
+        draws: int,
+        seed: int,
+        *,
+        flops: Sequence[float] | np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Draws of the cost of each target, in money.
+
+        Parameters
+        ----------
+        targets
+            The runs to price.
+        draws
+            Number of draws.
+        seed
+            Seed of the draws.
+        flops
+            C of each target in FLOPs, shape (targets,). None: the measured compute of a target, or
+            6ND where it has none. A decision passes the compute that its forecast used.
+
+        Returns
+        -------
+        numpy.ndarray
+            Money, shape (draws, targets).
+        """
+        rng = random_generator(seed, "cost")
         names = ("utilisation", "price", "overhead", "serving_utilisation")
-        utilisation, price, overhead, serving = (
+        utilisation, price, overhead, serving_utilisation = (
             rng.uniform(*_ends(getattr(self, name)), size=(draws, 1)) for name in names
         )
-        training = np.array([t.flops or t.compute_6nd for t in targets])
-        inference = np.array([2.0 * t.params * self.served_tokens for t in targets])
-        return (
-            price
-            * (1 + overhead)
-            * (training / utilisation + inference / serving)
-            / PEAK[self.device]
-            / 3600
-        )
+        if flops is None:
+            flops = [t.flops or t.compute_6nd for t in targets]
+        training = np.asarray(flops, float)
+        serving = np.array([2.0 * t.params * self.served_tokens for t in targets])
+        at_peak = training / utilisation + serving / serving_utilisation
+        return price * (1 + overhead) * at_peak / PEAK[self.device] / 3600
 
 
-def cost_draws(cost: AnyCost, targets: Sequence[Target], draws: int, seed: int) -> np.ndarray:
-    """Money of every target, shape (draws, targets): a sum for each, one sum a target by name, or a
-    `Cost`.
+def cost_draws(
+    cost: AnyCost,
+    targets: Sequence[Target],
+    draws: int,
+    seed: int,
+    *,
+    flops: Sequence[float] | np.ndarray | None = None,
+) -> np.ndarray:
+    """Draws of the cost of each target, from any form that a cost may have.
+
+    Parameters
+    ----------
+    cost
+        One amount for every target, one amount per target by its name, or a `Cost`.
+    targets
+        The runs to price.
+    draws
+        Number of draws.
+    seed
+        Seed of the draws of a `Cost`.
+    flops
+        C of each target in FLOPs for a `Cost`, shape (targets,); None as in `Cost.draw`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Money, shape (draws, targets).
+
+    Raises
+    ------
+    SettingError
+        For a target without an amount, an amount for an unknown target, and an amount that is
+        negative or not finite.
     """
     if isinstance(cost, Cost):
-        return cost.draw(targets, draws, seed)
-    missing = [t.label for t in targets if isinstance(cost, Mapping) and t.label not in cost]
+        return cost.draw(targets, draws, seed, flops=flops)
+    labels = [t.label for t in targets]
+    amount_of = dict(cost) if isinstance(cost, Mapping) else dict.fromkeys(labels, cost)
+    missing = [label for label in labels if label not in amount_of]
     if missing:
         raise SettingError(
             "cost",
@@ -136,33 +177,68 @@ def cost_draws(cost: AnyCost, targets: Sequence[Target], draws: int, seed: int) 
             got=f"none for {missing[0]!r}",
             way_out="add it to the mapping",
         )
-    labels = {t.label for t in targets}
-    unknown = [name for name in cost if name not in labels] if isinstance(cost, Mapping) else []
+    unknown = [name for name in amount_of if name not in labels]
     if unknown:
         raise SettingError(
             "cost",
-            rule="must be of targets of the forecast",
+            rule="must name targets of the forecast",
             got=repr(unknown[0]),
-            way_out=f"use {', '.join(sorted(labels))}",
+            way_out=f"use {', '.join(sorted(set(labels)))}",
         )
-    money = np.array([float(cost[t.label] if isinstance(cost, Mapping) else cost) for t in targets])
-    if not (np.isfinite(money) & (money >= 0)).all():
+    amounts = np.array([float(amount_of[label]) for label in labels])
+    if not (np.isfinite(amounts) & (amounts >= 0)).all():
         raise SettingError(
             "cost", rule="must be money, 0 or more", got=repr(cost), way_out="such as cost=9e6"
         )
-    return np.broadcast_to(money, (draws, len(targets)))
+    return np.broadcast_to(amounts, (draws, len(targets)))
+
+
+def money(amount: float) -> str:
+    """An amount of money to four significant digits, with commas from 10,000 on: ``1,235,000``."""
+    rounded = f"{amount:.4g}"
+    return f"{float(rounded):,.0f}" if abs(amount) >= 1e4 else rounded
+
+
+def _check_share(name: str, value: Range) -> None:
+    """A SettingError for a range that does not lie in (0, 1]."""
+    low, high = _ends_or_nan(value)
+    if not 0 < low <= high <= 1:
+        _refuse(name, value, "must be above 0 and at most 1")
+
+
+def _check_amount(name: str, value: Range) -> None:
+    """A SettingError for a range with a negative or infinite end."""
+    low, high = _ends_or_nan(value)
+    if not (0 <= low <= high and np.isfinite(high)):
+        _refuse(name, value, "must be 0 or more")
+
+
+def _refuse(name: str, value: Range, rule: str) -> None:
+    raise SettingError(
+        name,
+        rule=f"{rule}, a range from low to high",
+        got=repr(value),
+        way_out="such as 0.4, or (0.3, 0.45)",
+    )
+
+
+def _ends_or_nan(value: object) -> tuple[float, float]:
+    """Both ends of a number or a pair; nan for anything else."""
+    if isinstance(value, int | float):
+        return float(value), float(value)
+    if isinstance(value, tuple) and len(value) == 2:
+        return _ends(value)
+    return float("nan"), float("nan")
 
 
 def _ends(value: Range) -> tuple[float, float]:
-    low, high = value if isinstance(value, tuple) else (value, value)
-    return float(low), float(high)
+    """Low and high end of a range; a single number is both."""
+    if isinstance(value, tuple):
+        return float(value[0]), float(value[1])
+    return float(value), float(value)
 
 
-def _shown(value: Range) -> str:
+def _in_words(value: Range) -> str:
+    """A range as a text, such as ``0.3 to 0.45``."""
     low, high = _ends(value)
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
-
-
-def money(sum_: float) -> str:
-    """To four digits, thousands apart."""
-    return f"{float(f'{sum_:.4g}'):,.0f}" if abs(sum_) >= 1e4 else f"{sum_:.4g}"

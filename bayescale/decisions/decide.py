@@ -1,5 +1,6 @@
-"""decide(forecast, cost, value, evidence) -> Decision: fund, do not fund, gather evidence first, or
-undecided where a check failed.
+"""decide(forecast, cost, value, evidence) -> Decision: fund, do not fund, or gather evidence first.
+
+Where a check of the fit failed, the decision is undecided.
 """
 
 from __future__ import annotations
@@ -16,51 +17,64 @@ from bayescale.decisions.cost import AnyCost, cost_draws, money
 from bayescale.decisions.evidence import Evidence
 from bayescale.decisions.preference import Preference, make_preference
 from bayescale.decisions.sensitivity import changes, flips, table
-from bayescale.decisions.value import Linear, Threshold, Value, doubts, reach, tasks_of, value_draws
+from bayescale.decisions.tasks import doubts
+from bayescale.decisions.valuation import as_value, reach, value_draws
+from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
 from bayescale.forecasts.forecast import Forecast
-from bayescale.validation import check_prob
+from bayescale.inference.summary import interval
 
 Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]
 
 
 @dataclass(frozen=True, repr=False)
 class Decision:
-    """What a forecast is worth, and what follows.
+    """The verdict on one or more targets, with the numbers that it rests on.
 
     Parameters
     ----------
     verdict
-        ``fund``, ``do not fund``, ``gather evidence first``, or ``undecided`` where a check failed.
+        ``fund``, ``do not fund``, ``gather evidence first``, or ``undecided`` where a check of the
+        fit failed.
     target
-        The one to fund, or that comes nearest to it.
+        Name of the target to fund, or of the one nearest to it.
     reason
-        In one sentence; it names tasks that the value looks at and the ladder does not speak for
-        (see `Fit.verdicts`).
+        The reason in one sentence. It names the tasks that the value depends on and that the ladder
+        does not speak for (see `Fit.verdicts`).
     options
-        One row a target: cost, value and net (their means), lower and upper (the 90 % interval of
-        the net value), certainty_equivalent, prob_regret (that the net value is negative),
-        prob_best (that it is the best of all targets, and positive), break_even_cost,
-        break_even_shift (by how much every threshold may rise, or must fall, in accuracy; nan for
-        values that have none).
+        One row per target: target, cost, value and net (means over draws), lower and upper (the 90
+        % interval of the net value), certainty_equivalent, prob_regret (probability of a negative
+        net value), prob_best (probability that the net value is the largest of all targets, and
+        positive), break_even_cost (the mean value), break_even_shift (the shift of every threshold,
+        or of the baseline, at which the mean net value is 0, in accuracy; nan where there is none
+        or it is unknown).
     perfect_information
-        EVPI: the certainty equivalent of choosing with every net value known, price and utilisation
-        included, less that of the choice as things stand (fund nothing is worth 0). No evidence is
-        worth more.
+        EVPI, in money: the certainty equivalent of a choice with every net value known, less that
+        of the choice without further information. To fund nothing has value 0. No evidence has a
+        larger value.
     reach
-        P(reaching each threshold): target, task, threshold, prob; empty for other values.
+        P(reaching each threshold): target, task, threshold, prob. Empty for a value without
+        thresholds.
     sensitivity
-        One row a change (of cost, threshold, discrepancy): what, by, target (the one to fund then,
-        or nearest to it), its net, certainty_equivalent and prob_regret, verdict; evidence left
-        out. Empty where a check failed.
+        One row per amount of a change (of the cost, the thresholds, the discrepancy): what, by,
+        target (the one to fund at this amount, or the nearest to it), its net, certainty_equivalent
+        and prob_regret, verdict (without evidence). Empty where a check failed.
     flips
-        One row a kind of change: what, at (the amount nearest to no change at which something is
-        funded where nothing was, or nothing where something was; nan where the verdict stays),
-        lowest and highest amount that was looked at. Empty where a check failed.
-    status, note
-        Of the forecast.
-    cost, value, preference, evidence
-        As asked.
+        One row per kind of change: what, at (the amount, nearest to no change, at which the verdict
+        changes between fund and do not fund; nan where it stays), lowest and highest amount that
+        was looked at. Empty where a check failed.
+    status
+        Status of the checks of the forecast's fit.
+    note
+        Note of the forecast on its intervals.
+    cost
+        The cost that was given to `decide`.
+    value
+        The value that was given to `decide`.
+    preference
+        The preference, made of risk_aversion, most_regret and stake.
+    evidence
+        The evidence that was given to `decide`, or None.
     """
 
     verdict: Verdict
@@ -82,13 +96,9 @@ class Decision:
         return f"Decision({self.verdict!r}: {self.reason})"
 
     def _repr_html_(self) -> str:
-        tables = [
-            self.options,
-            self.reach,
-            self.flips,
-            self.sensitivity,
-            *([] if self.evidence is None else [self.evidence.table]),
-        ]
+        tables = [self.options, self.reach, self.flips, self.sensitivity]
+        if self.evidence is not None:
+            tables.append(self.evidence.table)
         shown = [
             t.to_html(index=False, float_format=lambda v: f"{v:.4g}") for t in tables if len(t)
         ]
@@ -106,65 +116,73 @@ def decide(
     stake: float | None = None,
     seed: int = 0,
 ) -> Decision:
-    """Fund where the certainty equivalent of value - cost is positive and P(value < cost) at most
-    `most_regret`, unless evidence is worth more than it costs.
+    """Fund if CE(value - cost) > 0 and P(value < cost) <= `most_regret`.
+
+    CE is the certainty equivalent: the certain amount of money with the same expected utility. The
+    verdict is ``gather evidence first`` instead where the information of a candidate of `evidence`
+    has an expected value above its cost.
 
     Parameters
     ----------
     forecast
-        Of one target, or of several, one of which at most is to be funded. Where its checks failed,
-        the verdict is ``undecided``.
+        Forecast of one target, or of several targets of which one at most is funded. Where its
+        checks failed, the verdict is ``undecided``.
     cost
-        A sum for each target, sums by target, or a `Cost`.
+        One amount of money for every target, one amount per target by its name, or a `Cost`.
     value
-        A `Threshold`, a `Linear`, or a function of the draws (over chain, draw, target, task) that
-        leaves chain, draw and target.
+        A `Threshold`, a `Linear`, or a function that takes the draws, over (chain, draw, target,
+        task), and returns money over (chain, draw, target).
     evidence
-        Of `value_of_information`, for the same targets, cost, value and preferences: without it,
-        nothing is said of gathering evidence first.
+        Result of `value_of_information` for the same targets, cost, value and preference. Without
+        it, ``gather evidence first`` is no possible verdict.
     risk_aversion
-        0 is indifferent to risk; at 1 a fair bet of the whole stake is worth -0.43 stakes.
+        0 for a decision by the expected net value alone; at 1, a fair bet of the whole stake has a
+        certainty equivalent of -0.43 stakes.
     most_regret
         The largest P(value < cost) at which a run is funded.
     stake
-        Money that risk is measured by: the most that the value can be, where None is given; a value
-        that is a function has no such.
+        The unit of money of the utility. None for the largest possible value, which is unknown for
+        a function.
     seed
-        Of what is uncertain in the cost.
+        Seed of the draws of a `Cost`.
+
+    Returns
+    -------
+    Decision
+        The verdict, its reason, and tables of what it rests on.
 
     Raises
     ------
     SettingError
         For a value that is nan or of another shape, tasks that the forecast lacks, a negative cost
         or risk aversion, a probability outside [0, 1], risk aversion without a stake where the
-        value is a function, or evidence about another question.
+        value is a function, and evidence about another decision.
     """
+    asked = as_value(value)
     preference = make_preference(value, risk_aversion, most_regret, stake)
     if evidence is not None:
-        _same_question(evidence, forecast, cost, value, preference)
-    worth = value_draws(value, forecast.draws).values.reshape(-1, len(forecast.targets))
-    spent = cost_draws(cost, forecast.targets, len(worth), seed)
-    net = worth - spent
+        _check_evidence(evidence, forecast, cost, value, preference)
     labels = [t.label for t in forecast.targets]
-    options = _options(forecast, worth, spent, preference, value)
+    worth = value_draws(asked, forecast.draws).values.reshape(-1, len(labels))
+    spent = cost_draws(cost, forecast.targets, len(worth), seed, flops=_flops(forecast))
+    net = worth - spent
     best, funded = preference.choose(net)
-    changed = changes(forecast, value, worth, spent)
+    options = _options(forecast, worth, spent, preference, value)
     verdict, reason = _verdict(
-        forecast.status, labels[best], options.iloc[best], evidence, preference, funded=funded
+        forecast.status, options.iloc[best], evidence, preference, funded=funded
     )
+    remarks = doubts(forecast.table, asked.tasks_in(forecast.draws["accuracy"]))
+    all_changes = changes(forecast, value, worth, spent)
+    undecided = verdict == "undecided"
     return Decision(
         verdict=verdict,
         target=labels[best],
-        reason="; ".join(
-            [reason, *doubts(forecast.table, tasks_of(value, forecast.draws["accuracy"]))]
-        ),
+        reason="; ".join([reason, *remarks]),
         options=options,
         perfect_information=preference.perfect_information(net),
-        reach=reach(value, forecast.draws) if isinstance(value, Threshold) else pd.DataFrame(),
-        sensitivity=table(changed, labels, preference)
-        if verdict != "undecided"
-        else pd.DataFrame(),
-        flips=flips(changed, preference) if verdict != "undecided" else pd.DataFrame(),
+        reach=reach(asked, forecast.draws),
+        sensitivity=pd.DataFrame() if undecided else table(all_changes, labels, preference),
+        flips=pd.DataFrame() if undecided else flips(all_changes, preference),
         status=forecast.status,
         note=forecast.note,
         cost=cost,
@@ -174,12 +192,16 @@ def decide(
     )
 
 
-def _same_question(
+def _flops(forecast: Forecast) -> np.ndarray:
+    """C of each target in FLOPs, as the forecast used it: shape (targets,)."""
+    flops = forecast.extrapolation.set_index("target")["flops"]
+    return flops.loc[[t.label for t in forecast.targets]].to_numpy(float)
+
+
+def _check_evidence(
     evidence: Evidence, forecast: Forecast, cost: AnyCost, value: Value, preference: Preference
 ) -> None:
-    """A SettingError for evidence about other tasks or targets, or another cost, value or
-    preference.
-    """
+    """A SettingError for evidence about other tasks, targets, cost, value or preference."""
     pairs = {
         "tasks": (set(evidence.tasks), set(map(str, forecast.draws.task.values))),
         "targets": ({t.label: t for t in evidence.targets}, {t.label: t for t in forecast.targets}),
@@ -189,11 +211,10 @@ def _same_question(
     }
     for what, (got, wanted) in pairs.items():
         if got != wanted:
-            shown = ", ".join(sorted(got)) if isinstance(got, set | dict) else str(got)
             raise SettingError(
                 "evidence",
                 rule=f"must be about the {what} of the decision",
-                got=shown,
+                got=", ".join(sorted(got)) if isinstance(got, set | dict) else str(got),
                 way_out="value_of_information with the same",
             )
 
@@ -201,62 +222,74 @@ def _same_question(
 def _options(
     forecast: Forecast, worth: np.ndarray, spent: np.ndarray, preference: Preference, value: Value
 ) -> pd.DataFrame:
-    labels, net = [t.label for t in forecast.targets], worth - spent
-    lower, upper = np.quantile(net, check_prob(0.9), axis=0)
-    first = net == net.max(1, keepdims=True)
-    best = (first & (net > 0)) / first.sum(1, keepdims=True)
-    columns = {
-        "target": labels,
-        "cost": spent.mean(0),
-        "value": worth.mean(0),
-        "net": net.mean(0),
-        "lower": lower,
-        "upper": upper,
-    }
-    columns |= {
-        "certainty_equivalent": preference.certain(net),
-        "prob_regret": (net < 0).mean(0),
-        "prob_best": best.mean(0),
-    }
-    shift = np.full(len(labels), np.nan)
-    if isinstance(value, Threshold | Linear):
-        margin = (
-            value.margin(forecast.draws["accuracy"])
-            .transpose("target", "chain", "draw")
-            .values.reshape(len(labels), -1)
-        )
-        shift = np.array(
-            [
-                value.break_even_shift(m, float(c))
-                for m, c in zip(margin, spent.mean(0), strict=True)
-            ]
-        )
-    return pd.DataFrame(columns | {"break_even_cost": worth.mean(0), "break_even_shift": shift})
+    """One row per target: the means, interval and probabilities of its net value."""
+    net = worth - spent
+    lower, _, upper = interval(net, axis=0)
+    # draws at which several targets share the largest net value count in equal parts
+    largest = net == net.max(1, keepdims=True)
+    best = (largest & (net > 0)) / largest.sum(1, keepdims=True)
+    return pd.DataFrame(
+        {
+            "target": [t.label for t in forecast.targets],
+            "cost": spent.mean(0),
+            "value": worth.mean(0),
+            "net": net.mean(0),
+            "lower": lower,
+            "upper": upper,
+            "certainty_equivalent": preference.certain(net),
+            "prob_regret": (net < 0).mean(0),
+            "prob_best": best.mean(0),
+            "break_even_cost": worth.mean(0),
+            "break_even_shift": _break_even_shifts(forecast, value, spent.mean(0)),
+        }
+    )
+
+
+def _break_even_shifts(forecast: Forecast, value: Value, costs: np.ndarray) -> np.ndarray:
+    """The shift of every threshold at which E V = cost, of each target; nan where unknown."""
+    asked = as_value(value)
+    margin = asked.margin(forecast.draws["accuracy"])
+    if margin is None:
+        return np.full(len(costs), np.nan)
+    by_target = margin.transpose("target", "chain", "draw").values.reshape(len(costs), -1)
+    shifts = [
+        asked.break_even_shift(of_target, float(cost))
+        for of_target, cost in zip(by_target, costs, strict=True)
+    ]
+    return np.array(shifts)
 
 
 def _verdict(
     status: Status,
-    label: str,
     option: pd.Series,
     evidence: Evidence | None,
     preference: Preference,
     *,
     funded: bool,
 ) -> tuple[Verdict, str]:
-    figures = f"expected net value {money(option['net'])}, probability of regret {option['prob_regret']:.2f}"
-    if status in ("fail", "not run"):
-        return (
-            "undecided",
-            f"a check of the fit behind this forecast failed, so its probabilities cannot be relied on ({label}: {figures})",
+    """The verdict, and its reason in one sentence; `option` is the row of the best target."""
+    label = option["target"]
+    figures = (
+        f"expected net value {money(option['net'])}, "
+        f"probability of regret {option['prob_regret']:.2f}"
+    )
+    if status == "fail":
+        return "undecided", (
+            "a check of the fit behind this forecast failed, "
+            f"so its probabilities cannot be relied on ({label}: {figures})"
         )
-    if evidence is not None and evidence.status in ("fail", "not run"):
+    if evidence is not None and evidence.status == "fail":
         return "undecided", f"a check of the fit behind the evidence failed ({label}: {figures})"
     if evidence is not None and evidence.best is not None:
-        gain = f"{evidence.best['candidate']} is worth {money(evidence.best['net'])} more than it costs (standard error {money(evidence.best['evsi_se'])})"
-        return "gather evidence first", f"{gain}; as things stand, {label}: {figures}"
+        candidate = evidence.best
+        return "gather evidence first", (
+            f"{candidate['candidate']} is worth {money(candidate['net'])} more than it costs "
+            f"(standard error {money(candidate['evsi_se'])}); "
+            f"as things stand, {label}: {figures}"
+        )
     if funded:
-        likely = "; regret is likelier than not" if option["prob_regret"] > 0.5 else ""
-        return "fund", f"{label} is worth more than it costs: {figures}{likely}"
+        remark = "; regret is likelier than not" if option["prob_regret"] > 0.5 else ""
+        return "fund", f"{label} is worth more than it costs: {figures}{remark}"
     if preference.risk_aversion:
         figures += f", as good as {money(option['certainty_equivalent'])} for certain"
     why = "is worth less than it costs" if option["net"] <= 0 else "is too great a risk"

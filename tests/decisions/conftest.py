@@ -13,8 +13,10 @@ TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]
 
 
 @pytest.fixture(scope="session")
-def made() -> Forecast:
-    """Two targets, three tasks."""
-    drawn = simulate(params=SIZES, tokens=TOKENS, targets=[(7e9, 1e12), (1.3e10, 4e12)], seed=3)
-    fitted = fit(drawn.ladder, law="compute", chains=2, draws=100, discrepancy="prior")
-    return replace(forecast(fitted, drawn.ladder.targets()), status="pass")
+def two_targets() -> Forecast:
+    """A forecast of two targets with three tasks, its checks taken as passed."""
+    simulation = simulate(
+        params=SIZES, tokens=TOKENS, targets=[(7e9, 1e12), (1.3e10, 4e12)], seed=3
+    )
+    fitted = fit(simulation.ladder, law="compute", chains=2, draws=100, discrepancy="prior")
+    return replace(forecast(fitted, simulation.ladder.targets()), status="pass")

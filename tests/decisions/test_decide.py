@@ -1,17 +1,22 @@
-"""Decisions: the laws that each of them obeys, and what travels with a failed check."""
+"""Decisions: the laws that each of them obeys, its figures, and what a failed check does."""
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bayescale.data.target import Target
+from bayescale.decisions.cost import Cost
 from bayescale.decisions.decide import decide
-from bayescale.decisions.value import Linear, Threshold, value_draws
+from bayescale.decisions.valuation import value_draws
+from bayescale.decisions.value import Linear, Threshold
 from bayescale.errors import SettingError
-from bayescale.forecasts.forecast import Forecast
+from bayescale.fits.record import Fit
+from bayescale.forecasts.forecast import Forecast, forecast
 
 MONEY = st.floats(1.0, 1e9)
 SHARE = st.floats(0.0, 1.0)
@@ -35,7 +40,7 @@ class TestLaws:
     )
     def test_more_cost_never_turns_do_not_fund_into_fund(
         self,
-        made: Forecast,
+        two_targets: Forecast,
         cost: float,
         more: float,
         worth: float,
@@ -43,14 +48,13 @@ class TestLaws:
         aversion: float,
         regret: float,
     ) -> None:
-        value, taste = (
-            Threshold(worth, accuracy),
-            {"risk_aversion": aversion, "most_regret": regret},
+        value = Threshold(worth, accuracy)
+        preference = {"risk_aversion": aversion, "most_regret": regret}
+        at_cost, at_higher_cost = (
+            decide(two_targets, cost=c, value=value, **preference).verdict
+            for c in (cost, more * cost)
         )
-        cheap, dear = (
-            decide(made, cost=c, value=value, **taste).verdict for c in (cost, more * cost)
-        )
-        assert not (cheap == "do not fund" and dear == "fund")
+        assert not (at_cost == "do not fund" and at_higher_cost == "fund")
 
     @quick
     @given(
@@ -62,7 +66,7 @@ class TestLaws:
     )
     def test_the_verdict_does_not_depend_on_the_unit_of_money(
         self,
-        made: Forecast,
+        two_targets: Forecast,
         cost: float,
         worth: float,
         accuracy: float,
@@ -71,7 +75,10 @@ class TestLaws:
     ) -> None:
         one, other = (
             decide(
-                made, cost=u * cost, value=Threshold(u * worth, accuracy), risk_aversion=aversion
+                two_targets,
+                cost=u * cost,
+                value=Threshold(u * worth, accuracy),
+                risk_aversion=aversion,
             )
             for u in (1.0, unit)
         )
@@ -82,113 +89,137 @@ class TestLaws:
 
 
 class TestDecision:
-    def test_options_are_means_over_draws(self, made: Forecast) -> None:
-        found = decide(made, cost=3.0, value=Threshold(10.0, 0.5)).options
-        mean = made.draws["accuracy"].mean("task")
-        for row in found.itertuples():
+    def test_options_are_means_over_draws(self, two_targets: Forecast) -> None:
+        options = decide(two_targets, cost=3.0, value=Threshold(10.0, 0.5)).options
+        mean = two_targets.draws["accuracy"].mean("task")
+        for row in options.itertuples():
             p = float((mean.sel(target=row.target) >= 0.5).mean())
             assert (row.value, row.net, row.cost) == pytest.approx((10 * p, 10 * p - 3, 3.0))
             assert row.prob_regret == pytest.approx(1 - p)
             assert row.break_even_cost == pytest.approx(10 * p)
-            again = Threshold(10.0, float(np.clip(0.5 + row.break_even_shift, 0, 1)))
-            assert float(
-                value_draws(again, made.draws).sel(target=row.target).mean()
-            ) == pytest.approx(3.0, abs=0.1)
+            shifted = Threshold(10.0, float(np.clip(0.5 + row.break_even_shift, 0, 1)))
+            worth = value_draws(shifted, two_targets.draws).sel(target=row.target)
+            assert float(worth.mean()) == pytest.approx(3.0, abs=0.1)
 
-    def test_a_line_is_worth_its_mean_and_breaks_even_where_it_says(self, made: Forecast) -> None:
-        row = decide(made, cost=3.0, value=Linear(per_point=0.2, baseline=0.4)).options.iloc[0]
-        mean = float(made.draws["accuracy"].mean("task").sel(target=row["target"]).mean())
+    def test_a_line_is_worth_its_mean_and_breaks_even_where_it_says(
+        self, two_targets: Forecast
+    ) -> None:
+        row = decide(two_targets, cost=3.0, value=Linear(per_point=0.2, baseline=0.4)).options.iloc[
+            0
+        ]
+        mean = float(two_targets.draws["accuracy"].mean("task").sel(target=row["target"]).mean())
         assert row["value"] == pytest.approx(20 * (mean - 0.4))
         assert 20 * (mean - 0.4 - row["break_even_shift"]) == pytest.approx(3.0)
 
-    def test_perfect_information_is_what_knowing_would_save(self, made: Forecast) -> None:
-        even = Threshold(10.0, float(made.draws["accuracy"].mean("task").median()))
-        found, net = (
-            decide(made, cost=3.0, value=even),
-            value_draws(even, made.draws).values.reshape(-1, 2) - 3.0,
-        )
-        assert found.perfect_information == pytest.approx(
+    def test_perfect_information_is_what_knowing_would_save(self, two_targets: Forecast) -> None:
+        even = Threshold(10.0, float(two_targets.draws["accuracy"].mean("task").median()))
+        decision = decide(two_targets, cost=3.0, value=even)
+        net = value_draws(even, two_targets.draws).values.reshape(-1, 2) - 3.0
+        assert decision.perfect_information == pytest.approx(
             np.maximum(net.max(1), 0).mean() - max(0.0, net.mean(0).max())
         )
-        never = decide(made, cost=3.0, value=even, most_regret=0.0)
+        never = decide(two_targets, cost=3.0, value=even, most_regret=0.0)
         assert never.perfect_information == pytest.approx(np.maximum(net.max(1), 0).mean()), (
-            "who puts up with no regret forgoes all of it now"
+            "without further information, a choice without any regret funds nothing"
         )
 
-    def test_every_task_its_own_threshold(self, made: Forecast) -> None:
+    def test_reach_of_one_threshold_per_task(self, two_targets: Forecast) -> None:
         each = {"a": 0.5, "b": 0.4}
-        found = decide(made, cost=1.0, value=Threshold(10.0, each)).reach
-        accuracy = made.draws["accuracy"]
+        rows = decide(two_targets, cost=1.0, value=Threshold(10.0, each)).reach
+        accuracy = two_targets.draws["accuracy"]
         joint = ((accuracy.sel(task="a") >= 0.5) & (accuracy.sel(task="b") >= 0.4)).mean(
             ("chain", "draw")
         )
-        assert list(found["task"]) == ["a", "b", "every one"] * 2
-        np.testing.assert_allclose(found.query("task == 'every one'")["prob"], joint)
+        assert list(rows["task"]) == ["a", "b", "every one"] * 2
+        np.testing.assert_allclose(rows.query("task == 'every one'")["prob"], joint)
 
-    @pytest.mark.parametrize("status", ["fail", "not run"])
-    def test_a_failed_check_leaves_it_undecided(self, made: Forecast, status: Any) -> None:
-        found = decide(replace(made, status=status), cost=1e-9, value=Threshold(1.0, 0.0))
-        assert found.verdict == "undecided"
-        assert "failed" in found.reason
-        assert len(found.sensitivity) == len(found.flips) == 0, (
+    def test_a_failed_check_leaves_it_undecided(self, two_targets: Forecast) -> None:
+        failed = replace(two_targets, status="fail")
+        decision = decide(failed, cost=1e-9, value=Threshold(1.0, 0.0))
+        assert decision.verdict == "undecided"
+        assert "failed" in decision.reason
+        assert len(decision.sensitivity) == len(decision.flips) == 0, (
             "no verdict on top of a failed check"
         )
-        assert found.status == status
+        assert decision.status == "fail"
 
-    def test_tasks_that_the_ladder_does_not_speak_for_are_named(self, made: Forecast) -> None:
+    def test_tasks_that_the_ladder_does_not_speak_for_are_named(
+        self, two_targets: Forecast
+    ) -> None:
         doubtful = replace(
-            made,
-            table=made.table.assign(
-                verdict=["no trend" if t == "a" else "weak" for t in made.table["task"]]
+            two_targets,
+            table=two_targets.table.assign(
+                verdict=["no trend" if t == "a" else "weak" for t in two_targets.table["task"]]
             ),
         )
-        said = {
-            value: decide(doubtful, cost=1.0, value=value).reason
-            for value in (Linear(1.0), Linear(1.0, tasks=("b", "c")))
-        }
-        assert [
-            "the ladder does not speak for a (no trend)" in reason for reason in said.values()
-        ] == [True, False]
-        each = decide(doubtful, cost=1.0, value=Threshold(1.0, {"b": 0.3})).reason
-        assert "speak" not in each
+        remark = "the ladder does not speak for a (no trend)"
+        assert remark in decide(doubtful, cost=1.0, value=Linear(1.0)).reason
+        for value in (Linear(1.0, tasks=("b", "c")), Threshold(1.0, {"b": 0.3})):
+            assert "speak" not in decide(doubtful, cost=1.0, value=value).reason
 
-    def test_an_option_that_nobody_would_buy_changes_no_verdict(self, made: Forecast) -> None:
-        """The stake is the value's, so that a second target cannot make anyone bolder."""
-        value = Threshold(
-            10.0, float(made.draws["accuracy"].mean("task").isel(target=0).quantile(0.4))
+    def test_a_function_needs_no_thresholds(self, two_targets: Forecast) -> None:
+        def mean_accuracy(draws: xr.Dataset) -> xr.DataArray:
+            return draws["accuracy"].mean("task")
+
+        decision = decide(two_targets, cost=0.1, value=mean_accuracy)
+        assert decision.value is mean_accuracy
+        assert decision.reach.empty
+        assert decision.options["break_even_shift"].isna().all()
+
+    def test_a_target_far_too_expensive_changes_no_verdict(self, two_targets: Forecast) -> None:
+        """The stake comes from the value: a second target leaves the risk aversion as it was."""
+        mean = two_targets.draws["accuracy"].mean("task")
+        value = Threshold(10.0, float(mean.isel(target=0).quantile(0.4)))
+        alone = replace(
+            two_targets, targets=two_targets.targets[:1], draws=two_targets.draws.isel(target=[0])
         )
-        alone = replace(made, targets=made.targets[:1], draws=made.draws.isel(target=[0]))
-        first, second = (t.label for t in made.targets)
+        first, second = (t.label for t in two_targets.targets)
         for aversion in (0.0, 0.5, 1.0, 3.0):
             verdicts = {
                 decide(alone, cost=5.0, value=value, risk_aversion=aversion).verdict,
                 decide(
-                    made, cost={first: 5.0, second: 1e9}, value=value, risk_aversion=aversion
+                    two_targets, cost={first: 5.0, second: 1e9}, value=value, risk_aversion=aversion
                 ).verdict,
             }
             assert len(verdicts) == 1
 
-    def test_the_cap_on_regret_and_risk_aversion_stop_a_gamble(self, made: Forecast) -> None:
-        gamble = {
-            "cost": 1.0,
-            "value": Threshold(
-                3.0,
-                float(
-                    made.draws["accuracy"]
-                    .mean("task")
-                    .sel(target=made.targets[1].label)
-                    .quantile(0.5)
-                ),
-            ),
-        }
-        assert decide(made, **gamble).verdict == "fund"
-        assert decide(made, **gamble, most_regret=0.1).verdict == "do not fund"
-        assert decide(made, **gamble, risk_aversion=10.0).verdict == "do not fund"
+    def test_the_cap_on_regret_and_risk_aversion_stop_a_gamble(self, two_targets: Forecast) -> None:
+        mean = two_targets.draws["accuracy"].mean("task").sel(target=two_targets.targets[1].label)
+        gamble = {"cost": 1.0, "value": Threshold(3.0, float(mean.quantile(0.5)))}
+        assert decide(two_targets, **gamble).verdict == "fund"
+        assert decide(two_targets, **gamble, most_regret=0.1).verdict == "do not fund"
+        assert decide(two_targets, **gamble, risk_aversion=10.0).verdict == "do not fund"
+
+
+class TestCompute:
+    """A decision prices the compute that its forecast used."""
+
+    def test_is_6nd_where_the_ladder_has_none(self, simulated_fit: Fit) -> None:
+        assert not simulated_fit.loss_data.compute_is_measured
+        plain = Target(7e9, 1e12, name="plain")
+        measured = Target(7e9, 1e12, name="measured", flops=9e22)
+        both = replace(forecast(simulated_fit, [plain, measured]), status="pass")
+        assert list(both.extrapolation["flops"]) == [plain.compute_6nd, measured.compute_6nd]
+        options = decide(both, cost=Cost(), value=Linear(1.0)).options
+        assert options["cost"][1] == options["cost"][0]
+        draws = both.draws.sizes["chain"] * both.draws.sizes["draw"]
+        assert options["cost"][0] == pytest.approx(Cost().draw([plain], draws, 0).mean())
+
+    def test_is_that_of_the_forecast(self, two_targets: Forecast) -> None:
+        first = two_targets.targets[0].label
+        table = two_targets.extrapolation
+        doubled = table["flops"].where(table["target"] != first, 2 * table["flops"])
+        measured = replace(two_targets, extrapolation=table.assign(flops=doubled))
+        plain, changed = (
+            decide(both, cost=Cost(), value=Linear(1.0)).options["cost"]
+            for both in (two_targets, measured)
+        )
+        np.testing.assert_allclose(changed / plain, [2.0, 1.0])
 
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("settings", "said"),
+        ("settings", "message"),
         [
             ({"cost": -1.0}, "0 or more"),
             ({"value": lambda d: d["accuracy"].mean("task") * np.nan}, "finite"),
@@ -205,6 +236,8 @@ class TestBadInput:
             ({"most_regret": 1.5}, r"\[0, 1\]"),
         ],
     )
-    def test_is_told(self, made: Forecast, settings: dict[str, Any], said: str) -> None:
-        with pytest.raises(SettingError, match=said):
-            decide(made, **({"cost": 1.0, "value": Threshold(1.0, 0.5)} | settings))
+    def test_is_refused(
+        self, two_targets: Forecast, settings: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(SettingError, match=message):
+            decide(two_targets, **({"cost": 1.0, "value": Threshold(1.0, 0.5)} | settings))

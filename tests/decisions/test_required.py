@@ -15,44 +15,40 @@ class TestRequired:
     def test_a_run_of_that_size_reaches_it_with_that_probability(self, simulated_fit: Fit) -> None:
         task = simulated_fit.ladder.tasks[0]
         middle = forecast(simulated_fit, Target(3e9, 6e10)).draws["accuracy"].sel(task=task)
-        wanted = float(middle.quantile(0.3))
-        found = required(simulated_fit, task, wanted, 0.7)
-        assert found.flops is not None
-        assert found.params is not None
-        assert found.tokens == pytest.approx(20 * found.params)
-        again = (
-            forecast(simulated_fit, Target(found.params, 20 * found.params), seed=1)
+        accuracy = float(middle.quantile(0.3))
+        result = required(simulated_fit, task, accuracy, 0.7)
+        assert result.flops is not None
+        assert result.params is not None
+        assert result.tokens == pytest.approx(20 * result.params)
+        at_size = (
+            forecast(simulated_fit, Target(result.params, 20 * result.params), seed=1)
             .draws["accuracy"]
             .sel(task=task)
         )
-        assert float((again >= wanted).mean()) == pytest.approx(0.7, abs=0.06)
+        assert float((at_size >= accuracy).mean()) == pytest.approx(0.7, abs=0.06)
 
-    def test_more_is_needed_for_more_and_for_more_certainty(self, simulated_fit: Fit) -> None:
+    def test_a_larger_probability_takes_more_compute(self, simulated_fit: Fit) -> None:
         middle = float(forecast(simulated_fit, Target(3e9, 6e10)).mean().iloc[0]["median"])
-        plain, surer = (
-            required(simulated_fit, None, middle, 0.5),
-            required(simulated_fit, None, middle, 0.7),
-        )
+        plain = required(simulated_fit, None, middle, 0.5)
+        more_certain = required(simulated_fit, None, middle, 0.7)
         assert plain.flops is not None
-        assert surer.flops is None or surer.flops > plain.flops
+        assert more_certain.flops is None or more_certain.flops > plain.flops
         fixed = required(simulated_fit, None, middle, 0.5, params=2e9)
         assert fixed.params == 2e9
 
-    def test_beyond_its_range_it_says_so(self, simulated_fit: Fit) -> None:
-        found = required(simulated_fit, None, 0.999, 0.9)
-        assert (found.flops, found.params, found.tokens) == (None, None, None)
-        assert "not within the range that this ladder can speak for" in repr(found)
+    def test_an_accuracy_beyond_the_range_has_no_run(self, simulated_fit: Fit) -> None:
+        result = required(simulated_fit, None, 0.999, 0.9)
+        assert (result.flops, result.params, result.tokens) == (None, None, None)
+        assert "not within the range that this ladder can speak for" in repr(result)
 
     def test_a_size_far_from_the_ladders_is_answered_only_where_its_multiplier_is_near(
         self, simulated_fit: Fit
     ) -> None:
-        """At 100 times the largest size little compute means almost no tokens: the ladder does not
-        speak for that.
-        """
-        found = required(simulated_fit, simulated_fit.ladder.tasks[0], 0.27, 0.5, params=1.6e11)
-        near = found.table["tokens"] / found.table["params"]
-        assert not found.table.loc[near < 0.1, "spoken_for"].any()
-        assert found.tokens is None or found.tokens / 1.6e11 > 0.1
+        """At 100 times the largest size, little compute leaves almost no tokens."""
+        result = required(simulated_fit, simulated_fit.ladder.tasks[0], 0.27, 0.5, params=1.6e11)
+        near = result.table["tokens"] / result.table["params"]
+        assert not result.table.loc[near < 0.1, "spoken_for"].any()
+        assert result.tokens is None or result.tokens / 1.6e11 > 0.1
         nowhere = required(simulated_fit, None, 0.5, 0.5, multiplier=1e6)
         assert nowhere.flops is None
         assert "no D / N is near its own" in nowhere.answer
@@ -68,7 +64,7 @@ class TestRequired:
         )
 
     @pytest.mark.parametrize(
-        ("asked", "said"),
+        ("asked", "message"),
         [
             ({"tasks": None, "accuracy": 60.0}, "between 0 and 1"),
             ({"tasks": "chess", "accuracy": 0.6}, "chess"),
@@ -77,6 +73,8 @@ class TestRequired:
             ({"tasks": None, "accuracy": 0.6, "furthest": 0.05}, "above 0.1"),
         ],
     )
-    def test_bad_input_is_told(self, simulated_fit: Fit, asked: dict[str, Any], said: str) -> None:
-        with pytest.raises(SettingError, match=said):
+    def test_bad_input_is_refused(
+        self, simulated_fit: Fit, asked: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(SettingError, match=message):
             required(simulated_fit, **asked)

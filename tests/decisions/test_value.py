@@ -1,47 +1,62 @@
-"""The worth of a result, and the probability of a threshold."""
+"""Values by a threshold or a line, and what is refused."""
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import xarray as xr
 
-from bayescale.decisions.value import Linear, Threshold, reach
+from bayescale.decisions.value import Linear, Threshold
 from bayescale.errors import SettingError
-from bayescale.forecasts.forecast import Forecast
 
-SHARE = st.floats(0.0, 1.0)
-quick = settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
+ACCURACY = xr.DataArray(
+    [[0.4, 0.9, np.nan], [0.6, 0.7, np.nan]],
+    dims=("draw", "task"),
+    coords={"task": ["a", "b", "c"]},
 )
+DRAWS = xr.Dataset({"accuracy": ACCURACY})
 
 
-class TestLaws:
-    @quick
-    @given(one=SHARE, other=SHARE)
-    def test_a_higher_threshold_never_raises_the_probability_of_reaching_it(
-        self, made: Forecast, one: float, other: float
-    ) -> None:
-        low, high = (reach(Threshold(1.0, a), made.draws)["prob"] for a in sorted((one, other)))
-        assert (high <= low).all()
-
-
-class TestBadInput:
-    @pytest.mark.parametrize(
-        ("build", "said"),
-        [
-            (lambda: Threshold(1.0, 60.0), r"\[0, 1\]"),
-            (lambda: Threshold(1.0, {"a": -0.1}), r"\[0, 1\]"),
-            (lambda: Threshold(1.0, {}), r"\[0, 1\]"),
-            (lambda: Threshold(-1.0, 0.5), "above 0"),
-            (lambda: Threshold(1.0, {"a": 0.5}, tasks=["a"]), "mean alone"),
-            (lambda: Linear(0.0), "above 0"),
-            (lambda: Linear(1.0, baseline=60.0), r"\[0, 1\)"),
-        ],
+def test_a_threshold_is_of_the_mean_or_of_every_task() -> None:
+    np.testing.assert_array_equal(Threshold(5.0, 0.64, tasks=["a", "b"])(DRAWS), [5.0, 5.0])
+    np.testing.assert_array_equal(Threshold(5.0, {"a": 0.5, "b": 0.7})(DRAWS), [0.0, 5.0])
+    np.testing.assert_array_equal(
+        Threshold(5.0, 0.55, weights={"a": 2.0, "b": 1.0})(DRAWS), [5.0, 5.0]
     )
-    def test_values_that_are_none(self, build: Callable[[], Threshold | Linear], said: str) -> None:
-        with pytest.raises(SettingError, match=said):
-            build()
+
+
+def test_a_line_is_worth_each_point_above_its_baseline() -> None:
+    np.testing.assert_allclose(Linear(2.0, 0.5, tasks=["a"])(DRAWS), [-20.0, 20.0])
+
+
+def test_the_tasks_of_a_value_are_those_of_its_thresholds_or_of_its_mean() -> None:
+    assert Threshold(1.0, {"b": 0.5}).tasks_in(ACCURACY) == ["b"]
+    assert Threshold(1.0, 0.5, tasks=["a"]).tasks_in(ACCURACY) == ["a"]
+    assert Linear(1.0, weights={"b": 1.0}).tasks_in(ACCURACY) == ["b"]
+    assert Linear(1.0).tasks_in(ACCURACY) == ["a", "b"]
+
+
+def test_only_thresholds_shift() -> None:
+    assert Threshold(1.0, 0.5).shifted(0.2).each == {"": pytest.approx(0.7)}
+    assert Threshold(1.0, {"a": 0.5, "b": 0.9}).shifted(0.2).each == {
+        "a": pytest.approx(0.7),
+        "b": 1.0,
+    }
+    assert Linear(1.0, 0.5).shifted(0.2) == Linear(1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Threshold(1.0, 60.0), r"\[0, 1\]"),
+        (lambda: Threshold(1.0, {"a": -0.1}), r"\[0, 1\]"),
+        (lambda: Threshold(1.0, {}), r"\[0, 1\]"),
+        (lambda: Threshold(-1.0, 0.5), "above 0"),
+        (lambda: Threshold(1.0, {"a": 0.5}, tasks=["a"]), "mean alone"),
+        (lambda: Linear(0.0), "above 0"),
+        (lambda: Linear(1.0, baseline=60.0), r"\[0, 1\)"),
+    ],
+)
+def test_bad_values_are_refused(build: Callable[[], Threshold | Linear], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        build()

@@ -98,7 +98,9 @@ class Groups:
 
     def _effects(self, levels: tuple[str, ...], level: tuple[int, ...]) -> Effects:
         """The effects of a factor, by its levels and the level of each series."""
-        labels, kind_of_level, columns = [], [], []
+        labels: list[str] = []
+        kind_of_level: list[int] = []
+        columns: list[np.ndarray] = []
         level_of_series = np.array(level)
         for k, kind in enumerate(self.kinds):
             of_kind = np.array(self.kind) == k

@@ -1,4 +1,4 @@
-"""Ladder: it never changes, its parts, when two are equal, and which compute counts."""
+"""Ladder: it never changes, its parts, changed copies, when two are equal, which compute counts."""
 
 import dataclasses
 import warnings
@@ -136,6 +136,70 @@ class TestParts:
         made = ladder(table().drop(columns=["corpus", "role", "accuracy"]), None)
         assert (made.corpora, made.tasks, set(made.runs["role"])) == (["default"], [], {"fit"})
         assert made.loss_name_of == {"mmlu": "mmlu", "piqa": "piqa", "c4": "c4"}
+
+
+class TestChanges:
+    def test_with_role_of_changes_the_role_of_these_runs_only(self) -> None:
+        before = ladder()
+        after = before.with_role_of(["b", "d"], "held_out")
+        assert after.runs["role"].to_dict() == {
+            "a": "fit",
+            "b": "held_out",
+            "c": "link",
+            "d": "held_out",
+        }
+        pd.testing.assert_frame_equal(
+            after.frame.drop(columns="role"), before.frame.drop(columns="role")
+        )
+        assert before == ladder()
+
+    @pytest.mark.parametrize(
+        ("runs", "role", "error", "words"),
+        [
+            (["a", "z"], "fit", DataError, "run 'z': must be a run of the ladder"),
+            (["a"], "train", SettingError, "role: must be one of fit, link, target, held_out"),
+        ],
+    )
+    def test_with_role_of_takes_known_runs_and_roles(
+        self, runs: list[str], role: str, error: type[BayescaleError], words: str
+    ) -> None:
+        with pytest.raises(error) as caught:
+            ladder().with_role_of(runs, role)
+        assert_one_line(caught.value, words)
+
+    def test_without_flops_counts_6nd_for_all_runs(self) -> None:
+        measured = ladder(table().assign(flops=1e18))
+        assert not measured.without_flops().compute_is_measured
+        assert measured.without_flops() == ladder()
+        assert measured.compute_is_measured
+
+    def test_with_rows_knows_the_losses_of_known_tasks(self) -> None:
+        before = ladder()
+        rows = before.where(run="b").frame.assign(run="e", role="link")
+        after = before.with_rows(rows.drop(columns="loss_name"))
+        pd.testing.assert_frame_equal(after.frame.iloc[:12], before.frame)
+        assert after.loss_name_of == before.loss_name_of
+        assert after.runs.loc["e", "role"] == "link"
+        assert before == ladder()
+
+    def test_with_rows_needs_no_corpus_where_there_is_one(self) -> None:
+        before = ladder().where(corpus="web")
+        rows = before.where(run="b").frame.assign(run="e")
+        assert before.with_rows(rows.drop(columns="corpus")).corpora == ["web"]
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (lambda rows: rows, "new runs: must have names that the ladder lacks; got 'b'"),
+            (lambda rows: rows.drop(columns="task"), "column 'task' of the new runs"),
+        ],
+    )
+    def test_with_rows_takes_new_runs_only(
+        self, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
+    ) -> None:
+        with pytest.raises(DataError) as caught:
+            ladder().with_rows(change(ladder().where(run="b").frame))
+        assert_one_line(caught.value, words)
 
 
 class TestEquality:

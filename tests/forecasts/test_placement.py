@@ -93,7 +93,7 @@ class TestForecast:
         assert 6 * beside.params * beside.tokens < ladder_fit.loss_data.largest_flops
         assert beside.tokens / beside.params > (runs["tokens"] / runs["params"]).max()
         frame = forecast(ladder_fit, [far, inside, beside]).extrapolation.set_index("target")
-        assert list(frame.columns) == ["extrapolation_factor", "note"]
+        assert list(frame.columns) == ["extrapolation_factor", "note", "flops"]
         assert frame.loc["far", "extrapolation_factor"] > 50
         assert frame.loc["far", "note"] == ""
         assert frame.loc["inside", "note"] == "inside the ladder: an interpolation"

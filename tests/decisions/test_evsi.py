@@ -7,7 +7,6 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.evidence import value_of_information
-from bayescale.decisions.preference import Preference
 from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Linear
 from bayescale.fits.fit import fit
@@ -28,33 +27,6 @@ def whole_fit() -> Fit:
 
 
 class TestEvidence:
-    def test_an_outcome_is_a_run_like_the_ladders(self, default_fit: Fit) -> None:
-        """Compute stays measured, repetition goes along, and outcomes are in the order of what they
-        say of the target.
-        """
-        runs = [Target(3e9, 3e11, unique_tokens=1e11)]
-        problem = EvsiProblem(
-            fit=default_fit,
-            targets=[LARGE],
-            candidates=[Candidate(runs, cost=1.0)],
-            cost=1.0,
-            value=MONEY["value"],
-            preference=Preference(0.0, 1.0, 1.0),
-            seed=0,
-        )
-        ladders = problem.outcomes(0, 4)
-        old = set(default_fit.ladder.runs.index)
-        new = [ladder.runs.drop(index=list(old)) for ladder in ladders]
-        for ladder, run in zip(ladders, new, strict=True):
-            assert ladder.compute_is_measured
-            assert run["unique_tokens"].item() == 1e11
-            assert run["flops"].item() == pytest.approx(6 * 3e9 * 3e11, rel=0.5)
-        best = [
-            ladder.frame[ladder.frame["run"].isin(run.index)]["accuracy"].mean()
-            for ladder, run in zip(ladders, new, strict=True)
-        ]
-        assert np.corrcoef(best, range(4))[0, 1] > 0.8
-
     @pytest.mark.slow
     def test_weighing_and_fitting_again_agree(
         self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch

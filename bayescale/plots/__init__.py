@@ -1,5 +1,6 @@
-"""Figures, one function each: ``f(record, *, ax=None) -> Axes``. Importing this package, and
-nothing else, imports matplotlib.
+"""Figures, one function each: ``plot_law(fit, ax=None)`` and the like draw on axes and return them.
+
+Importing this package loads Matplotlib; ``import bayescale`` alone does not.
 """
 
 from bayescale.plots.calibration import plot_calibration

@@ -1,4 +1,4 @@
-"""Figure of evidence: what each candidate is worth, and what it costs."""
+"""Figure of evidence: value and cost of each candidate."""
 
 from __future__ import annotations
 
@@ -11,41 +11,50 @@ from bayescale.plots.style import GREY, PALETTE, literal, new_axes, with_status
 
 
 def plot_evidence(evidence: Evidence, *, ax: Axes | None = None) -> Axes:
-    """EVSI of each candidate with two standard errors either way, best first; its cost as a line
-    across; hollow where it is unreliable.
+    """EVSI of each candidate as EVSI +- 2 standard errors, beside its cost; the best comes first.
+
+    EVSI is the expected value of sample information. An open marker stands for an estimate that is
+    not reliable. The dotted line is the value of perfect information: no candidate is worth more.
 
     Parameters
     ----------
     evidence
-        Of `bayescale.value_of_information`.
+        The result of `bayescale.value_of_information`.
     ax
-        Where to draw; None for a new figure.
+        Matplotlib axes to draw on; None for a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes. Their title says so where a check of the fit failed.
     """
     table = evidence.table
     ax = new_axes(ax, width=9.0, height=max(2.4, 1.2 + 0.4 * len(table)))
-    y = np.arange(len(table))
-    for row, at in zip(table.itertuples(), y, strict=True):
-        face = PALETTE[0] if row.reliable else "white"
+    heights = np.arange(len(table))
+    for row, y in zip(table.itertuples(), heights, strict=True):
         ax.errorbar(
-            row.evsi, at, xerr=2 * row.evsi_se, fmt="o", color=PALETTE[0], mfc=face, ms=6, capsize=3
+            row.evsi,
+            y,
+            xerr=2 * row.evsi_se,
+            fmt="o",
+            color=PALETTE[0],
+            mfc=PALETTE[0] if row.reliable else "white",
+            ms=6,
+            capsize=3,
         )
-        ax.plot([row.cost, row.cost], [at - 0.3, at + 0.3], color=PALETTE[1], linewidth=2.5)
+        ax.plot([row.cost, row.cost], [y - 0.3, y + 0.3], color=PALETTE[1], linewidth=2.5)
     ax.axvline(table["evpi"].max(), color=GREY, linewidth=1, linestyle=":")
-    ax.set_yticks(y, [literal(name) for name in table["candidate"]])
+    ax.set_yticks(heights, [literal(name) for name in table["candidate"]])
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
-    ax.set_xlabel("money")
+    ax.set_xlabel("money, in the unit of the costs")
     ax.xaxis.set_major_formatter("{x:,.0f}")
+    value = "expected value of\nits information,\n\N{PLUS-MINUS SIGN} 2 standard errors"
+    perfect = "value of perfect\ninformation"
     handles = [
-        Line2D(
-            [],
-            [],
-            color=PALETTE[0],
-            marker="o",
-            label="expected value of\nits information,\ntwo standard errors",
-        ),
+        Line2D([], [], color=PALETTE[0], marker="o", label=value),
         Line2D([], [], color=PALETTE[1], linewidth=2.5, label="its cost"),
-        Line2D([], [], color=GREY, linestyle=":", label="value of perfect\ninformation"),
+        Line2D([], [], color=GREY, linestyle=":", label=perfect),
     ]
     ax.legend(
         handles=handles,
@@ -55,5 +64,5 @@ def plot_evidence(evidence: Evidence, *, ax: Axes | None = None) -> Axes:
         bbox_to_anchor=(1.01, 1.0),
         borderaxespad=0.0,
     )
-    ax.set_title(with_status("What to buy first", evidence.status))
+    ax.set_title(with_status("Value and cost of each candidate", evidence.status))
     return ax

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,27 +12,29 @@ from matplotlib.lines import Line2D
 
 from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import outcomes
-from bayescale.decisions.value import Threshold, tasks_of, weighted_mean
+from bayescale.decisions.tasks import weighted_mean
+from bayescale.decisions.value import Threshold
 from bayescale.errors import SettingError
 from bayescale.forecasts.forecast import Forecast
-from bayescale.plots.style import (
-    ACTUAL,
-    GREY,
-    PALETTE,
-    choose,
-    literal,
-    new_axes,
-    percent,
-    unit_of,
-    with_status,
-)
+from bayescale.plots.selection import choose, unit_of
+from bayescale.plots.style import ACTUAL, GREY, PALETTE, literal, new_axes, percent, with_status
+from bayescale.validation import check_prob
 
-MARKERS = ("o", "s", "^", "v")  # with the colours: 28 targets that look different
-STEP = 0.8  # height that the targets of one task share
-ROW = 0.24  # inches a bar
-THICK = 6.0  # points
-FIGURES = 0.45  # width of the column of figures, in widths of the bars'
-NOTE_WIDTH, NAME_WIDTH = 80, 24  # letters a line
+# with the colours of the palette: 28 targets that look different
+MARKERS = ("o", "s", "^", "v")
+# height that the targets of one task share
+STEP = 0.8
+# height of a bar in inches
+ROW = 0.24
+# thickness of the 50 % bars and of the others, in points
+THICK = 6.0
+THIN = 1.3
+# width of the column of numbers, in widths of the bars' own part
+NUMBERS = 0.45
+# longest lines in letters
+NOTE_WIDTH = 80
+NAME_WIDTH = 24
+# name of the row of the mean over tasks
 MEAN = "mean"
 
 
@@ -45,37 +47,70 @@ def plot_forecast(
     threshold: Threshold | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Intervals by task (or loss), one colour a target: median, 50 % (thick) and `prob` (thin),
-    with the actual values where they are known.
+    """Median, 50 % interval (thick) and `prob` interval (thin) of each task, one colour per target.
+
+    Crosses are actual values. A figure of losses has one row per loss name, and a column with the
+    numbers.
 
     Parameters
     ----------
     forecast
-        What to draw.
+        The forecast.
     ladder
-        Where to look for actual values (a run of the target's name) and the units of losses; None
-        draws neither.
+        Ladder with the actual values (those of a run of the target's name) and the units of losses;
+        None draws no actual values and no units.
     quantity
         ``accuracy`` or ``loss``.
     prob
-        Probability of the thin bars.
+        Probability of the thin bars, between 0 and 1.
     threshold
-        To be drawn across the tasks that have one, or across a row of their mean, which comes
-        first; of accuracies alone.
+        Threshold to mark by a dashed line, in the figure of accuracies alone: across each task that
+        has one, or, for a threshold of the mean, across a first row for that mean. None marks none.
     ax
-        Where to draw; None for a new figure.
+        Matplotlib axes to draw on; None for a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Where it was drawn. The title says so where the checks of the fit failed.
+        The axes. Their title says so where a check of the fit failed.
 
     Raises
     ------
     SettingError
-        For an unknown quantity, one that the forecast lacks, or a `prob` outside (0, 1).
+        For an unknown quantity, one that the forecast lacks, a `prob` outside (0, 1), or a
+        threshold of another kind.
     """
     choose("quantity", quantity, ("accuracy", "loss"))
+    _check_threshold(threshold)
+    # a threshold is one of accuracies
+    marked = threshold if quantity == "accuracy" else None
+    rows = _rows(forecast, ladder, quantity, prob)
+    # the threshold of a mean has an empty name
+    if marked is not None and "" in marked.each:
+        rows = pd.concat([_mean_rows(forecast, marked, rows, prob), rows], ignore_index=True)
+    targets = list(dict.fromkeys(rows["target"]))
+    tasks = list(dict.fromkeys(rows["task"]))
+    bars = ROW * len(tasks) * len(targets)
+    # room for the bars, for the names of the tasks, and for the legend
+    height = max(bars, 0.3 * len(tasks), 0.2 * (len(targets) + 4))
+    ax = new_axes(ax, width=8.5, height=1.7 + height)
+    _draw_bars(ax, rows, targets, tasks)
+    if marked is not None:
+        _draw_threshold(ax, marked, tasks)
+    if quantity == "loss":
+        _write_numbers(ax, rows, targets, tasks, prob)
+    units = ladder.conventions.loss_units if ladder is not None else {}
+    losses = rows.drop_duplicates("task")["loss_name"]
+    _label(ax, tasks, [unit_of(units, name) for name in losses], quantity)
+    ax.set_title(with_status(f"Forecast of {quantity}", forecast.status))
+    known = bool(rows["actual"].notna().any())
+    _legend(ax, targets, prob, known=known, threshold=marked is not None)
+    _write_note(ax, forecast.note)
+    return ax
+
+
+def _check_threshold(threshold: object) -> None:
+    """A SettingError for anything but a Threshold or None."""
     if threshold is not None and not isinstance(threshold, Threshold):
         raise SettingError(
             "threshold",
@@ -83,7 +118,18 @@ def plot_forecast(
             got=repr(threshold),
             way_out="Threshold(worth=3e6, accuracy=0.7)",
         )
-    rows = _intervals(forecast, quantity, prob)
+
+
+def _rows(forecast: Forecast, ladder: Ladder | None, quantity: str, prob: float) -> pd.DataFrame:
+    """One row per (target, task): the ends and quartiles, the median, and the actual value.
+
+    In a figure of losses the column ``task`` holds the loss name, and tasks that share a loss share
+    a row.
+    """
+    wide = forecast.to_frame(prob)
+    half = forecast.to_frame(0.5)
+    rows = wide.assign(inner_lower=half["lower"], inner_upper=half["upper"])
+    rows = rows[rows["quantity"] == quantity].reset_index(drop=True)
     if rows.empty:
         raise SettingError(
             "quantity",
@@ -91,103 +137,47 @@ def plot_forecast(
             got=repr(quantity),
             way_out="quantity='loss' draws its losses",
         )
-    rows = rows.assign(
-        actual=_actual(rows, ladder, quantity),
-        task=rows["task" if quantity == "accuracy" else "loss_name"],
-    )
-    if (
-        threshold is not None
-        and quantity == "accuracy"
-        and not isinstance(threshold.accuracy, Mapping)
-    ):
-        rows = pd.concat([_of_mean(forecast, threshold, rows, prob), rows], ignore_index=True)
-    targets, tasks = (list(dict.fromkeys(rows[k])) for k in ("target", "task"))
-    ax = new_axes(
-        ax,
-        width=8.5,
-        height=1.7
-        + max(ROW * len(tasks) * len(targets), 0.3 * len(tasks), 0.2 * (len(targets) + 4)),
-    )
-    _draw_bars(ax, rows, targets, tasks)
-    wanted = threshold.each if threshold is not None and quantity == "accuracy" else {}
-    for name, at in wanted.items():
-        middle = tasks.index(name or MEAN)
-        ax.plot(
-            [at, at],
-            [middle - 0.5, middle + 0.5],
-            color=ACTUAL,
-            linestyle="--",
-            linewidth=1.5,
-            zorder=4,
-        )
     if quantity == "loss":
-        _write_figures(ax, rows, targets, tasks, prob)
-    units = ladder.conventions.loss_units if ladder is not None else {}
-    _label(
-        ax, tasks, [unit_of(units, n) for n in rows.drop_duplicates("task")["loss_name"]], quantity
-    )
-    ax.set_title(with_status(f"Forecast of {quantity}", forecast.status))
-    _legend(ax, targets, prob, known=bool(rows["actual"].notna().any()), threshold=bool(wanted))
-    ax.annotate(
-        literal(forecast.note, NOTE_WIDTH),
-        (1, 0),
-        (0, -40),
-        "axes fraction",
-        "offset points",
-        ha="right",
-        va="top",
-        fontsize=8,
-        color=GREY,
-    )
-    return ax
-
-
-def _intervals(forecast: Forecast, quantity: str, prob: float) -> pd.DataFrame:
-    """One row a (target, task): median, lower, upper, and the quartiles inner_lower,
-    inner_upper.
-    """
-    wide, half = forecast.to_frame(prob), forecast.to_frame(0.5)
-    rows = wide.assign(inner_lower=half["lower"], inner_upper=half["upper"])
-    rows = rows[rows["quantity"] == quantity].reset_index(drop=True)
-    if quantity == "loss":  # tasks that share a loss share a row
         rows = rows.drop_duplicates(["target", "loss_name"], ignore_index=True)
-    return rows
-
-
-def _of_mean(
-    forecast: Forecast, threshold: Threshold, rows: pd.DataFrame, prob: float
-) -> pd.DataFrame:
-    """The same for the mean that the threshold is of; its actual value where those of all its tasks
-    are known.
-    """
-    mean = weighted_mean(forecast.draws["accuracy"], threshold.tasks, threshold.weights)
-    tails = {
-        "lower": (1 - prob) / 2,
-        "inner_lower": 0.25,
-        "median": 0.5,
-        "inner_upper": 0.75,
-        "upper": (1 + prob) / 2,
-    }
-    figures = pd.DataFrame(
-        {name: mean.quantile(q, ("chain", "draw")).values for name, q in tails.items()},
-        index=mean.target.values,
-    )
-    known = rows.set_index(["target", "task"])["actual"].to_xarray()
-    weighed = tasks_of(threshold, forecast.draws["accuracy"])
-    actual = weighted_mean(known.fillna(0.0), threshold.tasks, threshold.weights).where(
-        (known.sel(task=weighed) >= 0).all("task")
-    )
-    found = figures.assign(actual=actual.to_series(), task=MEAN, loss_name="").rename_axis("target")
-    return found.reindex(dict.fromkeys(rows["target"])).reset_index()
+    names = rows["task" if quantity == "accuracy" else "loss_name"]
+    return rows.assign(actual=_actual(rows, ladder, quantity), task=names)
 
 
 def _actual(rows: pd.DataFrame, ladder: Ladder | None, quantity: str) -> np.ndarray:
+    """The actual value of each row, nan where it is unknown."""
     if ladder is None:
         return np.full(len(rows), np.nan)
-    known = outcomes(ladder)[quantity]
-    return np.asarray(
-        known.reindex(pd.MultiIndex.from_frame(rows[["target", "task"]])), dtype=float
+    wanted = pd.MultiIndex.from_frame(rows[["target", "task"]])
+    return np.asarray(outcomes(ladder)[quantity].reindex(wanted), dtype=float)
+
+
+def _mean_rows(
+    forecast: Forecast, threshold: Threshold, rows: pd.DataFrame, prob: float
+) -> pd.DataFrame:
+    """One row per target for the mean that the threshold is of, in the columns of `_rows`.
+
+    Its actual value is known where the actual values of all its tasks are.
+    """
+    accuracy = forecast.draws["accuracy"]
+    mean = weighted_mean(accuracy, threshold.tasks, threshold.weights)
+    lower, upper = check_prob(prob)
+    columns = {
+        "lower": lower,
+        "inner_lower": 0.25,
+        "median": 0.5,
+        "inner_upper": 0.75,
+        "upper": upper,
+    }
+    quantiles = {name: mean.quantile(q, ("chain", "draw")).values for name, q in columns.items()}
+    known = rows.set_index(["target", "task"])["actual"].to_xarray()
+    # a comparison with nan is False
+    all_known = (known.sel(task=threshold.tasks_in(accuracy)) >= 0).all("task")
+    actual = weighted_mean(known.fillna(0.0), threshold.tasks, threshold.weights).where(all_known)
+    result = pd.DataFrame(quantiles, index=mean.target.values).assign(
+        actual=actual.to_series(), task=MEAN, loss_name=""
     )
+    in_order = result.rename_axis("target").reindex(dict.fromkeys(rows["target"]))
+    return in_order.reset_index()
 
 
 def _style(i: int) -> tuple[str, str]:
@@ -195,43 +185,55 @@ def _style(i: int) -> tuple[str, str]:
     return PALETTE[i % len(PALETTE)], MARKERS[i // len(PALETTE) % len(MARKERS)]
 
 
+def _height(target: int, targets: int, task: int) -> float:
+    """Height of the bar of one target within the row of a task."""
+    return task + STEP * ((target + 0.5) / targets - 0.5)
+
+
 def _draw_bars(ax: Axes, rows: pd.DataFrame, targets: Sequence[str], tasks: Sequence[str]) -> None:
+    """Every second task on a grey ground; bars, medians and actual values."""
     for i in range(0, len(tasks), 2):
         ax.axhspan(i - 0.5, i + 0.5, color="0.96", zorder=0)
-    figures = rows[["lower", "upper", "inner_lower", "inner_upper", "median", "actual"]].to_numpy(
-        dtype=float
-    )
-    for row, (lower, upper, inner_lower, inner_upper, median, actual) in zip(
-        rows.itertuples(), figures, strict=True
-    ):
+    for row in rows.itertuples():
         i = targets.index(row.target)
-        y = _height(i, len(targets), tasks.index(row.task))
+        y = [_height(i, len(targets), tasks.index(row.task))]
         colour, marker = _style(i)
-        ax.plot([lower, upper], [y, y], color=colour, linewidth=1.3, zorder=2)
+        ax.plot([row.lower, row.upper], y * 2, color=colour, linewidth=THIN, zorder=2)
         ax.plot(
-            [inner_lower, inner_upper],
-            [y, y],
+            [row.inner_lower, row.inner_upper],
+            y * 2,
             color=colour,
             linewidth=THICK,
             solid_capstyle="butt",
             zorder=2,
         )
-        ax.plot(median, y, marker, color=colour, mfc="white", mew=1.4, ms=6, zorder=3)
-        ax.plot(actual, y, "x", color=ACTUAL, ms=7, mew=1.8, zorder=4)
+        ax.plot([row.median], y, marker, color=colour, mfc="white", mew=1.4, ms=6, zorder=3)
+        ax.plot([row.actual], y, "x", color=ACTUAL, ms=7, mew=1.8, zorder=4)
 
 
-def _height(target: int, targets: int, task: int) -> float:
-    return task + STEP * ((target + 0.5) / targets - 0.5)
+def _draw_threshold(ax: Axes, threshold: Threshold, tasks: Sequence[str]) -> None:
+    """A dashed line across each row that has a threshold."""
+    for name, accuracy in threshold.each.items():
+        row = tasks.index(name or MEAN)
+        ax.plot(
+            [accuracy, accuracy],
+            [row - 0.5, row + 0.5],
+            color=ACTUAL,
+            linestyle="--",
+            linewidth=1.5,
+            zorder=4,
+        )
 
 
-def _write_figures(
+def _write_numbers(
     ax: Axes, rows: pd.DataFrame, targets: Sequence[str], tasks: Sequence[str], prob: float
 ) -> None:
-    """Median and interval in figures, in a column of their own: losses of different tasks lie so
-    far apart that their bars are short.
+    """Median and interval as numbers, in a column of their own.
+
+    Losses of different tasks lie so far apart that their bars are short.
     """
     low, high = ax.get_xlim()
-    ax.set_xlim(low, high + FIGURES * (high - low))
+    ax.set_xlim(low, high + NUMBERS * (high - low))
     style: dict[str, Any] = {
         "textcoords": "offset points",
         "ha": "right",
@@ -240,9 +242,9 @@ def _write_figures(
     }
     ax.annotate(
         f"median [{100 * prob:.3g} % interval]",
-        (1, 1),
-        (-4, 3),
-        "axes fraction",
+        xy=(1, 1),
+        xycoords="axes fraction",
+        xytext=(-4, 3),
         va="bottom",
         **style,
     )
@@ -250,20 +252,36 @@ def _write_figures(
         y = _height(targets.index(row.target), len(targets), tasks.index(row.task))
         ax.annotate(
             f"{row.median:.3f} [{row.lower:.3f}, {row.upper:.3f}]",
-            (1, y),
-            (-4, 0),
-            ("axes fraction", "data"),
+            xy=(1, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(-4, 0),
             va="center",
             **style,
         )
 
 
-def _label(ax: Axes, tasks: Sequence[str], units: Sequence[str], quantity: str) -> None:
-    several = quantity == "loss" and len(set(units)) > 1
-    ax.set_yticks(
-        range(len(tasks)),
-        [literal(f"{t} ({u})" if several else t) for t, u in zip(tasks, units, strict=True)],
+def _write_note(ax: Axes, note: str) -> None:
+    """What the intervals include, in small letters below the figure."""
+    ax.annotate(
+        literal(note, NOTE_WIDTH),
+        xy=(1, 0),
+        xycoords="axes fraction",
+        xytext=(0, -40),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize=8,
+        color=GREY,
     )
+
+
+def _label(ax: Axes, tasks: Sequence[str], units: Sequence[str], quantity: str) -> None:
+    """Names of the tasks, or of the losses with their units, and the label of the other axis."""
+    several = quantity == "loss" and len(set(units)) > 1
+    names = list(tasks)
+    if several:
+        names = [f"{task} ({unit})" for task, unit in zip(tasks, units, strict=True)]
+    ax.set_yticks(range(len(names)), [literal(name) for name in names])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(tasks) - 0.5, -0.5)
     ax.grid(axis="x", color="0.85", linewidth=0.8, zorder=0)
@@ -276,32 +294,19 @@ def _label(ax: Axes, tasks: Sequence[str], units: Sequence[str], quantity: str) 
 
 
 def _legend(ax: Axes, targets: Sequence[str], prob: float, *, known: bool, threshold: bool) -> None:
+    """One entry per target, then the median, the intervals, and what else is drawn."""
+    point: dict[str, Any] = {"mfc": "white", "mew": 1.4, "ms": 6}
+    bar: dict[str, Any] = {"linewidth": THICK, "solid_capstyle": "butt"}
     handles = []
     for i, name in enumerate(targets):
         colour, marker = _style(i)
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=colour,
-                marker=marker,
-                mfc="white",
-                mew=1.4,
-                ms=6,
-                linewidth=THICK,
-                solid_capstyle="butt",
-                label=literal(name, NAME_WIDTH),
-            )
-        )
-    handles.append(
-        Line2D(
-            [], [], color=GREY, linestyle="", marker="o", mfc="white", mew=1.4, ms=6, label="median"
-        )
-    )
-    handles += [
-        Line2D([], [], color=GREY, linewidth=w, solid_capstyle="butt", label=f"{p:.3g} % interval")
-        for p, w in ((50, THICK), (100 * prob, 1.3))
-    ]
+        label = literal(name, NAME_WIDTH)
+        handles.append(Line2D([], [], color=colour, marker=marker, label=label, **point, **bar))
+    handles.append(Line2D([], [], color=GREY, linestyle="", marker="o", label="median", **point))
+    for percentage, width in ((50, THICK), (100 * prob, THIN)):
+        label = f"{percentage:.3g} % interval"
+        bar["linewidth"] = width
+        handles.append(Line2D([], [], color=GREY, label=label, **bar))
     if known:
         handles.append(
             Line2D([], [], color=ACTUAL, linestyle="", marker="x", ms=7, mew=1.8, label="actual")

@@ -1,89 +1,73 @@
-"""Forest of one parameter: every series, corpora side by side, prior and population beside them."""
+"""Forest of one parameter: its interval in every series, beside its prior and the population."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
+from bayescale.inference.summary import interval
 from bayescale.plots.style import GREY, PALETTE, literal, new_axes, with_status
+from bayescale.validation import require_choice
 
-WIDTHS = ((0.9, 1.5), (0.5, 4.0))  # probability and thickness in points
-SHARE = 0.7  # of a row's height that its corpora take
+# probability and thickness in points
+WIDTHS = ((0.9, 1.5), (0.5, 4.0))
+# share of the height of a row that its corpora take
+SHARE = 0.7
+# probabilities at the ends of the prior's span
+PRIOR_ENDS = (0.05, 0.95)
 
 
 def plot_forest(fit: Fit, parameter: str, *, ax: Axes | None = None) -> Axes:
-    """Posterior medians with 50 % and 90 % intervals of a parameter of the law or the link, one row
-    a loss (or task), one colour a corpus.
+    """Posterior median with 50 % and 90 % intervals of one parameter, one row per loss or task.
 
-    Below them the population's value, where series share one, and the grey span is the central 90 %
-    of the prior of a series.
+    Each corpus has its own colour. A row for the population follows where series share one. The
+    grey span is the central 90 % of the prior of a series.
 
     Parameters
     ----------
     fit
         The fit.
     parameter
-        As in ``fit.summary()``, such as ``"eta"``.
+        Name of a parameter of the law or the link, as in ``fit.summary()``, such as ``"eta"``.
     ax
-        Where to draw; None for a new figure.
+        Matplotlib axes to draw on; None for a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes. Their title says so where a check of the fit failed.
 
     Raises
     ------
     SettingError
         For a parameter that no series of the fit has.
     """
-    trees = [
-        (tree, dim)
-        for tree, dim in ((fit.losses, "loss_name"), (fit.accuracies, "task"))
-        if tree is not None
-    ]
-    found = [
-        (tree, dim)
-        for tree, dim in trees
-        if parameter in tree["posterior"] and dim in tree["posterior"][parameter].dims
-    ]
-    if not found:
-        known = [
-            str(name)
-            for tree, dim in trees
-            for name, v in tree["posterior"].to_dataset().data_vars.items()
-            if dim in v.dims
-        ]
-        raise SettingError(
-            "parameter",
-            rule=f"must be one of {', '.join(known)}",
-            got=repr(parameter),
-            way_out="mend the name",
-        )
-    tree, dim = found[0]
+    tree, dim = _find(fit, parameter)
     posterior = tree["posterior"].to_dataset()
-    draws, prior = posterior[parameter], tree["prior"].to_dataset()[parameter]
-    names, corpora = (list(map(str, draws[d].to_numpy())) for d in (dim, "corpus"))
+    draws = posterior[parameter]
+    names = [str(name) for name in draws[dim].to_numpy()]
+    corpora = [str(corpus) for corpus in draws["corpus"].to_numpy()]
     ax = new_axes(ax, width=8.0, height=1.6 + 0.42 * (len(names) + 1))
-    for row, name in enumerate(names):
-        for place, corpus in zip(
-            np.linspace(-SHARE / 2, SHARE / 2, 2 * len(corpora) + 1)[1::2], corpora, strict=True
-        ):
-            values = draws.sel({dim: name, "corpus": corpus}).to_numpy().ravel()
-            if not np.isnan(values).all():
-                _interval(ax, values, row + place, PALETTE[corpora.index(corpus) % len(PALETTE)])
-    population = posterior.get(f"population_{parameter}")
+    _draw_series(ax, draws, dim, names, corpora)
     rows = list(names)
+    population = posterior.get(f"population_{parameter}")
+    # one population alone, over (chain, draw): several kinds of series have one each
     if population is not None and population.ndim == 2:
-        _interval(ax, population.to_numpy().ravel(), len(rows), "black")
+        _draw_interval(ax, population.to_numpy().ravel(), len(rows), "black")
         rows.append("population")
-    ax.axvspan(*np.nanquantile(prior, [0.05, 0.95]), color=GREY, alpha=0.15, linewidth=0, zorder=0)
+    prior = np.nanquantile(tree["prior"].to_dataset()[parameter], PRIOR_ENDS)
+    ax.axvspan(*prior, color=GREY, alpha=0.15, linewidth=0, zorder=0)
     ax.set_yticks(range(len(rows)), [literal(row) for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlabel(literal(parameter))
     handles = [
-        Line2D(
-            [], [], color=PALETTE[i % len(PALETTE)], marker="o", linewidth=2, label=literal(corpus)
-        )
+        Line2D([], [], color=_colour(i), marker="o", linewidth=2, label=literal(corpus))
         for i, corpus in enumerate(corpora)
     ]
     ax.legend(
@@ -97,10 +81,43 @@ def plot_forest(fit: Fit, parameter: str, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _interval(ax: Axes, values: np.ndarray, height: float, colour: str) -> None:
+def _find(fit: Fit, parameter: str) -> tuple[xr.DataTree, str]:
+    """The posterior that has the parameter for every series, and the dimension of its series."""
+    known: dict[str, tuple[xr.DataTree, str]] = {}
+    for tree, dim in ((fit.losses, "loss_name"), (fit.accuracies, "task")):
+        if tree is not None:
+            for name, values in tree["posterior"].to_dataset().data_vars.items():
+                if dim in values.dims:
+                    # a law's parameter goes before a link's of the same name
+                    known.setdefault(str(name), (tree, dim))
+    require_choice("parameter", parameter, known, way_out="fix the name")
+    return known[parameter]
+
+
+def _colour(corpus: int) -> str:
+    """Colour of a corpus, by its place."""
+    return PALETTE[corpus % len(PALETTE)]
+
+
+def _draw_series(
+    ax: Axes, draws: xr.DataArray, dim: str, names: Sequence[str], corpora: Sequence[str]
+) -> None:
+    """One interval per series: rows are names, corpora lie one below the other in a row."""
+    offsets = np.linspace(-SHARE / 2, SHARE / 2, 2 * len(corpora) + 1)[1::2]
+    for row, name in enumerate(names):
+        for i, (offset, corpus) in enumerate(zip(offsets, corpora, strict=True)):
+            values = draws.sel({dim: name, "corpus": corpus}).to_numpy().ravel()
+            # nan where the corpus lacks this loss or task
+            if not np.isnan(values).all():
+                _draw_interval(ax, values, row + offset, _colour(i))
+
+
+def _draw_interval(ax: Axes, values: np.ndarray, height: float, colour: str) -> None:
+    """Median, 50 % and 90 % interval of draws at one height."""
     for prob, width in WIDTHS:
+        lower, _, upper = interval(values, prob)
         ax.plot(
-            np.quantile(values, [(1 - prob) / 2, (1 + prob) / 2]),
+            [lower, upper],
             [height, height],
             color=colour,
             linewidth=width,

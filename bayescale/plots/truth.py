@@ -1,4 +1,4 @@
-"""Figure of a backtest: intervals against what came out."""
+"""Figure of a backtest: forecast intervals against the actual values."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale.backtests.record import Backtest, inside
-from bayescale.plots.style import (
-    GREY,
-    PALETTE,
-    backtest_cases,
-    choose,
-    new_axes,
-    percent,
-    with_status,
-)
+from bayescale.plots.selection import backtest_cases, choose
+from bayescale.plots.style import GREY, PALETTE, new_axes, percent, with_status
+
+# what a backtest cuts by, with the unit of the cut
+UNITS = {"flops": "FLOPs", "params": "parameters", "tokens": "tokens"}
 
 
 def plot_truth(
@@ -24,19 +20,27 @@ def plot_truth(
     cut: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Median and 90 % interval of every case against its actual figure; those that missed in
-    another colour.
+    """Forecast against actual value: median and 90 % interval of each case at one cut.
+
+    Cases outside their interval have another colour. On the grey line forecast and actual value
+    are equal.
 
     Parameters
     ----------
     backtest
-        Whose cases are drawn, those of the model asked for.
+        The backtest. Forecasts with its own settings are drawn, its baselines are not.
     quantity
-        ``accuracy`` or ``loss``; None for the first there is.
+        ``accuracy`` or ``loss``; None for the first of the two that the backtest has.
     cut
-        One of the cuts; None for the last.
+        One of the cuts of the backtest, in the unit that it cuts by (such as FLOPs); None for the
+        largest.
     ax
-        Where to draw; None for a new figure.
+        Matplotlib axes to draw on; None for a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes. Their title says so where a check of a fit failed.
 
     Raises
     ------
@@ -44,39 +48,36 @@ def plot_truth(
         For a quantity or a cut that the backtest lacks.
     """
     quantity, cases = backtest_cases(backtest, quantity)
-    cuts = {f"{c:g}": c for c in sorted(set(cases["cut"]), reverse=True)}
-    name = choose("cut", None if cut is None else f"{cut:g}", list(cuts))
-    cases = cases[cases["cut"] == cuts[name]]
+    cuts = {f"{number:g}": number for number in sorted(set(cases["cut"]), reverse=True)}
+    chosen_cut = choose("cut", None if cut is None else f"{cut:g}", list(cuts))
+    cases = cases[cases["cut"] == cuts[chosen_cut]]
     ax = new_axes(ax)
     hit = inside(cases, 0.9) == 1
-    for colour, which, label in ((PALETTE[0], hit, "inside"), (PALETTE[1], ~hit, "outside")):
-        of = cases[which]
-        around = np.abs(of[["lower_90", "upper_90"]].to_numpy().T - of["median"].to_numpy())
+    for colour, chosen, label in ((PALETTE[0], hit, "inside"), (PALETTE[1], ~hit, "outside")):
+        group = cases[chosen]
+        median = group["median"].to_numpy()
         ax.errorbar(
-            of["actual"],
-            of["median"],
-            around,
+            group["actual"],
+            median,
+            np.abs(group[["lower_90", "upper_90"]].to_numpy().T - median),
             fmt="o",
             color=colour,
             ms=4,
             elinewidth=1,
             alpha=0.7,
-            label=f"{label} ({len(of)})",
+            label=f"{label} ({len(group)})",
         )
-    ends = [
-        min(cases["actual"].min(), cases["lower_90"].min()),
-        max(cases["actual"].max(), cases["upper_90"].max()),
-    ]
-    ax.plot(ends, ends, color=GREY, linewidth=0.8)
-    ax.set_xlabel(f"actual {quantity}" + (" (%)" if quantity == "accuracy" else ""))
-    ax.set_ylabel("forecast: median, 90 % interval" + (" (%)" if quantity == "accuracy" else ""))
+    lowest = min(cases["actual"].min(), cases["lower_90"].min())
+    highest = max(cases["actual"].max(), cases["upper_90"].max())
+    ax.plot([lowest, highest], [lowest, highest], color=GREY, linewidth=0.8)
+    unit = " (%)" if quantity == "accuracy" else ""
+    ax.set_xlabel(f"actual {quantity}{unit}")
+    ax.set_ylabel(f"forecast: median and 90 % interval{unit}")
     if quantity == "accuracy":
         ax.xaxis.set_major_formatter(percent)
         ax.yaxis.set_major_formatter(percent)
-    ax.legend(frameon=False, fontsize=8, loc="upper left")
-    ax.set_title(
-        with_status(
-            f"{quantity.capitalize()} beyond the cut at {name} {backtest.by}", backtest.status
-        )
-    )
+    ax.legend(frameon=False, fontsize=8, loc="upper left", title="90 % interval", title_fontsize=8)
+    cut_unit = UNITS.get(backtest.by, backtest.by)
+    title = f"{quantity.capitalize()} of runs above the cut at {chosen_cut} {cut_unit}"
+    ax.set_title(with_status(title, backtest.status))
     return ax

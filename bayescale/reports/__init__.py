@@ -1,1 +1,1 @@
-"""Records -> one HTML file. It computes nothing."""
+"""One HTML file from a fit, its forecast, a backtest and a decision. It computes nothing."""

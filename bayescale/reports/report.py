@@ -1,5 +1,6 @@
-"""report(fit, forecast, ...) -> Report: one self-contained HTML file, in the order in which a
-funder reads. It computes nothing.
+"""report(fit, forecast, ...) -> Report: one self-contained HTML file, the verdict first.
+
+It computes nothing.
 """
 
 from __future__ import annotations
@@ -21,21 +22,32 @@ from bayescale.reports.sections import all_sections
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """A report as HTML that asks nothing of the network: pictures are in it.
+    """A report as one HTML file with its pictures inside: a browser needs no network for it.
 
     Parameters
     ----------
     html
-        The whole file.
+        The whole file as text.
     sections
-        What it consists of.
+        The sections that the file consists of, in their order.
     """
 
     html: str
     sections: tuple[Section, ...]
 
     def save(self, path: str | Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            File to write; a file of that name is replaced.
+
+        Raises
+        ------
+        FileError
+            For a folder that does not exist or that cannot be written to.
+        """
         check_folder(Path(path))
         with atomic_write(Path(path)) as temporary:
             temporary.write_text(self.html, "utf-8")
@@ -51,47 +63,61 @@ def report(
     backtest: Backtest | None = None,
     decision: Decision | None = None,
 ) -> Report:
-    """The report on a forecast; a section that could not be filled says why.
+    """The report on a forecast, with the verdict first; a section that lacks its input says so.
 
     Parameters
     ----------
-    fit, forecast
-        What it is about.
+    fit
+        The fit that the forecast was made from.
+    forecast
+        The forecast of one or more targets.
     backtest
-        How the same settings forecast the ladder's own runs; without it the report says that nobody
-        has looked.
+        Forecasts of the ladder's own runs by the same settings. None leaves their section empty: it
+        is then unknown how well such intervals held.
     decision
-        What the forecast is worth, with its evidence; without it the report has no verdict.
+        Verdict on the targets of the forecast, with its evidence. None leaves the report without a
+        verdict.
+
+    Returns
+    -------
+    Report
+        The report, to be written by its method ``save``.
 
     Raises
     ------
     SettingError
-        For a decision on other targets than the forecast's, or a backtest of runs that the ladder
-        lacks.
+        For a decision on other targets than those of the forecast, or a backtest of runs that the
+        ladder lacks.
     """
-    labels, runs = {t.label for t in forecast.targets}, set(fit.ladder.runs.index)
-    decided, held = (
-        set() if decision is None else set(decision.options["target"]),
-        set() if backtest is None else set(backtest.cases["run"]),
-    )
-    for what, got, known in (("decision", decided, labels), ("backtest", held, runs)):
-        if not got <= known:
-            rule = f"must be about the {'targets of the forecast' if what == 'decision' else 'runs of the ladder'}"
-            raise SettingError(
-                what,
-                rule=rule,
-                got=", ".join(sorted(got - known)[:3]),
-                way_out="give the one that belongs to this fit",
-            )
+    if decision is not None:
+        labels = {t.label for t in forecast.targets}
+        _check_known(
+            "decision", set(decision.options["target"]), labels, "the targets of the forecast"
+        )
+    if backtest is not None:
+        runs = set(fit.ladder.runs.index)
+        _check_known("backtest", set(backtest.cases["run"]), runs, "the runs of the ladder")
     sections = tuple(all_sections(fit, forecast, backtest, decision))
     loader = PackageLoader("bayescale.reports", "")
-    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(
-        "template.html.jinja"
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return Report(
-        template.render(
-            title=f"{fit.ladder.name}: {', '.join(t.label for t in forecast.targets)}",
-            sections=sections,
-        ),
-        sections,
-    )
+    template = environment.get_template("template.html.jinja")
+    title = f"{fit.ladder.name}: {', '.join(t.label for t in forecast.targets)}"
+    return Report(template.render(title=title, sections=sections), sections)
+
+
+def _check_known(name: str, got: set[str], known: set[str], wording: str) -> None:
+    """A SettingError for a decision or a backtest about anything that is not known."""
+    unknown = sorted(got - known)
+    if unknown:
+        raise SettingError(
+            name,
+            rule=f"must be about {wording}",
+            got=", ".join(unknown[:3]),
+            way_out="give the one that belongs to this fit",
+        )

@@ -35,8 +35,8 @@ def test_on_the_line_forecast_and_actual_value_are_equal() -> None:
 
 
 def test_the_largest_cut_is_drawn_unless_asked() -> None:
-    assert "1e+20 flops" in plots.plot_truth(written_backtest()).get_title()
-    assert "1e+19 flops" in plots.plot_truth(written_backtest(), cut=1e19).get_title()
+    assert "1e+20 FLOPs" in plots.plot_truth(written_backtest()).get_title()
+    assert "1e+19 FLOPs" in plots.plot_truth(written_backtest(), cut=1e19).get_title()
 
 
 def test_units_are_named() -> None:

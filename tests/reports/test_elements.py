@@ -52,3 +52,10 @@ def test_a_picture_is_a_whole_png_and_its_figure_is_closed() -> None:
     assert base64.b64decode(found.png).startswith(b"\x89PNG")
     assert found.alternative == "an empty figure"
     assert not plt.get_fignums()
+
+
+def test_a_long_table_says_how_many_rows_it_shows() -> None:
+    frame = pd.DataFrame({"x": range(5)})
+    short = table("Runs", frame, most=2)
+    assert (short.caption, len(short.rows)) == ("Runs (the first 2 of 5 rows)", 2)
+    assert table("Runs", frame, most=5).caption == "Runs"

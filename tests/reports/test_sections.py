@@ -3,8 +3,6 @@
 import re
 from dataclasses import replace
 
-import pandas as pd
-
 from bayescale.backtests.record import Backtest
 from bayescale.decisions.decide import Decision
 from bayescale.fits.record import Fit
@@ -39,15 +37,6 @@ def test_what_is_missing_is_said(default_fit: Fit, made: Forecast, written: Repo
     assert alone["What would change the verdict"] == "There is no verdict."
     assert "No backtest was made" in alone["How such forecasts have held"]
     assert not any(s.missing for s in written.sections)
-    old = default_fit.losses.copy()
-    del old["log_prior"]
-    unknown = {
-        s.title: s.missing
-        for s in all_sections(
-            replace(default_fit, losses=old, members=(), weights=pd.DataFrame()), made, None, None
-        )
-    }
-    assert "densities of its priors" in unknown["Which priors the forecast leans on"]
 
 
 def test_figures_are_those_of_the_records(

@@ -1,0 +1,38 @@
+"""What a forecast rests on: the sections for the sceptical reader."""
+
+from dataclasses import replace
+
+from bayescale.fits.record import Fit
+from bayescale.forecasts.forecast import Forecast
+from bayescale.reports.elements import Section
+from bayescale.reports.grounds import grounds
+from helpers.backtests import written_backtest
+
+
+def test_a_fit_that_kept_no_prior_densities_is_told(default_fit: Fit, made: Forecast) -> None:
+    single = default_fit.components[default_fit.heaviest]
+    old = single.losses.copy()
+    del old["log_prior"]
+    sections = by_title(replace(single, losses=old), made)
+    missing = sections["Which priors the forecast leans on"].missing
+    assert missing.startswith("The sensitivity could not be computed")
+    assert "densities of its priors" in missing
+
+
+def test_a_backtest_is_told_in_words(default_fit: Fit, made: Forecast) -> None:
+    backtest = written_backtest()
+    section = next(grounds(default_fit, made, backtest))
+    assert "cut at 2 values of training compute" in section.texts[0]
+    assert "(6 cases)" in section.texts[0]
+    assert not section.missing
+
+
+def test_the_checks_that_did_not_pass_are_listed(default_fit: Fit, made: Forecast) -> None:
+    section = by_title(default_fit, made)["Checks of the sampler and the design"]
+    failed = [check.check for check in default_fit.checks if check.status != "pass"]
+    assert len(section.points) == len(failed)
+    assert all(point.startswith(name) for point, name in zip(section.points, failed, strict=True))
+
+
+def by_title(fit: Fit, forecast: Forecast) -> dict[str, Section]:
+    return {section.title: section for section in grounds(fit, forecast, None)}

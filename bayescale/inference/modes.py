@@ -1,14 +1,16 @@
-"""Where each series' own data put its parameters, and how firmly: mode and Fisher information,
-along a ridge made straight.
+"""Mode and Fisher information of each series' own data: constants of the sampler's coordinates.
 
-Constants of the sampler's coordinates (`geometry`), computed once for each data set.
+They are found once for each data set, before sampling, along a ridge that is made straight.
+
+Equation numbers, such as (S1), are from docs/mathematics.md, section "The sampler and its
+coordinates".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,64 +18,55 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
-from bayescale.models.laws import Point
+from bayescale.inference.ridges import Tangent, curvature, parameter_order, tangent
 from bayescale.models.layout import Layout
 from bayescale.models.noise import WIDENING, from_earlier, widened
 from bayescale.models.parameters import Parameter
+from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel
+from bayescale.runtime import fixed_key
 
+# Newton steps from one start to the mode.
 NEWTON_STEPS = 40
-ROUNDS = 5  # the first by each series itself, the others around the common mean of the one before
-# share of the noise that the cells of a group have in common: the middle of its prior
+# Damping of the first Newton step; it is divided by DAMPING_FACTOR after a step that lowers the
+# cost, and multiplied by it after one that does not.
+FIRST_DAMPING = 0.1
+DAMPING_FACTOR = 5
+# Searches for the mode: the first takes each series by itself, each later one takes the series
+# around the common mean that the one before found.
+ROUNDS = 5
+# Share of the noise that the cells of a group have in common: the middle of its prior.
 PROVISIONAL_COMMON = 0.5
-# runs' worth of prior in the provisional noise scale: five runs cannot tell it from four parameters
+# Weight of the prior in the provisional noise scale, in runs: five runs cannot tell the noise scale
+# from four parameters.
 NOISE_PRIOR_WEIGHT = 4.0
-
-
-class Tangent(NamedTuple):
-    """Where the ridge of each series is straightened, and its tangent there.
-
-    Parameters
-    ----------
-    at
-        Real values there, shape (series, parameters).
-    centre
-        x at the mean of the runs, a pytree of arrays of shape (series,).
-    value
-        Shape (series, on the ridge): the real values, there, of the parameters that lie on the
-        ridge.
-    slope
-        Shape (series, on the ridge, parameters): derivatives of `value`.
-    """
-
-    at: jax.Array
-    centre: Any
-    value: jax.Array
-    slope: jax.Array
+# Grid of the widening: locations in standard deviations of its prior.
+WIDENING_GRID = np.linspace(-2.5, 2.5, 26)
 
 
 class Quadratic(NamedTuple):
-    """The log likelihood of each series near its mode, -1/2 theta' F theta + h' theta, at noise
-    scale exp(log_scale).
+    """-1/2 theta' F theta + h' theta: the log likelihood of each series near its mode.
 
     Parameters
     ----------
     F
-        Shape (series, parameters, parameters), the noise left out.
+        Gauss-Newton information on the parameters of the curve at noise scale exp(log_scale):
+        shape (series, parameters, parameters).
     h
-        Shape (series, parameters): F theta-hat, written so that a singular F does no harm.
+        F theta-hat, written so that a singular F does no harm: shape (series, parameters).
     log_scale
-        Shape (series,), the provisional noise scale.
+        Logarithm of the provisional noise scale: shape (series,).
     noise_information, noise_h
-        The same quadratic for the parameters of the noise, in the order of `noise_parameters`:
-        shapes (series, k, k) and (series, k).
+        F and h for the parameters of the noise, in the order of `noise_parameters`: shapes
+        (series, k, k) and (series, k).
     weight
-        Shape (series, parameters): what each series counts for in the location of its population.
+        Weight of each series in the location of its population, for each parameter of the curve:
+        shape (series, parameters).
     repeats
-        Shape (series,): share of the cells that are not the first of their group; nil where all
-        stand alone.
+        Share of the cells that are not the first of their group: shape (series,); zero where every
+        cell stands alone.
     ridge
-        Of each series.
+        The ridge of each series, by its tangent.
     """
 
     F: jax.Array
@@ -86,251 +79,291 @@ class Quadratic(NamedTuple):
     ridge: Tangent
 
 
-def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Location and sd of each parameter's prior on the real line, shape (series,); exact where that
-    prior is normal, else by its draws.
+class _Prior(NamedTuple):
+    """What the prior says of the parameters of the curve and of the noise, and which are pooled.
+
+    `loc` and `variance` (series, parameters) are the prior's; `spread` (parameters,) is the scale
+    of the half-normal prior between series, 0 where series share nothing; `pooled` (parameters,)
+    says which parameters are pooled; `kind_of_series` (series, kinds) is 1 at the kind of a series;
+    `noise_variance` (series,) is the median of the squared noise scale; `widening` holds location
+    and sd of ln widening, None where the noise does not widen.
     """
-    n = model.pooling.groups.series
-    found = {}
+
+    loc: np.ndarray
+    variance: np.ndarray
+    spread: np.ndarray
+    pooled: np.ndarray
+    kind_of_series: np.ndarray
+    noise_variance: np.ndarray
+    widening: tuple[np.ndarray, np.ndarray] | None
+
+
+class _Normal(NamedTuple):
+    """Independent normal priors of a search: mean and precision, shape (series, parameters)."""
+
+    mean: np.ndarray
+    precision: np.ndarray
+
+
+class _Mode(NamedTuple):
+    """F and h of each series at its mode, the squared noise scale, spare runs, values, residuals.
+
+    `spare` (series,) are the runs less the parameters that they determine; `real` (series,
+    parameters) are the real values at the mode, back on the ridge; `residuals` (series, runs) are
+    in units of the standard deviation at noise scale 1.
+    """
+
+    F: np.ndarray
+    h: np.ndarray
+    scale2: np.ndarray
+    spare: np.ndarray
+    real: np.ndarray
+    residuals: np.ndarray
+
+
+def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Mean and sd of each parameter's prior on the real line, by name, each of shape (series,).
+
+    They are exact where that prior is normal, and those of a fixed sample elsewhere.
+    """
+    shape = (model.pooling.groups.series,)
+    moments = {}
     for p in model.pooling.parameters:
         loc, sd = _moments(model.pooling.prior(p))
-        found[p.name] = (np.broadcast_to(loc, (n,)), np.broadcast_to(sd, (n,)))
-    return found
+        moments[p.name] = (np.broadcast_to(loc, shape), np.broadcast_to(sd, shape))
+    return moments
 
 
 def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd of a distribution."""
     if isinstance(prior, dist.Normal):
         return np.asarray(prior.loc), np.asarray(prior.scale)
-    # only coordinates hang on these figures, so a fixed sample serves
+    # Only the sampler's coordinates depend on these figures, so a fixed sample is enough.
     with jax.ensure_compile_time_eval():
-        draws = np.asarray(prior.sample(jax.random.key(0), (2000,)))
+        draws = np.asarray(prior.sample(fixed_key("prior moments"), (2000,)))
     return draws.mean(0), draws.std(0)
 
 
 def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
-    """Mode and Gauss-Newton information of every series, by damped Newton steps: from the prior's
-    middle; then around the common mean, from the mode before.
+    """The function that finds mode and Gauss-Newton information of every series of a layout.
 
-    The widening of the noise, where there is one, is found between the rounds. The steps are NumPy
-    on the host; only residuals and their Jacobian are traced, once for each shape of data.
+    Damped Newton steps start from the middle of the prior, and later from the mode before, around
+    the common mean. The widening of the noise, if the model has one, is found between the rounds.
+    The steps are NumPy on the host; only residuals and their Jacobian are traced, once for each
+    shape of data.
     """
-    pooling, moments = model.pooling, prior_moments(model)
     curve = parameter_order(model)
-    loc = np.stack([moments[p.name][0] for p in curve], -1)
-    variance = np.stack([moments[p.name][1] ** 2 for p in curve], -1)
-    spread = np.array([p.pooling or 0.0 for p in curve])
-    base = np.exp(2 * moments[model.scale_name][0])
-    shared = np.array([pooling.pooled(p) for p in curve])
-    member = np.eye(len(pooling.groups.kinds))[np.array(pooling.groups.kind)]  # (series, kinds)
-    linear, tangent_at = jax.jit(jax.vmap(partial(_linear, model, curve))), tangent(model, curve)
-    widening_prior = moments.get(WIDENING.name)
+    prior = _prior(model, curve)
+    linear = jax.jit(jax.vmap(_linear(model, curve)))
+    tangent_at = tangent(model, curve)
 
     def find(layout: Layout) -> Quadratic:
         seen = np.asarray(layout.seen)
-        centre = jax.tree.map(lambda v: np.where(seen, v, 0.0).sum(1) / seen.sum(1), layout.x)
-        at, middle, precision = loc, loc, 1 / (variance + spread**2)
-        widening = np.exp(widening_prior[0]) if widening_prior else np.zeros(len(loc))
+        runs = seen.sum(1)
+        centre = jax.tree.map(lambda v: np.where(seen, v, 0.0).sum(1) / runs, layout.x)
+        start = prior.loc
+        around = _Normal(prior.loc, 1 / (prior.variance + prior.spread**2))
+        widening = np.exp(prior.widening[0]) if prior.widening else np.zeros(len(prior.loc))
         for _ in range(ROUNDS):
-            ridge = tangent_at(at, centre)
-            F, h, scale2, spare, mode, r = _newton(
-                partial(linear, layout, ridge, widening), at, middle, precision, base, seen.sum(1)
-            )
-            if widening_prior:
-                widening = _widening(
-                    r * widened(widening[:, None], layout.lag),
-                    np.where(seen, np.asarray(layout.lag), 0.0),
-                    base,
-                    widening_prior,
-                )
-            information = np.einsum("sii->si", F)
-            weight = information / (1 + (spread / 2) ** 2 * information)
-            common = member @ (
-                (member.T @ (weight * mode) + loc[0] / variance[0])
-                / (member.T @ weight + 1 / variance[0])
-            )
-            # nil where no run of a kind tells of a parameter
-            told = np.maximum(member.T @ weight, np.finfo(float).tiny)
-            between = np.maximum(
-                (spread / 2) ** 2, member @ ((member.T @ (weight * (mode - common) ** 2)) / told)
-            )
-            at, middle, precision = (
-                mode,
-                np.where(shared, common, loc),
-                1 / np.where(shared, between, variance),
-            )
-        repeats = (seen & (layout.group_of_cell != np.arange(seen.shape[1]))).sum(1) / seen.sum(1)
-        log_scale = 0.5 * np.log(scale2)
-        slope = [np.where(seen, 1.0, 0.0)]  # of ln sd in the parameters of the noise, run by run
-        mode_of_noise = [log_scale]
-        if widening_prior:
-            slope.insert(0, np.where(seen, 1 - widened(widening[:, None], layout.lag) ** -2, 0.0))
-            mode_of_noise.insert(0, np.log(widening))
-        noise_information = (
-            2
-            * np.einsum("asr,bsr->sab", np.array(slope), np.array(slope))
-            * (spare / seen.sum(1))[:, None, None]
+            ridge = tangent_at(start, centre)
+            linearise = partial(linear, layout, ridge, widening)
+            mode = _newton(linearise, start, around, prior.noise_variance, runs)
+            if prior.widening:
+                widening = _widening(mode.residuals, layout, widening, prior)
+            weight, around = _population(mode, prior)
+            start = mode.real
+        noise_information, noise_h = _noise_quadratic(mode, layout, widening, prior)
+        return Quadratic(
+            F=mode.F,
+            h=mode.h,
+            log_scale=0.5 * np.log(mode.scale2),
+            noise_information=noise_information,
+            noise_h=noise_h,
+            weight=weight,
+            repeats=_repeats(layout),
+            ridge=ridge,
         )
-        noise_h = np.einsum("sab,bs->sa", noise_information, np.array(mode_of_noise))
-        return Quadratic(F, h, log_scale, noise_information, noise_h, weight, repeats, ridge)
 
     return find
 
 
-def tangent(model: SeriesModel, curve: list[Parameter]) -> Callable[[np.ndarray, Any], Tangent]:
-    """The ridges through `at` (series, parameters), at the centre of their runs."""
-
-    def one(at: jax.Array, centre: Any) -> Tangent:
-        def value(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-            v = _on_ridge(model, curve, theta, at, centre)
-            return v, v
-
-        slope, v = jax.jacfwd(value, has_aux=True)(at)
-        return Tangent(at, centre, v, slope)
-
-    return jax.jit(jax.vmap(one))
-
-
-def curvature(
-    model: SeriesModel, curve: list[Parameter], theta: jax.Array, ridge: Tangent
-) -> jax.Array:
-    """By how much the ridge departs from its tangent at theta (..., parameters), for each parameter
-    on it, in the order of `parameter_order`.
-
-    The straight coordinate of such a parameter is its real value less this term; the term depends
-    on none of them, so the change has a unit Jacobian.
-    """
-    straight = ridge.value + jnp.sum(ridge.slope * (theta - ridge.at)[..., None, :], -1)
-    return _on_ridge(model, curve, theta, ridge.at, ridge.centre) - straight
-
-
-def _on_ridge(
-    model: SeriesModel, curve: list[Parameter], theta: jax.Array, at: jax.Array, centre: Any
-) -> jax.Array:
-    mode, here = (
-        {p.name: p.transform(t[..., i]) for i, p in enumerate(curve)} for t in (at, theta)
-    )
-    values = model.ridge(here, mode, centre)
-    return (
-        jnp.stack([p.transform.inv(values[p.name]) for p in curve[: len(values)]], -1)
-        if values
-        else jnp.zeros((*theta.shape[:-1], 0))
+def _prior(model: SeriesModel, curve: Sequence[Parameter]) -> _Prior:
+    """The constants of the search that depend on the model alone."""
+    pooling = model.pooling
+    moments = prior_moments(model)
+    return _Prior(
+        loc=np.stack([moments[p.name][0] for p in curve], -1),
+        variance=np.stack([moments[p.name][1] ** 2 for p in curve], -1),
+        spread=np.array([p.pooling or 0.0 for p in curve]),
+        pooled=np.array([pooling.pooled(p) for p in curve]),
+        kind_of_series=kind_of_series(pooling.groups),
+        noise_variance=np.exp(2 * moments[model.scale_name][0]),
+        widening=moments.get(WIDENING.name),
     )
 
 
-def parameter_order(model: SeriesModel) -> list[Parameter]:
-    """The parameters of the curve, exponents that lie on a ridge first."""
-    curve = [p for p in model.pooling.parameters if p not in noise_parameters(model)]
-    by_name = {p.name: p for p in curve}
-    half = {p.name: 0.5 for p in curve}
-    first = [
-        by_name.pop(name)
-        for name in jax.eval_shape(model.ridge, half, half, Point(0.0, 0.0, 0.0, 0.0))
-    ]
-    return [*first, *by_name.values()]
+def kind_of_series(groups: Groups) -> np.ndarray:
+    """1 at the kind of each series, 0 elsewhere: shape (series, kinds)."""
+    return np.eye(len(groups.kinds))[np.array(groups.kind)]
 
 
-def noise_parameters(model: SeriesModel) -> list[Parameter]:
-    """The parameters on which the noise hangs, its scale last."""
-    return [p for p in model.pooling.parameters if p.name in (WIDENING.name, model.scale_name)]
+def _population(mode: _Mode, prior: _Prior) -> tuple[np.ndarray, _Normal]:
+    """Weight of each series in its population, and the prior of the next search, (S6)."""
+    member = prior.kind_of_series
+    half_spread2 = (prior.spread / 2) ** 2
+    information = np.einsum("sii->si", mode.F)
+    weight = information / (1 + half_spread2 * information)
+    precision = 1 / prior.variance[0]
+    weighted = member.T @ (weight * mode.real) + prior.loc[0] / prior.variance[0]
+    common = member @ (weighted / (member.T @ weight + precision))
+    # No run of a kind may say anything of a parameter: the weights then sum to zero.
+    total = np.maximum(member.T @ weight, np.finfo(float).tiny)
+    observed = member @ ((member.T @ (weight * (mode.real - common) ** 2)) / total)
+    between = np.maximum(half_spread2, observed)
+    return weight, _Normal(
+        mean=np.where(prior.pooled, common, prior.loc),
+        precision=1 / np.where(prior.pooled, between, prior.variance),
+    )
+
+
+def _noise_quadratic(
+    mode: _Mode, layout: Layout, widening: np.ndarray, prior: _Prior
+) -> tuple[np.ndarray, np.ndarray]:
+    """F and h of the parameters of the noise, in the order of `noise_parameters`, (S7)."""
+    seen = np.asarray(layout.seen)
+    # Derivatives of ln sd by the parameters of the noise, for each run.
+    slope = [np.where(seen, 1.0, 0.0)]
+    at = [0.5 * np.log(mode.scale2)]
+    if prior.widening:
+        by_widening = 1 - widened(widening[:, None], layout.lag) ** -2
+        slope.insert(0, np.where(seen, by_widening, 0.0))
+        at.insert(0, np.log(widening))
+    slopes = np.array(slope)
+    spare_share = (mode.spare / seen.sum(1))[:, None, None]
+    information = 2 * np.einsum("asr,bsr->sab", slopes, slopes) * spare_share
+    return information, np.einsum("sab,bs->sa", information, np.array(at))
+
+
+def _repeats(layout: Layout) -> np.ndarray:
+    """Share of the cells that are not the first of their group, shape (series,)."""
+    seen = np.asarray(layout.seen)
+    repeated = seen & (layout.group_of_cell != np.arange(seen.shape[1]))
+    return repeated.sum(1) / seen.sum(1)
 
 
 def _widening(
-    r: np.ndarray, lag: np.ndarray, base: np.ndarray, prior: tuple[np.ndarray, np.ndarray]
+    residuals: np.ndarray, layout: Layout, widening: np.ndarray, prior: _Prior
 ) -> np.ndarray:
-    """The most probable widening of each series, the noise scale maximised over, on a grid; r are
-    residuals in units of the unwidened noise.
+    """The most probable widening of each series on a grid, the noise scale maximised over, (S8).
+
+    `residuals` are in units of the noise widened by `widening`, the value of the round before.
     """
-    steps = np.linspace(-2.5, 2.5, 26)
-    log_w = prior[0] + prior[1] * steps[:, None]
-    g = widened(np.exp(log_w)[..., None], lag)
-    n = (r != 0).sum(1)
-    scale2 = ((r / g) ** 2).sum(-1) + NOISE_PRIOR_WEIGHT * base
+    assert prior.widening is not None
+    loc, sd = prior.widening
+    lag = np.where(np.asarray(layout.seen), np.asarray(layout.lag), 0.0)
+    unwidened = residuals * widened(widening[:, None], layout.lag)
+    log_widening = loc + sd * WIDENING_GRID[:, None]
+    factor = widened(np.exp(log_widening)[..., None], lag)
+    count = (unwidened != 0).sum(1)
+    scale2 = ((unwidened / factor) ** 2).sum(-1) + NOISE_PRIOR_WEIGHT * prior.noise_variance
     cost = (
-        0.5 * (n + NOISE_PRIOR_WEIGHT) * np.log(scale2)
-        + np.log(g).sum(-1)
-        + 0.5 * steps[:, None] ** 2
+        0.5 * (count + NOISE_PRIOR_WEIGHT) * np.log(scale2)
+        + np.log(factor).sum(-1)
+        + 0.5 * WIDENING_GRID[:, None] ** 2
     )
-    return np.exp(np.take_along_axis(log_w, cost.argmin(0)[None], 0)[0])
+    best = cost.argmin(0)[None]
+    return np.exp(np.take_along_axis(log_widening, best, 0)[0])
 
 
 def _linear(
-    model: SeriesModel,
-    curve: list[Parameter],
-    layout: Layout,
-    ridge: Tangent,
-    widening: jax.Array,
-    theta: jax.Array,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Residuals (runs,) of one series over their standard deviation at noise scale 1, their
-    Jacobian (runs, parameters), and the real values.
+    model: SeriesModel, curve: Sequence[Parameter]
+) -> Callable[[Layout, Tangent, jax.Array, jax.Array], tuple[jax.Array, jax.Array, jax.Array]]:
+    """The function that linearises one series at straight coordinates theta, (S1).
+
+    It gives residuals (runs,) in units of their standard deviation at noise scale 1, their Jacobian
+    (runs, parameters), and the real values (parameters,).
     """
 
-    def residuals(theta: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        bend = curvature(model, curve, theta, ridge)
-        real = theta.at[: len(bend)].add(bend)
-        values = {p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}
-        mean = jax.vmap(model.mean, in_axes=(None, 0))(values, layout.x)
-        unit = model.unit_sd(mean, layout.items) * (
-            1.0 if layout.lag is None else widened(widening, layout.lag)
-        )
-        r = jnp.where(layout.seen, (layout.y - mean) / unit, 0.0)
-        if layout.first is not None:
-            expected, spread = from_earlier(r, layout.first, jnp.asarray(PROVISIONAL_COMMON))
-            r = (r - expected) / spread
-        return r, (r, real)
+    def linearise(
+        layout: Layout, ridge: Tangent, widening: jax.Array, theta: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        def residuals(theta: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+            bend = curvature(model, curve, theta, ridge)
+            real = theta.at[: len(bend)].add(bend)
+            values = {p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}
+            mean = jax.vmap(model.mean, in_axes=(None, 0))(values, layout.x)
+            factor = 1.0 if layout.lag is None else widened(widening, layout.lag)
+            unit = model.unit_sd(mean, layout.items) * factor
+            r = jnp.where(layout.seen, (layout.y - mean) / unit, 0.0)
+            if layout.first is not None:
+                common = jnp.asarray(PROVISIONAL_COMMON)
+                expected, spread = from_earlier(r, layout.first, common)
+                r = (r - expected) / spread
+            return r, (r, real)
 
-    jacobian, (r, real) = jax.jacfwd(residuals, has_aux=True)(theta)
-    return r, jacobian, real
+        jacobian, (r, real) = jax.jacfwd(residuals, has_aux=True)(theta)
+        return r, jacobian, real
+
+    return linearise
 
 
 def _newton(
-    look: Callable[[np.ndarray], tuple[jax.Array, ...]],
+    linearise: Callable[[np.ndarray], tuple[jax.Array, ...]],
     start: np.ndarray,
-    loc: np.ndarray,
-    precision: np.ndarray,
-    base: np.ndarray,
+    prior: _Normal,
+    noise_variance: np.ndarray,
     runs: np.ndarray,
-) -> tuple[np.ndarray, ...]:
-    """F, h, squared noise scale, spare runs, real values and residuals at the mode of each series
-    under a normal prior; `look` is `_linear` at theta.
-    """
-    diagonal = np.eye(loc.shape[1])
-
-    def variance(r: np.ndarray, count: np.ndarray) -> np.ndarray:
-        return ((r**2).sum(1) + NOISE_PRIOR_WEIGHT * base) / (count + NOISE_PRIOR_WEIGHT)
-
-    def cost(theta: np.ndarray, r: np.ndarray) -> np.ndarray:
-        return 0.5 * (runs + NOISE_PRIOR_WEIGHT) * np.log(variance(r, runs)) + 0.5 * (
-            precision * (theta - loc) ** 2
-        ).sum(1)
-
-    theta, damping = start, np.full(len(loc), 0.1)
-    r, jacobian, real = map(np.asarray, look(theta))
+) -> _Mode:
+    """The mode of each series under a normal prior, by damped Newton steps, (S2) to (S5)."""
+    identity = np.eye(start.shape[1])
+    prior_information = prior.precision[:, :, None] * identity
+    theta = start
+    damping = np.full(len(start), FIRST_DAMPING)
+    r, jacobian, real = map(np.asarray, linearise(theta))
+    cost = _cost(theta, r, prior, noise_variance, runs)
     for _ in range(NEWTON_STEPS):
-        scale2 = variance(r, runs)[:, None]
-        information = jacobian.mT @ jacobian / scale2[..., None] + precision[:, :, None] * diagonal
-        gradient = -np.einsum("srk,sr->sk", jacobian, r) / scale2 - precision * (theta - loc)
-        damped = information * (1 + damping[:, None, None] * diagonal)
+        # One damped Newton step, (S4), of every series at once.
+        scale2 = _noise_variance(r, runs, noise_variance)[:, None]
+        information = jacobian.mT @ jacobian / scale2[..., None] + prior_information
+        likelihood_gradient = -np.einsum("srk,sr->sk", jacobian, r) / scale2
+        gradient = likelihood_gradient - prior.precision * (theta - prior.mean)
+        damped = information * (1 + damping[:, None, None] * identity)
         trial = theta + np.linalg.solve(damped, gradient[..., None])[..., 0]
-        r_trial, jacobian_trial, real_trial = map(np.asarray, look(trial))
-        better = cost(trial, r_trial) < cost(theta, r)
-        theta, r, real = (
-            np.where(better[:, None], new, old)
-            for new, old in ((trial, theta), (r_trial, r), (real_trial, real))
-        )
+        # A series takes the step only where it lowers the cost, (S3).
+        r_trial, jacobian_trial, real_trial = map(np.asarray, linearise(trial))
+        cost_trial = _cost(trial, r_trial, prior, noise_variance, runs)
+        better = cost_trial < cost
+        theta = np.where(better[:, None], trial, theta)
+        r = np.where(better[:, None], r_trial, r)
+        real = np.where(better[:, None], real_trial, real)
         jacobian = np.where(better[:, None, None], jacobian_trial, jacobian)
-        damping = np.where(better, damping / 5, damping * 5)
-    F = jacobian.mT @ jacobian / variance(r, runs)[:, None, None]
-    spare = runs - np.trace(
-        np.linalg.solve(F + precision[:, :, None] * diagonal, F), axis1=1, axis2=2
-    )
-    scale2 = variance(r, spare)
+        cost = np.where(better, cost_trial, cost)
+        damping = np.where(better, damping / DAMPING_FACTOR, damping * DAMPING_FACTOR)
+    # (S5): the noise scale of all runs gives a first F, which gives the runs that are left for the
+    # noise, whose noise scale gives F and h.
+    F = jacobian.mT @ jacobian / _noise_variance(r, runs, noise_variance)[:, None, None]
+    determined = np.trace(np.linalg.solve(F + prior_information, F), axis1=1, axis2=2)
+    spare = runs - determined
+    scale2 = _noise_variance(r, spare, noise_variance)
     F = jacobian.mT @ jacobian / scale2[:, None, None]
-    return (
-        F,
-        np.einsum("sij,sj->si", F, theta) - np.einsum("srk,sr->sk", jacobian, r) / scale2[:, None],
-        scale2,
-        spare,
-        real,
-        r,
-    )
+    pull = np.einsum("srk,sr->sk", jacobian, r) / scale2[:, None]
+    h = np.einsum("sij,sj->si", F, theta) - pull
+    return _Mode(F=F, h=h, scale2=scale2, spare=spare, real=real, residuals=r)
+
+
+def _noise_variance(r: np.ndarray, count: np.ndarray, noise_variance: np.ndarray) -> np.ndarray:
+    """Provisional squared noise scale of each series from residuals worth `count` runs, (S2)."""
+    return ((r**2).sum(1) + NOISE_PRIOR_WEIGHT * noise_variance) / (count + NOISE_PRIOR_WEIGHT)
+
+
+def _cost(
+    theta: np.ndarray,
+    r: np.ndarray,
+    prior: _Normal,
+    noise_variance: np.ndarray,
+    runs: np.ndarray,
+) -> np.ndarray:
+    """Negative log posterior of each series, the noise scale maximised over, (S3)."""
+    scale2 = _noise_variance(r, runs, noise_variance)
+    distance2 = (prior.precision * (theta - prior.mean) ** 2).sum(1)
+    return 0.5 * (runs + NOISE_PRIOR_WEIGHT) * np.log(scale2) + 0.5 * distance2

@@ -1,6 +1,4 @@
-"""setup(), the sampler's settings, and NUTS on the whitened coordinates of a model: chains over
-devices, draws on the host.
-"""
+"""NUTS on the whitened coordinates of a model: settings, chains over devices, draws on the host."""
 
 from __future__ import annotations
 
@@ -25,30 +23,46 @@ from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
 
-BLOCK = 100  # iterations between two looks at the keyboard and the progress bar
+# Iterations between two reports of progress; an interrupt takes effect at a report.
+BLOCK = 100
 TREE_DEPTH = 10
-# mean acceptance that the step size is adapted to (at 0.9, one fit in forty has a divergence), and
-# where draws still diverge
+# Mean acceptance that the step size is adapted to (at 0.9, one fit in forty has a divergence), and
+# the one for a second attempt where draws still diverge.
 TARGET_ACCEPT = (0.95, 0.99)
-# so high that the first iteration of warm-up moves to a point whose energy is known; sparing its
-# computation halves the set-up
+# Step size from which the adaptation starts.
+FIRST_STEP_SIZE = 0.5
+# Potential energy given to the initial point. It is so high that the first iteration of warm-up
+# moves to a point whose energy is known. Not computing the true one halves the time of the set-up.
 STAND_IN_ENERGY = 1e6
 STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", "lp")
-# sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start
-# apart, yet not in a tail
+# Sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start
+# apart, yet not in a tail.
 JITTER = 0.5
+
+type Arrays = dict[str, np.ndarray]
+type Iteration = tuple[dict[str, jax.Array], dict[str, jax.Array]]
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """Settings of NUTS: `draws` kept of each of `chains` chains after `warmup`, all from `seed`.
+    """Settings of NUTS: `draws` are kept of each of `chains` chains after `warmup` iterations.
 
     Parameters
     ----------
-    chains, draws, warmup
-        Counts; `warmup` iterations adapt the step size and a diagonal mass matrix and are dropped.
+    chains
+        Number of chains, 1 or more. R-hat needs two.
+    draws
+        Iterations that each chain keeps, 1 or more.
+    warmup
+        Iterations that adapt the step size and a diagonal mass matrix and are then dropped, 50 or
+        more for each chain.
     seed
-        The same seed gives the same draws on the same machine.
+        Whole number, 0 or more. The same seed gives the same draws on the same machine.
+
+    Raises
+    ------
+    SettingError
+        For a count that is no whole number or is too small, and for a seed below 0.
     """
 
     chains: int = 4
@@ -73,8 +87,21 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Sample:
-    """Draws of every real-valued site, (chain, draw, ...), with the sampler's statistics, (chain,
-    draw), seconds spent, and the acceptance aimed at.
+    """Draws of every site of a model, with the sampler's statistics.
+
+    Parameters
+    ----------
+    sites
+        Draws of each site on the real line, by its name: shape (chain, draw, ...).
+    statistics
+        ``energy``, ``n_steps``, ``diverging``, ``acceptance_rate``, ``step_size`` and ``lp`` of
+        each draw: shape (chain, draw).
+    seconds
+        Seconds that sampling took, compilation included.
+    sampler
+        Settings that the draws were made with.
+    target_accept
+        Mean acceptance that the step size was adapted to.
     """
 
     sites: dict[str, np.ndarray]
@@ -85,20 +112,29 @@ class Sample:
 
     @property
     def leapfrog_steps(self) -> float:
-        """Mean leapfrog steps a draw, after warm-up."""
+        """Mean number of leapfrog steps per draw, after warm-up."""
         return float(self.statistics["n_steps"].mean())
 
 
 def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic], jax.Array]:
-    """Ln p(y, theta(z)) + ln|dtheta/dz|, the log density that NUTS sees, as a function of the flat
-    vector z.
+    """ln p(y, theta(z)) + ln|dtheta/dz|: the log density that NUTS sees.
+
+    Parameters
+    ----------
+    model
+        The model whose posterior is sampled.
+
+    Returns
+    -------
+    function
+        ``(z, Layout, Quadratic) -> log density``, with z the flat vector of `Coordinates`.
     """
     to_sites = coordinates(model).to_sites
 
     def density(z: jax.Array, layout: Layout, q: Quadratic) -> jax.Array:
         sites, log_det = to_sites(z, q)
-        # every site is on the real line: looking for values outside would cost a sixth of each
-        # gradient
+        # Every site is on the real line, so no value can lie outside its support: looking for such
+        # values would cost a sixth of each gradient.
         with NUMPYRO, numpyro.validation_enabled(False):
             return log_density(model, (layout,), {}, sites)[0] + log_det
 
@@ -106,8 +142,15 @@ def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic]
 
 
 class Program:
-    """NUTS for one model, compiled once for each shape of data; call it with a layout and the
-    sampler's settings.
+    """NUTS for one model, compiled once for each shape of data.
+
+    Call it with a layout and the sampler's settings: ``program(layout, sampler) -> Sample``.
+
+    Parameters
+    ----------
+    model
+        The model whose posterior is sampled. Its series are fixed; the runs may differ from call to
+        call.
     """
 
     def __init__(self, model: SeriesModel) -> None:
@@ -126,11 +169,32 @@ class Program:
         *,
         divergent: float = 0.0,
     ) -> Sample:
-        """Sample the posterior given `layout`, and once more with smaller steps where more than a
-        share `divergent` of the draws diverged.
+        """Draws of the posterior given the data.
 
-        `progress` is told the share done after each block; `stream` says which step's random
-        numbers.
+        Where too many draws diverge, the posterior is sampled once more with smaller steps.
+
+        Parameters
+        ----------
+        layout
+            The data: arrays of shape (series, runs).
+        sampler
+            Chains, draws, warm-up and seed.
+        progress
+            Called after each block of iterations with the share that is done, 0 to 1.
+        stream
+            The use of the seed; each use has random numbers of its own.
+        divergent
+            Share of divergent draws that is tolerated, 0 to 1.
+
+        Returns
+        -------
+        Sample
+            Draws of shape (chain, draw, ...) on the host.
+
+        Raises
+        ------
+        SettingError
+            Where JAX computes in 32-bit.
         """
         require_64bit()
         began = time.perf_counter()
@@ -138,7 +202,9 @@ class Program:
         q = self._quadratic(layout)
         key = random_key(sampler.seed, stream)
         for accept in TARGET_ACCEPT:
-            sites, statistics = self._sample(key, layout, q, sampler, accept, progress)
+            sites, statistics = self._sample(
+                key, layout, q, sampler=sampler, accept=accept, progress=progress
+            )
             if statistics["diverging"].mean() <= divergent:
                 break
         return Sample(sites, statistics, time.perf_counter() - began, sampler, accept)
@@ -148,17 +214,18 @@ class Program:
         key: jax.Array,
         layout: Layout,
         q: Quadratic,
+        *,
         sampler: Sampler,
         accept: float,
         progress: Callable[[float], None] | None,
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    ) -> tuple[Arrays, Arrays]:
+        """Sites and statistics of the kept draws, shape (chain, draw, ...)."""
         mesh = chain_mesh(sampler.chains)
-        keys = jax.device_put(
-            jax.random.split(key, sampler.chains), NamedSharding(mesh, PartitionSpec("chain"))
-        )
-        begin, advance = (
-            self._over_chains(function, mesh) for function in self._kernel(sampler.warmup, accept)
-        )
+        by_chain = NamedSharding(mesh, PartitionSpec("chain"))
+        keys = jax.device_put(jax.random.split(key, sampler.chains), by_chain)
+        begin_one, advance_one = self._kernel(sampler.warmup, accept)
+        begin = self._over_chains(begin_one, mesh)
+        advance = self._over_chains(advance_one, mesh)
         state = begin(keys, layout, q)
         blocks = []
         total = sampler.warmup + sampler.draws
@@ -170,43 +237,39 @@ class Program:
                 jax.block_until_ready(state)
             if progress is not None:
                 progress(min(1.0, (done + BLOCK) / total))
-        skip = sampler.warmup - BLOCK * (sampler.warmup // BLOCK)
-        return jax.tree.map(
-            lambda *b: np.concatenate(b, 1)[:, skip : skip + sampler.draws], *blocks
-        )
+        # The first block that is kept may begin before the end of the warm-up.
+        skip = sampler.warmup % BLOCK
+        kept = slice(skip, skip + sampler.draws)
+        return jax.tree.map(lambda *parts: np.concatenate(parts, 1)[:, kept], *blocks)
 
     def _make_kernel(
         self, warmup: int, accept: float
     ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """The first state of a chain, and BLOCK iterations. A kernel of NumPyro's holds the
-        schedule of its warm-up, so each has its own.
+        """Functions of one chain: its first state, and BLOCK iterations from a state.
+
+        A kernel of NumPyro holds the schedule of its warm-up, so each schedule has its own kernel.
         """
         start, following = hmc(
             potential_fn_gen=lambda layout, q: lambda z: -self._density(z, layout, q), algo="NUTS"
         )
 
         def begin(key: jax.Array, layout: Layout, q: Quadratic) -> Any:
-            one, two = jax.random.split(key)
-            z = jnp.asarray(self._space.start) + JITTER * jax.random.normal(
-                one, (self._space.size,)
-            )
+            place_key, chain_key = jax.random.split(key)
+            noise = jax.random.normal(place_key, (self._space.size,))
+            z = jnp.asarray(self._space.start) + JITTER * noise
             first = ParamInfo(z, jnp.asarray(STAND_IN_ENERGY), jnp.zeros_like(z))
             return start(
                 first,
                 warmup,
-                step_size=0.5,
+                step_size=FIRST_STEP_SIZE,
                 target_accept_prob=accept,
                 max_tree_depth=TREE_DEPTH,
                 model_args=(layout, q),
-                rng_key=two,
+                rng_key=chain_key,
             )
 
-        def advance(
-            state: Any, layout: Layout, q: Quadratic
-        ) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
-            def one(
-                state: Any, _: None
-            ) -> tuple[Any, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+        def advance(state: Any, layout: Layout, q: Quadratic) -> tuple[Any, Iteration]:
+            def one(state: Any, _: None) -> tuple[Any, Iteration]:
                 state = following(state, (layout, q))
                 figures = (
                     state.energy,
@@ -216,10 +279,8 @@ class Program:
                     state.adapt_state.step_size,
                     -state.potential_energy,
                 )
-                return state, (
-                    self._space.to_sites(state.z, q)[0],
-                    dict(zip(STATISTICS, figures, strict=True)),
-                )
+                sites, _ = self._space.to_sites(state.z, q)
+                return state, (sites, dict(zip(STATISTICS, figures, strict=True)))
 
             return jax.lax.scan(one, state, None, length=BLOCK)
 
@@ -227,7 +288,7 @@ class Program:
 
 
 def chain_mesh(chains: int) -> Mesh:
-    """The devices that the chains run on: as many as divide the chains evenly."""
+    """The devices that the chains run on: the largest number that divides the chains evenly."""
     devices = jax.devices()
     count = max(n for n in range(1, chains + 1) if chains % n == 0 and n <= len(devices))
     return Mesh(np.array(devices[:count]), ("chain",))
@@ -239,7 +300,7 @@ def _over_chains(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]
     """
 
     def local(first: Any, *rest: Any) -> Any:
-        # no vmap for a single chain: it would turn every branch into a select
+        # No vmap for a single chain: it would turn every branch into a select.
         if jax.tree.leaves(first)[0].shape[0] == 1:
             out = function(jax.tree.map(lambda a: a[0], first), *rest)
             return jax.tree.map(lambda a: jnp.asarray(a)[None], out)

@@ -9,14 +9,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from bayescale.inference.coordinates import coordinates
-from bayescale.inference.modes import (
-    Quadratic,
-    noise_parameters,
-    parameter_order,
-    prior_moments,
-    quadratic,
-    tangent,
-)
+from bayescale.inference.modes import Quadratic, prior_moments, quadratic
+from bayescale.inference.ridges import noise_parameters, parameter_order, tangent
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
 from helpers.layouts import LOSS_CASES, latent, make_case

@@ -1,5 +1,6 @@
 """Checks of the draws and of the ladder's design."""
 
+import arviz_stats
 import pytest
 import xarray as xr
 
@@ -119,3 +120,12 @@ class TestStatusTravels:
         found = sampler_checks(xr.DataTree.from_dict(groups), "loss")
         assert {c.check: c.status for c in found}["loss: R-hat"] == "not run"
         assert worst([c for c in found if c.status in ("pass", "not run")]) == "fail"
+
+    def test_e_bfmi_is_that_of_arviz_but_for_the_divisor_of_the_variance(
+        self, small_fit: Fit
+    ) -> None:
+        energy = small_fit.losses["sample_stats"]["energy"]
+        draws = energy.sizes["draw"]
+        rows = {row.check: row.value for row in sampler_checks(small_fit.losses, "loss")}
+        by_arviz = float(arviz_stats.bfmi(energy.values).min())
+        assert rows["loss: E-BFMI"] == pytest.approx(by_arviz * draws / (draws - 1), rel=1e-12)

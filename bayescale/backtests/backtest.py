@@ -98,6 +98,18 @@ def backtest(
         `fit` refuses.
     DataError
         Where the ladder is too small for a single cut.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
+    >>> settings = {"law": "compute", "discrepancy": "none", "chains": 2, "draws": 100}
+    >>> backtest = bs.backtest(ladder, cuts=[1e21], baselines=False, **settings)
+    >>> sorted(set(backtest.cases["quantity"]))
+    ['accuracy', 'loss']
+    >>> backtest.coverage().columns[:4].tolist()
+    ['quantity', 'factor', 'prob', 'cases']
     """
     require_64bit()
     require_choice("by", by, get_args(By))

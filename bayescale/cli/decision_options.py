@@ -19,7 +19,7 @@ from bayescale.decisions.preference import make_preference
 from bayescale.decisions.value import Linear, Threshold
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 
 # The worked example: what a decision about the targets of this data set looks like where neither
 # value nor cost is given.

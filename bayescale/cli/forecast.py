@@ -24,8 +24,8 @@ from bayescale.data.replicates import with_reruns
 from bayescale.files import atomic_write
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO
-from bayescale.forecasts.forecast import Forecast
 from bayescale.forecasts.forecast import forecast as make_forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.inference.posterior import provenance
 from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.validation import check_prob

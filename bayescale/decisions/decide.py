@@ -21,7 +21,7 @@ from bayescale.decisions.tasks import doubts
 from bayescale.decisions.valuation import as_value, reach, value_draws
 from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.inference.summary import interval
 
 Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]

@@ -146,6 +146,19 @@ def value_of_information(
     SettingError
         For a candidate without a cost, a mixture of laws, a fit whose own priors did not come
         through a file, and whatever `decide` refuses.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
+    >>> fit = bs.fit(ladder, law="chinchilla", discrepancy="none", chains=2, draws=100)
+    >>> target = bs.Target(7e9, 4e12, flops=1.7e23, name="7B")
+    >>> run = bs.Target(7.6e8, 7.6e10, name="760M again")
+    >>> value = bs.Threshold(worth=3e6, accuracy=0.8)
+    >>> evidence = bs.value_of_information(fit, target, [run], cost=bs.Cost("H100"), value=value)
+    >>> evidence.table["candidate"].tolist(), evidence.table["method"].tolist()
+    (['760M again'], ['reweighting'])
     """
     _check(fit, candidates, outcomes, refits)
     chosen = [c if isinstance(c, Candidate) else Candidate(runs=(c,)) for c in candidates]

@@ -212,7 +212,17 @@ def evsi_by_refitting(problem: EvsiProblem, fits: Iterable[Fit]) -> CandidateVal
         refits.add(problem, fit)
     nan = float("nan")
     if not refits.utility:
-        return CandidateValue(nan, nan, nan, nan, nan, "refitting", nan, False, refits.note)
+        return CandidateValue(
+            evsi=nan,
+            evsi_se=nan,
+            evsi_floor=nan,
+            evpi=nan,
+            narrowing=nan,
+            method="refitting",
+            k=nan,
+            reliable=False,
+            note=refits.note,
+        )
     preference = problem.preference
     utility, regret = np.array(refits.utility), np.array(refits.regret)
     given = Prospect(utility, regret, float(np.mean(refits.perfect)))

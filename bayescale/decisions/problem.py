@@ -30,8 +30,9 @@ from bayescale.errors import SettingError
 from bayescale.extrapolation.cuts import SAME_COST
 from bayescale.fits.record import Fit
 from bayescale.forecasts.components import log_factors
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.placement import compute_of, corpus_of
+from bayescale.forecasts.record import Forecast
 
 
 @dataclass(frozen=True)

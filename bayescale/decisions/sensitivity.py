@@ -11,7 +11,7 @@ import pandas as pd
 from bayescale.decisions.preference import Preference
 from bayescale.decisions.valuation import as_value, value_draws
 from bayescale.decisions.value import Value
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 
 # amounts of the table: factors of the cost, shifts of every threshold, factors of the errors
 COSTS = (0.5, 0.75, 1.25, 1.5, 2.0)

@@ -12,13 +12,12 @@ from numpyro.distributions import Distribution
 from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.discrepancy import MAX_PAST_DIVERGENT, DiscrepancyMode
-from bayescale.extrapolation.history import History, PastAccuracies, PastLosses, past_ladders
+from bayescale.extrapolation.history import PastAccuracies, PastLosses, past_ladders
 from bayescale.extrapolation.weights import densities
 from bayescale.fits.mixture import mix_routes, stack
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import (
     AUTO,
-    FitData,
     FitSettings,
     find_discrepancy,
     make_settings,
@@ -116,6 +115,15 @@ def fit(
         in 32-bit.
     DataError
         For anything that is not a Ladder, and where a series has fewer than 3 fitted runs.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
+    >>> fit = bs.fit(ladder, law="compute", discrepancy="none", chains=2, draws=100)
+    >>> fit.law.name, fit.link.name, fit.status in ("pass", "warn", "fail")
+    ('compute', 'logistic', True)
     """
     require_64bit()
     if not isinstance(ladder, Ladder):
@@ -324,7 +332,18 @@ def _fit_one(
         )
         pair = Stages(trees[keys.loss], None if keys.accuracy is None else trees[keys.accuracy])
         _describe(pair, settings, plan.whole.ladder, seconds)
-        fits.append(_make_fit(plan, settings, data, pair, history=history, sampler=sampler))
+        fits.append(
+            Fit(
+                ladder=plan.whole.ladder,
+                settings=settings,
+                losses=pair.loss,
+                accuracies=pair.accuracy,
+                sampler=sampler,
+                discrepancy=find_discrepancy(settings, data, history),
+                widening=plan.widening,
+                past=densities(settings.law, settings.link, history, plan.whole.ladder),
+            )
+        )
     return fits[0] if len(fits) == 1 else mix_routes(fits)
 
 
@@ -371,24 +390,3 @@ def _describe(
     for _, tree in trees.named():
         tree.attrs |= attributes
     trees.loss.attrs |= {"law": settings.law.name, "noise": settings.noise}
-
-
-def _make_fit(
-    plan: _Plan,
-    settings: FitSettings,
-    data: FitData,
-    trees: Stages[xr.DataTree, xr.DataTree],
-    *,
-    history: History,
-    sampler: Sampler,
-) -> Fit:
-    return Fit(
-        ladder=plan.whole.ladder,
-        settings=settings,
-        losses=trees.loss,
-        accuracies=trees.accuracy,
-        sampler=sampler,
-        discrepancy=find_discrepancy(settings, data, history),
-        widening=plan.widening,
-        past=densities(settings.law, settings.link, history, plan.whole.ladder),
-    )

@@ -54,6 +54,19 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
         For a file that is missing, damaged, or of another format.
     SettingError
         Where the fit needs a law or a link of your own.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
+    >>> fit = bs.fit(ladder, law="compute", discrepancy="none", chains=2, draws=100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fit.save(f"{folder}/ladder.fit")
+    ...     same = bs.load_fit(f"{folder}/ladder.fit")
+    >>> same.ladder == ladder
+    True
     """
     name = f"file {str(path)!r}"
     try:

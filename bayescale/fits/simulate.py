@@ -116,6 +116,17 @@ def simulate(
     SettingError
         For `params` and `tokens` of different lengths, a target that is no pair, names given as one
         string, a seed that is no whole number, and whatever `fit` refuses.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> sizes = {"params": [1e8, 3e8, 1e9], "tokens": [2e9, 6e9, 2e10]}
+    >>> simulated = bs.simulate(**sizes, tasks=["quiz"], seed=1)
+    >>> len(simulated.ladder.runs), simulated.ladder.tasks
+    (3, ['quiz'])
+    >>> sorted(simulated.loss_truth)[:3]
+    ['L0', 'alpha', 'beta']
     """
     require_64bit()
     _check(params, tokens, targets, corpora, tasks)

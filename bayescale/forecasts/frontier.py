@@ -69,6 +69,16 @@ def frontier(
         a probability that does not lie between 0 and 1.
     DataError
         For a series that was not fitted.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["c4"])
+    >>> fit = bs.fit(ladder, law="chinchilla", discrepancy="none", chains=2, draws=100)
+    >>> table = bs.frontier(fit, budgets=[1e22], multipliers=[100])
+    >>> table["quantity"].tolist()
+    ['params', 'tokens', 'multiplier', 'loss given up']
     """
     chosen = np.atleast_1d(np.asarray(budgets, float))
     _require_positive("budgets", chosen)

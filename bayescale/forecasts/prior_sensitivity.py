@@ -14,7 +14,7 @@ import xarray as xr
 
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.inference.posterior import by_cell
 from bayescale.models.stages import Stages
 from bayescale.runtime import fixed_generator
@@ -55,6 +55,16 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
     SettingError
         For a fit saved by a version that did not keep the densities of its priors, and a forecast
         with another number of draws.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
+    >>> fit = bs.fit(ladder, law="compute", discrepancy="none", chains=2, draws=100)
+    >>> forecast = bs.forecast(fit, ladder.targets())
+    >>> list(bs.prior_sensitivity(fit, forecast).columns)
+    ['target', 'prior', 'sensitivity', 'floor', 'leans']
     """
     import arviz_stats as stats
 

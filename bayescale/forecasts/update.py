@@ -85,6 +85,19 @@ def update(
         For a mixture of laws, or a fit whose priors were your own and did not come through a file.
     DataError
         For rows that break a rule of the run table, or a (run, task) that the ladder has already.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
+    >>> fit = bs.fit(ladder, law="compute", discrepancy="none", chains=2, draws=100)
+    >>> new = ladder.where(run="3B-5xC").frame.assign(run="3B-new", role="fit")
+    >>> updated = bs.update(fit, new)
+    >>> "3B-new" in set(updated.fit.loss_data.runs.ravel())
+    True
+    >>> sorted(set(updated.moved["target"]))
+    ['13B-5T', '7B-4T']
     """
     require_64bit()
     before.settings.require_priors()

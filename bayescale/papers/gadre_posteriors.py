@@ -19,7 +19,8 @@ from bayescale.data.readers.gadre2024 import AVERAGES, LOSSES, TASKS_17
 from bayescale.data.target import Target
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.forecasts.scores import score
 from bayescale.models.noise import Noise
 from bayescale.papers.analysis import Analysis, table

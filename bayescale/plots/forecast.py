@@ -15,7 +15,7 @@ from bayescale.data.outcomes import outcomes
 from bayescale.decisions.tasks import weighted_mean
 from bayescale.decisions.value import Threshold
 from bayescale.errors import SettingError
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.plots.selection import choose, unit_of
 from bayescale.plots.style import ACTUAL, GREY, PALETTE, literal, new_axes, percent, with_status
 from bayescale.validation import check_prob

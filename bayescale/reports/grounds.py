@@ -10,8 +10,8 @@ from bayescale.backtests.record import OURS, Backtest
 from bayescale.checks import to_frame
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
+from bayescale.forecasts.record import Forecast
 from bayescale.reports.elements import Section, picture, table
 from bayescale.reports.statements import statements
 

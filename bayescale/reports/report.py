@@ -15,7 +15,7 @@ from bayescale.decisions.decide import Decision
 from bayescale.errors import SettingError
 from bayescale.files import atomic_write, check_folder
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.reports.elements import Section
 from bayescale.reports.sections import all_sections
 

@@ -14,7 +14,7 @@ from bayescale.decisions.evidence import Evidence
 from bayescale.decisions.value import Threshold
 from bayescale.extrapolation.predictive import COMPONENTS
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.reports.elements import Section, Table, picture, table
 from bayescale.reports.grounds import grounds
 

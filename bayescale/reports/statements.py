@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bayescale.data.ladder import Ladder
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 
 NOT_STATED = "not stated"
 # names of runs that are listed for each role

@@ -3,7 +3,8 @@
 import pytest
 
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 
 
 @pytest.fixture(scope="session")

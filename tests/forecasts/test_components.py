@@ -11,7 +11,8 @@ from bayescale.forecasts.components import (
     ForecastComponents,
     shared_variance,
 )
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 
 
 class TestRoutes:

@@ -14,7 +14,8 @@ from bayescale.cli import forecast as command
 from bayescale.data.target import Target
 from bayescale.fits.load import load_fit
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 from helpers.command import (
     CHOICES,
     Files,

@@ -6,7 +6,8 @@ import pytest
 
 from bayescale.fits.fit import fit
 from bayescale.fits.simulate import simulate
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]
 TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]

@@ -16,7 +16,8 @@ from bayescale.decisions.valuation import value_draws
 from bayescale.decisions.value import Linear, Threshold
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 
 MONEY = st.floats(1.0, 1e9)
 SHARE = st.floats(0.0, 1.0)

@@ -9,7 +9,7 @@ from bayescale.decisions.preference import Preference
 from bayescale.decisions.sensitivity import Change, changes, flips
 from bayescale.decisions.valuation import value_draws
 from bayescale.decisions.value import Linear, Threshold
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 
 
 class TestSensitivity:

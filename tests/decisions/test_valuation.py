@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bayescale.decisions.valuation import OwnValue, as_value, reach, value_draws
 from bayescale.decisions.value import Linear, Threshold, Value
 from bayescale.errors import SettingError
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 
 SHARE = st.floats(0.0, 1.0)
 quick = settings(

@@ -38,8 +38,9 @@ from bayescale.decisions.evidence import Evidence, value_of_information
 from bayescale.decisions.value import Threshold
 from bayescale.fits.load import load_fit
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
+from bayescale.forecasts.record import Forecast
 from bayescale.forecasts.update import Update
 from bayescale.plots.style import literal
 from bayescale.reports.report import Report, report

@@ -14,7 +14,7 @@ from bayescale.models.layout import Layout
 from bayescale.models.series import loss_model
 from helpers.layouts import LONE, ONE_FACTOR, make_case
 
-RUNS, NOISE = 60, 0.01
+RUNS, NOISE = 60, 0.03
 C = np.linspace(-4.0, 4.0, RUNS)
 
 
@@ -50,8 +50,9 @@ class TestQuadratic:
         np.testing.assert_allclose(mode, wanted.x, atol=0.2 * sd.max())
         np.testing.assert_allclose((mode - wanted.x) / sd, 0.0, atol=0.2)
         np.testing.assert_allclose(np.linalg.inv(found.F[0]), np.linalg.inv(information), rtol=0.2)
-        spread = np.sqrt(2 * wanted.cost * NOISE**2 / (RUNS - 3))
-        assert float(found.log_scale[0]) == pytest.approx(np.log(spread), abs=0.1)
+        # the prior of the scale, 0.01, weighs as much as four runs
+        scale = np.sqrt((2 * wanted.cost * NOISE**2 + 4 * 0.01**2) / (RUNS - 3 + 4))
+        assert float(found.log_scale[0]) == pytest.approx(np.log(scale), abs=0.01)
         assert float(found.noise_information[0, -1, -1]) == pytest.approx(2 * (RUNS - 3), rel=0.02)
 
     def test_cells_that_are_not_seen_count_for_nothing(self) -> None:

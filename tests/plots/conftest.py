@@ -7,7 +7,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 
 mpl.use("Agg")
 

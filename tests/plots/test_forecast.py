@@ -7,7 +7,8 @@ from bayescale import plots
 from bayescale.decisions.value import Threshold
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 from helpers.figures import legend, points, texts
 
 

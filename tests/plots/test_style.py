@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from bayescale import plots
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.plots.style import literal
 
 

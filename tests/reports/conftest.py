@@ -13,7 +13,8 @@ from bayescale.decisions.decide import Decision, decide
 from bayescale.decisions.evidence import value_of_information
 from bayescale.decisions.value import Threshold
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.reports.report import Report, report
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.reports.elements import Section
 from bayescale.reports.grounds import grounds
 from helpers.backtests import written_backtest

@@ -15,7 +15,7 @@ from bayescale.backtests.record import Backtest
 from bayescale.decisions.decide import Decision
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.reports.report import Report, report
 
 VOID = {"meta", "link", "img", "br"}

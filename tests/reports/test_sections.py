@@ -6,7 +6,7 @@ from dataclasses import replace
 from bayescale.backtests.record import Backtest
 from bayescale.decisions.decide import Decision
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.reports.report import Report
 from bayescale.reports.sections import all_sections
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from bayescale.data.datasets import load_dataset
 from bayescale.data.target import Conventions
-from bayescale.forecasts.forecast import Forecast
+from bayescale.forecasts.record import Forecast
 from bayescale.reports.statements import statements
 
 

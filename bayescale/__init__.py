@@ -28,9 +28,10 @@ from bayescale.fits.load import load_fit
 from bayescale.fits.mixture import stack
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import Simulation, simulate
-from bayescale.forecasts.forecast import Forecast, forecast
+from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.frontier import frontier
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
+from bayescale.forecasts.record import Forecast
 from bayescale.forecasts.update import Update, update
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link

@@ -76,6 +76,14 @@ def setup(chains: int = 4) -> None:
     ----------
     chains
         Number of chains that are to run in parallel on a CPU.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> import jax
+    >>> jax.numpy.zeros(1).dtype
+    dtype('float64')
     """
     jax.config.update("jax_enable_x64", True)
     # JAX raises RuntimeError where the devices exist already; the chains then share them.

@@ -83,6 +83,17 @@ class Ladder:
         DataError
             For a missing column, a value that breaks its rule, a (run, task) given twice, or a task
             without its chance.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import bayescale as bs
+        >>> runs = {"run": ["small", "large"], "params": [1e8, 4e8], "tokens": [2e9, 8e9]}
+        >>> scores = {"task": "quiz", "loss": [1.2, 0.9], "accuracy": [0.31, 0.42]}
+        >>> tasks = pd.DataFrame({"task": ["quiz"], "chance": [0.25], "items": [1000]})
+        >>> ladder = bs.Ladder.from_frame(pd.DataFrame({**runs, **scores}), tasks=tasks)
+        >>> ladder.tasks, len(ladder.runs)
+        (['quiz'], 2)
         """
         rows = schema.parse_runs(frame)
         return cls(
@@ -180,6 +191,13 @@ class Ladder:
             For a condition on an unknown column.
         DataError
             For a value that no row has, or where no row meets all conditions.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> ladder = bs.load_dataset("gadre2024")
+        >>> len(ladder.where(corpus="c4", role="fit").runs)
+        5
         """
         keep = pd.Series(True, index=self._rows.index)
         for column, wanted in conditions.items():

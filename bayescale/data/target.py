@@ -67,6 +67,13 @@ class Target:
     DataError
         For a size or a compute that is not a positive finite number, or a shift that is not a
         finite number, 0 or more.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> target = bs.Target(params=7e9, tokens=4e12, name="7B-4T")
+    >>> f"{target.compute_6nd:.3g}"
+    '1.68e+23'
     """
 
     params: float

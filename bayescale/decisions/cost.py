@@ -64,6 +64,14 @@ class Cost:
     SettingError
         For an unknown device, a utilisation outside (0, 1], a negative price, overhead or number of
         tokens, or a range whose low end is above its high end.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> cost = bs.Cost("H100", utilisation=0.4, price=2.5, overhead=0.1)
+    >>> draws = cost.draw([bs.Target(7e9, 4e12)], draws=3, seed=0)
+    >>> draws.shape, f"{draws[0, 0]:.3g}"
+    ((3, 1), '3.24e+05')
     """
 
     device: str = "H100"

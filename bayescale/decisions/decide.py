@@ -157,6 +157,20 @@ def decide(
         For a value that is nan or of another shape, tasks that the forecast lacks, a negative cost
         or risk aversion, a probability outside [0, 1], risk aversion without a stake where the
         value is a function, and evidence about another decision.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
+    >>> fit = bs.fit(ladder, law="compute", discrepancy="none", chains=2, draws=100)
+    >>> forecast = bs.forecast(fit, ladder.targets())
+    >>> value = bs.Threshold(worth=3e6, accuracy=0.8)
+    >>> decision = bs.decide(forecast, cost=bs.Cost("H100"), value=value)
+    >>> decision.verdict in ("fund", "do not fund", "undecided")
+    True
+    >>> decision.options["target"].tolist()
+    ['7B-4T', '13B-5T']
     """
     asked = as_value(value)
     preference = make_preference(value, risk_aversion, most_regret, stake)

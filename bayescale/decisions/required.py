@@ -115,6 +115,16 @@ def required(
     SettingError
         For an accuracy or a probability outside (0, 1), both `params` and `multiplier`, sizes that
         are not positive, and unknown tasks.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.setup(chains=2)
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
+    >>> fit = bs.fit(ladder, law="chinchilla", discrepancy="none", chains=2, draws=100)
+    >>> required = bs.required(fit, "hellaswag", accuracy=0.6, prob=0.5)
+    >>> list(required.table.columns[:3])
+    ['flops', 'params', 'tokens']
     """
     _check_accuracy(accuracy, prob)
     _check_sizes(params, multiplier, furthest)

@@ -39,6 +39,12 @@ class Threshold:
     SettingError
         For a worth that is not positive, an accuracy outside [0, 1], and tasks or weights beside
         a mapping of accuracies.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> print(bs.Threshold(worth=3e6, accuracy=0.7))
+    3,000,000 if the mean accuracy of all tasks reaches 70 %
     """
 
     worth: float
@@ -189,6 +195,12 @@ class Linear:
     ------
     SettingError
         For a value per point that is not positive, or a baseline outside [0, 1).
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> print(bs.Linear(per_point=1e5, baseline=0.6))
+    100,000 for each point by which the mean accuracy of all tasks is above 60 %
     """
 
     per_point: float

@@ -50,6 +50,19 @@ def read_csv(
         For a path that is no file, and for a file that is empty, binary or not CSV.
     DataError
         For a table that breaks a rule of `Ladder.from_frame`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import bayescale as bs
+    >>> columns = {"run": ["a", "b"], "params": [1e8, 4e8], "tokens": [2e9, 8e9]}
+    >>> rows = pd.DataFrame({**columns, "task": "c4", "loss": [3.4, 2.9]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows.to_csv(f"{folder}/runs.csv", index=False)
+    ...     ladder = bs.read_csv(f"{folder}/runs.csv")
+    >>> ladder.loss_names, len(ladder.runs)
+    (['c4'], 2)
     """
     runs = read_table(path, text=TEXT_COLUMNS)
     table = None if tasks is None else read_table(tasks, text=TEXT_COLUMNS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -88,12 +88,10 @@ class Ladder:
         --------
         >>> import pandas as pd
         >>> import bayescale as bs
-        >>> runs = {"run": ["small", "large"], "params": [1e8, 4e8], "tokens": [2e9, 8e9]}
-        >>> scores = {"task": "quiz", "loss": [1.2, 0.9], "accuracy": [0.31, 0.42]}
-        >>> tasks = pd.DataFrame({"task": ["quiz"], "chance": [0.25], "items": [1000]})
-        >>> ladder = bs.Ladder.from_frame(pd.DataFrame({**runs, **scores}), tasks=tasks)
-        >>> ladder.tasks, len(ladder.runs)
-        (['quiz'], 2)
+        >>> runs = {"run": ["a", "b"], "params": [1e8, 4e8], "tokens": [2e9, 8e9]}
+        >>> frame = pd.DataFrame({**runs, "task": "c4", "loss": [3.4, 2.9]})
+        >>> bs.Ladder.from_frame(frame).loss_names
+        ['c4']
         """
         rows = schema.parse_runs(frame)
         return cls(
@@ -191,17 +189,10 @@ class Ladder:
             For a condition on an unknown column.
         DataError
             For a value that no row has, or where no row meets all conditions.
-
-        Examples
-        --------
-        >>> import bayescale as bs
-        >>> ladder = bs.load_dataset("gadre2024")
-        >>> len(ladder.where(corpus="c4", role="fit").runs)
-        5
         """
         keep = pd.Series(True, index=self._rows.index)
         for column, wanted in conditions.items():
-            values = _as_list(wanted)
+            values = schema.as_list(wanted)
             schema.require_values(self._rows, column, values)
             keep &= self._rows[column].isin(values)
         return self._keep(keep, f"where {conditions}")
@@ -406,10 +397,3 @@ class Ladder:
 
     def _repr_html_(self) -> str:
         return names.paragraph(repr(self)) + self._rows.head(12).to_html(index=False)
-
-
-def _as_list(wanted: object) -> list[object]:
-    """One value, or several, as a list; a text is one value."""
-    if isinstance(wanted, str) or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series):
-        return [wanted]
-    return list(wanted)

@@ -361,3 +361,10 @@ def _require_one_value_per_group(rows: pd.DataFrame, keys: list[str], columns: l
                 got=", ".join(map(str, pd.unique(values)[:3])),
                 way_out="fix the rows, or give different runs different names",
             )
+
+
+def as_list(wanted: object) -> list[object]:
+    """One value, or several, as a list; a text is one value."""
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series):
+        return [wanted]
+    return list(wanted)

@@ -129,7 +129,7 @@ class AccuracyComponents:
         z = (np.exp(log_loss[:, self.via]) - self.data.centre[:, None]) / self.data.scale[:, None]
         real = {name: values[link] for name, values in self.real.items()}
         error = self.efolds * self.slope[slope][:, :, None]
-        drawn = _accuracy(self.model, real, z, error, self.noise[noise], self.items)
+        drawn = _accuracy(self.model, real, z, error, self.noise[noise], items=self.items)
         return np.where(self.via[:, None] >= 0, np.asarray(drawn), np.nan)
 
 
@@ -187,6 +187,7 @@ def _accuracy(
     z: jax.Array,
     error: jax.Array,
     noise: jax.Array,
+    *,
     items: jax.Array,
 ) -> jax.Array:
     def one(real: Real, z: jax.Array, error: jax.Array, noise: jax.Array) -> jax.Array:

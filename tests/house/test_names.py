@@ -364,9 +364,7 @@ class TestRecords:
             }
         )
         losses.attrs = chain.fit.losses.attrs
-        small = replace(
-            chain.fit, ladder=Ladder.from_frame(rows), losses=losses, accuracies=None, link=None
-        )
+        small = replace(chain.fit, ladder=Ladder.from_frame(rows), losses=losses, accuracies=None)
         replace(small, weights=weights, past=past).save(tmp_path / "a.fit")
         again = load_fit(tmp_path / "a.fit")
         assert list(again.ladder.runs.index) == list(rows["run"])

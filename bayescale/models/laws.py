@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
+from bayescale.models.curve import Ridge, Values, same_slope
 from bayescale.models.parameters import Parameter, irreducible_normal, logit_normal
-from bayescale.models.ridge import Ridge, Values, same_slope
 
 
 class Point(NamedTuple):

@@ -16,8 +16,8 @@ import numpy as np
 import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
+from bayescale.models.curve import Ridge, Values
 from bayescale.models.parameters import NORMAL_95, Parameter, logit_normal
-from bayescale.models.ridge import Ridge, Values
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
 from bayescale.errors import SettingError
+from bayescale.models.curve import Ridge
 from bayescale.models.laws import LEVEL, Law
 from bayescale.models.layout import Blocks, Layout
 from bayescale.models.links import Link
@@ -34,7 +35,6 @@ from bayescale.models.noise import (
 )
 from bayescale.models.parameters import Parameter, on_real_line
 from bayescale.models.pooling import Groups, Pooling, PoolingMode, make_pooling
-from bayescale.models.ridge import Ridge
 from bayescale.validation import require_choice
 
 # How far the path of a training run in (loss, accuracy) departs from the link, which is about

@@ -29,12 +29,12 @@ from bayescale.forecasts.scores import score
 from bayescale.inference.diagnostics import sampler_checks
 from bayescale.inference.nuts import Program, Sampler
 from bayescale.inference.posterior import accuracy_stage, full_tree
+from bayescale.models.curve import Values, same_slope
 from bayescale.models.inputs import AccuracyData, accuracy_data, link_model, loss_data, point
 from bayescale.models.laws import ALPHA, BETA, PSI, Point, Reference
 from bayescale.models.layout import Layout
 from bayescale.models.links import HI, LO, MIDDLE, Link
 from bayescale.models.parameters import Parameter
-from bayescale.models.ridge import Values, same_slope
 from bayescale.models.series import SeriesModel
 from bayescale.papers.analysis import Analysis, table
 from bayescale.papers.bhagia_data import BhagiaData

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bayescale.models.curve import same_slope
 from bayescale.models.laws import LAWS, Point
-from bayescale.models.ridge import same_slope
 
 
 @pytest.mark.parametrize("place", [-4.0, -1.0, -0.1])

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from bayescale.inference.ridges import parameter_order
 from bayescale.inference.whitening import GroupData, Pieces, make_group, piece_shapes, whiten
 from bayescale.models.laws import LAWS
+from bayescale.models.parameters import Parameter
 from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel, loss_model
 from helpers.layouts import CROSSED, LONE, ONE_FACTOR, TWO_KINDS, TWO_POPULATIONS, Array
@@ -50,61 +51,64 @@ def quadratic(groups: Groups, k: int, rng: np.random.Generator) -> GroupData:
     return GroupData(jnp.asarray(F), jnp.asarray(h))
 
 
-def by_normal_equations(
-    model: SeriesModel, data: GroupData, sites: dict[str, jax.Array]
-) -> tuple[dict[str, list[int]], Array, Array]:
-    """Place of each site, mean and covariance of the posterior: one dense linear system.
+class Equations:
+    """The posterior as one dense linear system: a row (a, b, sd) for each prior, a x around b."""
 
-    Each prior is a row (a, b, precision): a x is normal around b.
-    """
-    pooling, groups = model.pooling, model.pooling.groups
-    curve = parameter_order(model)
-    number = count()
-    place: dict[str, list[int]] = {}
-    for p in curve:
-        place[p.name] = [next(number) for _ in range(groups.series)]
-        if pooling.pooled(p):
-            place[f"population_{p.name}"] = [next(number) for _ in groups.kinds]
-            for factor, effects in groups.crossed.items():
-                name = f"effect_{p.name}_{factor}"
-                place[name] = [next(number) for _ in effects.labels]
-    size = next(number)
-    precision, pull = np.zeros((size, size)), np.zeros(size)
+    def __init__(self, model: SeriesModel, sites: dict[str, jax.Array]) -> None:
+        self.pooling, self.groups, self.sites = model.pooling, model.pooling.groups, sites
+        self.curve = parameter_order(model)
+        number = count()
+        self.place: dict[str, list[int]] = {}
+        for p in self.curve:
+            self.place[p.name] = [next(number) for _ in range(self.groups.series)]
+            if self.pooling.pooled(p):
+                self.place[f"population_{p.name}"] = [next(number) for _ in self.groups.kinds]
+                for factor, effects in self.groups.crossed.items():
+                    name = f"effect_{p.name}_{factor}"
+                    self.place[name] = [next(number) for _ in effects.labels]
+        size = next(number)
+        self.precision, self.pull = np.zeros((size, size)), np.zeros(size)
 
-    def normal(terms: dict[int, float], mean: float, sd: float) -> None:
-        a = np.zeros(size)
+    def normal(self, terms: dict[int, float], mean: float, sd: float) -> None:
+        a = np.zeros(len(self.pull))
         a[list(terms)] = list(terms.values())
-        precision[:] += np.outer(a, a) / sd**2
-        pull[:] += a * mean / sd**2
+        self.precision += np.outer(a, a) / sd**2
+        self.pull += a * mean / sd**2
 
-    for p in curve:
+    def priors(self, p: Parameter) -> None:
+        """Of the populations, or of the series where they share nothing."""
+        pooled = self.pooling.pooled(p)
         # every prior of law ``compute`` is normal on the real line
         prior = p.prior.base_dist  # type: ignore[attr-defined]
-        loc, scale = float(prior.loc), float(prior.scale)
-        if not pooling.pooled(p):
-            for index in place[p.name]:
-                normal({index: 1.0}, loc, scale)
-            continue
-        for index in place[f"population_{p.name}"]:
-            normal({index: 1.0}, loc, scale)
-        own = np.full(len(groups.kinds), 1e-3)
-        own[groups.several] = natural(sites[f"sd_{p.name}_{groups.own}"])
-        for s, kind in enumerate(groups.kind):
-            terms = {place[p.name][s]: 1.0, place[f"population_{p.name}"][kind]: -1.0}
-            for factor, effects in groups.crossed.items():
-                sd = natural(sites[f"sd_{p.name}_{factor}"])
-                for level, index in enumerate(place[f"effect_{p.name}_{factor}"]):
-                    terms[index] = -float(effects.touches[s, level] * sd[effects.kind[level]])
-            normal(terms, 0.0, own[kind])
-        for factor in groups.crossed:
-            for index in place[f"effect_{p.name}_{factor}"]:
-                normal({index: 1.0}, 0.0, 1.0)
-    for s in range(groups.series):
-        of_series = [place[p.name][s] for p in curve]
-        precision[np.ix_(of_series, of_series)] += np.asarray(data.F[s])
-        pull[of_series] += np.asarray(data.h[s])
-    covariance = np.linalg.inv(precision)
-    return place, covariance @ pull, covariance
+        for index in self.place[f"population_{p.name}" if pooled else p.name]:
+            self.normal({index: 1.0}, float(prior.loc), float(prior.scale))
+        if pooled:
+            for factor in self.groups.crossed:
+                for index in self.place[f"effect_{p.name}_{factor}"]:
+                    self.normal({index: 1.0}, 0.0, 1.0)
+            self.series_around_population(p)
+
+    def series_around_population(self, p: Parameter) -> None:
+        own = np.full(len(self.groups.kinds), 1e-3)
+        own[self.groups.several] = natural(self.sites[f"sd_{p.name}_{self.groups.own}"])
+        for s, kind in enumerate(self.groups.kind):
+            terms = {self.place[p.name][s]: 1.0, self.place[f"population_{p.name}"][kind]: -1.0}
+            for factor, effects in self.groups.crossed.items():
+                sd = natural(self.sites[f"sd_{p.name}_{factor}"])[effects.kind]
+                touches = effects.touches[s] * sd
+                terms |= dict(zip(self.place[f"effect_{p.name}_{factor}"], -touches, strict=True))
+            self.normal(terms, 0.0, own[kind])
+
+    def solve(self, data: GroupData) -> tuple[Array, Array]:
+        """Mean and covariance."""
+        for p in self.curve:
+            self.priors(p)
+        for s in range(self.groups.series):
+            of_series = [self.place[p.name][s] for p in self.curve]
+            self.precision[np.ix_(of_series, of_series)] += np.asarray(data.F[s])
+            self.pull[of_series] += np.asarray(data.h[s])
+        covariance = np.linalg.inv(self.precision)
+        return covariance @ self.pull, covariance
 
 
 @pytest.mark.parametrize("case", GROUPS)
@@ -124,8 +128,9 @@ def test_a_quadratic_likelihood_is_whitened_exactly(case: str) -> None:
         new = {name: value for name, value in found.items() if name not in sites}
         return jnp.concatenate([jnp.ravel(new[name]) for name in sorted(new)]), log_det
 
-    place, mean, covariance = by_normal_equations(model, data, sites)
-    order = [index for name in sorted(place) for index in place[name]]
+    equations = Equations(model, sites)
+    mean, covariance = equations.solve(data)
+    order = [index for name in sorted(equations.place) for index in equations.place[name]]
     at_zero, log_det = to_sites(flat)
     jacobian = np.asarray(jax.jacobian(lambda z: to_sites(z)[0])(flat))
     assert jacobian.shape == (len(order), len(order))

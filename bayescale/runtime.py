@@ -27,7 +27,8 @@ Stream = Literal[
 ]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 # Uses of a user's seed whose entropy beside the seed is older than the list of streams. It is kept,
-# so that published figures stay what they are. No two of them are ever paired.
+# so that published figures stay what they are. A 0 adds no entropy, so the first ones share their
+# numbers; no result depends on two of them draw by draw. A new stream belongs in the list above.
 OlderStream = Literal[
     "cost", "refits", "starts", "point fits", "evidence, first half", "evidence, second half"
 ]
@@ -39,8 +40,9 @@ OLDER: dict[str, tuple[int, ...]] = {
     "evidence, first half": (0,),
     "evidence, second half": (1,),
 }
-# Uses without a user's seed: what they give depends on the data alone. No two of them are ever
-# paired, so they may share random numbers; the two uses of "past noise" are, so they do not.
+# Uses without a user's seed: what they give depends on the data alone. Those of one number share
+# random numbers, and no result depends on two of them draw by draw. The two of "past noise" are
+# added up, so they differ.
 FixedStream = Literal[
     "past noise",
     "past forecasts",

@@ -45,7 +45,7 @@ FIRST_DECADE = 10.0
 RATIO = 2.5
 # Only the latest cuts are used.
 MAX_CUTS = 6
-# Largest e-folds of compute beyond a cut that its runs must reach.
+# The largest run of a series must lie at least so many e-folds of compute beyond a cut.
 MIN_EFOLDS = 0.5
 # Shares of an accuracy's range are kept this far from 0 and 1 where a logit is worth nothing.
 SHARE_EDGE = 0.01

@@ -50,7 +50,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     --------
     >>> import bayescale as bs
     >>> bs.setup(chains=2)
-    >>> ladder = bs.loadmake_dataset("ladder2024", tasks=["hellaswag"])
+    >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
     >>> fit = bs.fit(ladder, law="compute", discrepancy="none", chains=2, draws=100)
     >>> forecast = bs.forecast(fit, ladder.targets())
     >>> frame = forecast.to_frame(prob=0.9)

@@ -36,7 +36,7 @@ def statements(ladder: Ladder, forecast: Forecast) -> list[str]:
         f"How parameters are counted: {conventions.params or NOT_STATED}.",
         f"Tokenizer: {conventions.tokenizer or NOT_STATED}.",
         f"Units of losses: {units or NOT_STATED}.",
-        f"Compute: {compute}, for the ladder and the targets alike.",
+        f"Compute of the ladder: {compute}. {_target_compute(ladder, forecast)}",
         f"Checkpoints: {checkpoints}.",
         f"Runs that were not fitted, by role: {_runs_left_out(ladder)}.",
         "Targets whose intervals were widened because they are unlike the ladder, with the sd of "
@@ -44,6 +44,14 @@ def statements(ladder: Ladder, forecast: Forecast) -> list[str]:
         "Learning-rate schedule, batch size and data order: not in the table. A target that "
         "differs from the ladder in them needs shift=.",
     ]
+
+
+def _target_compute(ladder: Ladder, forecast: Forecast) -> str:
+    """How the compute of the targets is known."""
+    unknown = [target.label for target in forecast.targets if target.flops is None]
+    if ladder.compute_is_measured and unknown:
+        return f"Targets without measured compute, compared by 6ND: {', '.join(unknown)}."
+    return "Compute of the targets: known in the same way."
 
 
 def _runs_left_out(ladder: Ladder) -> str:

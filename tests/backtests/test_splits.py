@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from bayescale.backtests.splits import default_cuts
+from bayescale.backtests.splits import check_cuts, default_cuts, size_of
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError
@@ -40,3 +40,8 @@ def test_default_cuts_by_size_leave_three_sizes_below(ladder: Ladder) -> None:
 def test_a_ladder_without_a_future(ladder: Ladder) -> None:
     with pytest.raises(DataError, match="larger"):
         default_cuts(ladder.with_role("fit").up_to(flops=1e20))
+
+
+def test_cuts_that_leave_the_same_runs_are_one(ladder: Ladder) -> None:
+    size = size_of(ladder, "flops")
+    assert check_cuts(ladder, size, "flops", [1.01e21, 1e21, 1e21]) == [1e21]

@@ -5,14 +5,17 @@ import json
 import pytest
 
 from bayescale.fits.record import Fit
-from helpers.command import Files, run_here
+from helpers.command import run_here
 
 DECISION = ["--draws", "60", "--chains", "2", "--worth", "5e6", "--threshold", "piqa=0.6,mmlu=0.3"]
 
 
 class TestDecide:
-    def test_says_the_verdict_and_what_it_rests_on(self, files: Files) -> None:
-        outcome = run_here("decide", files.runs, "--tasks", files.tasks, *DECISION, "--json")
+    def test_says_the_verdict_and_what_it_rests_on(
+        self, default_fit: Fit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bayescale.cli.options.fit", lambda *_, **__: default_fit)
+        outcome = run_here("decide", *DECISION, "--json")
         answer = json.loads(outcome.out)
         assert outcome.status == (1 if answer["status"] == "fail" else 0)
         assert answer["verdict"] in {"fund", "do not fund", "undecided"}

@@ -74,11 +74,6 @@ def ladder() -> Ladder:
 
 
 @pytest.fixture(scope="session")
-def two_laws(ladder: Ladder) -> list[Fit]:
-    return [fit(ladder, law=law, via="c4", chains=2, draws=100) for law in ("chinchilla", "gadre")]
-
-
-@pytest.fixture(scope="session")
 def small_backtest(ladder: Ladder) -> Backtest:
     return backtest(
         ladder, cuts=default_cuts(ladder)[-2:], law="compute", via=None, chains=2, draws=150

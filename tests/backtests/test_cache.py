@@ -29,7 +29,7 @@ class TestResuming:
         }
         whole = backtest(ladder, **settings)
         assert not list(folder.rglob("*.csv")), "nothing is left behind"
-        made, original = [], backtesting._fold
+        made, original = [], backtesting._make_fold
 
         def interrupted(*arguments: object) -> object:
             if len(made) == 1:
@@ -37,12 +37,12 @@ class TestResuming:
             made.append(arguments)
             return original(*arguments)
 
-        monkeypatch.setattr(backtesting, "_fold", interrupted)
+        monkeypatch.setattr(backtesting, "_make_fold", interrupted)
         with pytest.raises(KeyboardInterrupt):
             backtest(ladder, **settings)
         assert len(list(folder.rglob("*.csv"))) == 2, "cases and folds of the first cut"
         seen: list[object] = []
-        monkeypatch.setattr(backtesting, "_fold", lambda *a: (seen.append(a), original(*a))[1])
+        monkeypatch.setattr(backtesting, "_make_fold", lambda *a: (seen.append(a), original(*a))[1])
         again = backtest(ladder, **settings)
         assert len(seen) == 1
         pd.testing.assert_frame_equal(again.cases, whole.cases)

@@ -142,6 +142,7 @@ class TestSlopes:
 
 
 class TestFit:
+    @pytest.mark.slow
     def test_a_small_ladder_has_the_prior_of_small_ladders_and_says_so(self) -> None:
         ladder = load_dataset("gadre2024").where(task=["average17"])
         fitted = fit(ladder, chains=2, draws=50)
@@ -152,6 +153,7 @@ class TestFit:
             "a check that had nothing to look at is none that passed"
         )
 
+    @pytest.mark.slow
     def test_the_prior_alone_needs_no_past(self, default_fit: Fit) -> None:
         fitted = fit(default_fit.ladder, via="c4", discrepancy="prior", chains=2, draws=50)
         assert {s.basis for s in fitted.discrepancy.slopes} == {"prior"}
@@ -186,6 +188,7 @@ class TestForecast:
 class TestLaddersOfUnequalParts:
     """Two corpora, one with a shorter ladder; rows in no order; accuracies of larger runs alone."""
 
+    @pytest.mark.slow
     def test_a_short_corpus_makes_no_other_any_surer(self, unequal: Ladder) -> None:
         rows = unequal.frame
         few = rows[rows["corpus"] == "short"].groupby("run").head(1)["run"].iloc[:8]

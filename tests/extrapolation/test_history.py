@@ -29,6 +29,7 @@ from helpers.checkpoints import checkpoints
 
 
 class TestBlocks:
+    @pytest.mark.slow
     def test_a_ladder_with_a_past_weighs_it_by_finished_runs(self) -> None:
         ladder = checkpoints(0.005, 0.005, runs=16)
         fitted = fit(ladder, law="compute", blocks=3, via=None, chains=2, draws=60)
@@ -37,6 +38,7 @@ class TestBlocks:
 
 
 class TestSlopes:
+    @pytest.mark.slow
     def test_past_errors_hold_the_noise_of_runs_and_of_scores(
         self, default_fit: Fit, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -41,6 +41,7 @@ class TestRoutes:
             assert f"law skaling, link logistic via {lighter}: {check}" in names
         assert len(set(names)) == len(names)
 
+    @pytest.mark.slow
     def test_targets_and_held_out_runs_have_no_say(self, ladder: Ladder) -> None:
         rows = ladder.frame
         unseen = rows["role"].isin(["target", "held_out"])
@@ -58,9 +59,13 @@ class TestRoutes:
 
 
 class TestStack:
+    @pytest.mark.slow
     def test_laws_of_one_ladder(
-        self, two_laws: list[Fit], tmp_path_factory: pytest.TempPathFactory
+        self, ladder: Ladder, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
+        two_laws = [
+            fit(ladder, law=law, via="c4", chains=2, draws=100) for law in ("chinchilla", "gadre")
+        ]
         mixed = stack(two_laws)
         weights = mixed.weights.set_index("law")["weight"]
         assert weights.sum() == pytest.approx(1.0)
@@ -90,16 +95,18 @@ class TestStack:
         assert forecast(load_fit(path), target).draws.equals(made.draws)
         assert [c.check for c in load_fit(path).checks] == [c.check for c in mixed.checks]
 
-    def test_what_cannot_be_stacked(self, two_laws: list[Fit], default_fit: Fit) -> None:
-        other = dataclasses.replace(
-            two_laws[1], ladder=two_laws[1].ladder.where(task=["hellaswag", "c4"])
+    def test_what_cannot_be_stacked(self, default_fit: Fit) -> None:
+        own, c4 = default_fit.members
+        other = dataclasses.replace(own, ladder=own.ladder.where(task=["hellaswag", "c4"]))
+        uncalibrated = dataclasses.replace(
+            own, discrepancy=dataclasses.replace(own.discrepancy, kind="prior")
         )
-        own = dataclasses.replace(two_laws[1], via=None)
         refused = {
-            "two or more": [two_laws[0]],
-            "one ladder": [two_laws[0], other],
+            "two or more": [own],
+            "one ladder": [own, other],
             "one route": [default_fit, default_fit],
-            "the same for all": [two_laws[0], own],
+            "the same for all": [own, c4],
+            "a calibrated discrepancy": [own, uncalibrated],
         }
         for said, fits in refused.items():
             with pytest.raises(SettingError, match=said):

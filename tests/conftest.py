@@ -16,7 +16,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import simulate
-from helpers.fits import CHAINS, DRAWS, quick, small
+from helpers.fits import CHAINS, DRAWS, SIZES, TOKENS, quick, small
 
 runtime.setup(chains=CHAINS)
 
@@ -104,10 +104,6 @@ def unequal() -> Ladder:
         tasks=pd.DataFrame({"task": ["quiz"], "chance": [0.25], "items": [2000]}),
         law="compute",
     )
-
-
-SIZES = [1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9]
-TOKENS = [2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11]
 
 
 @pytest.fixture(scope="session")

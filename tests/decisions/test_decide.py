@@ -233,7 +233,7 @@ class TestBadInput:
             ({"risk_aversion": -1.0}, "0 or more"),
             ({"risk_aversion": 1.0, "value": lambda d: d["accuracy"].mean("task")}, "stake"),
             ({"risk_aversion": 1.0, "stake": -1.0}, "above 0"),
-            ({"cost": {"default-6": 1.0, "default-7": 1.0, "chess": 1.0}}, "chess"),
+            ({"cost": {"default-8": 1.0, "default-9": 1.0, "chess": 1.0}}, "chess"),
             ({"most_regret": 1.5}, r"\[0, 1\]"),
         ],
     )

@@ -124,7 +124,7 @@ class TestCases:
             "link": None,
             "via": None,
             "pooling": "partial",
-            "discrepancy": "none",
+            "discrepancy": "prior",
             "noise": "normal",
             "blocks": None,
             "priors": None,

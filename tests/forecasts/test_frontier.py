@@ -54,7 +54,7 @@ class TestFrontier:
             ({"budgets": [-1.0]}, SettingError, "positive"),
             ({"budgets": []}, SettingError, "positive"),
             ({"budgets": 1e22, "multipliers": [0.0]}, SettingError, "positive"),
-            ({"budgets": 1e22, "loss_name": "chess"}, DataError, "was simulated_fit"),
+            ({"budgets": 1e22, "loss_name": "chess"}, DataError, "was fitted"),
             ({"budgets": 1e22, "prob": 2.0}, SettingError, "prob"),
         ],
     )

@@ -52,9 +52,9 @@ def again() -> Fit:
     return fitted(dist.LogNormal(np.log(0.2), 0.3 / np.sqrt(2)))
 
 
-def test_densities_are_those_of_the_model() -> None:
+def test_densities_are_those_of_the_model(narrow: Fit) -> None:
     """Without pooling, the joint density less the likelihood is the product of the priors."""
-    found = fitted(ALPHA, draws=50)
+    found = narrow
     losses = found.loss_data
     model = loss_model(found.law, losses.groups, pooling="none", priors=found.priors)
     real, shape = real_draws(found.losses, model, losses.groups.names, "loss_name")

@@ -14,7 +14,7 @@ from bayescale.forecasts.update import update
 @pytest.fixture(scope="module")
 def linked(ladder: Ladder) -> Fit:
     """A fit without a past, so that each update fits once."""
-    return fit(ladder, law="chinchilla", via="c4", discrepancy="prior", chains=2, draws=100)
+    return fit(ladder, law="compute", via="c4", discrepancy="prior", chains=2, draws=100)
 
 
 class TestUpdate:

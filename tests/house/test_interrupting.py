@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
-from bayescale.data.datasets import load_dataset
 from bayescale.fits.fit import fit
+from helpers.fits import small
 
 # seconds: the first where the programs are not in the compilation cache yet, the second whatever
 # happens
@@ -111,6 +111,10 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stopped]:
         "forecast",
         "--law",
         "compute",
+        "--pooling",
+        "none",
+        "--discrepancy",
+        "none",
         "--chains",
         "2",
         "--draws",
@@ -173,9 +177,9 @@ class TestProgress:
 
         with pytest.raises(Mine) as caught:
             fit(
-                load_dataset("ladder2024", tasks=["mmlu"]),
-                law="compute",
+                small(),
                 pooling="none",
+                discrepancy="none",
                 chains=2,
                 draws=200_000,
                 progress=progress,

@@ -13,7 +13,7 @@ from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.models.inputs import accuracy_data, loss_data
 from bayescale.models.laws import get_law
 from bayescale.models.links import get_link
-from helpers.fits import quick, small
+from helpers.fits import small
 
 
 class TestFrames:
@@ -103,8 +103,8 @@ class TestDesign:
 
 
 class TestStatusTravels:
-    def test_a_short_run_fails_and_every_answer_says_so(self) -> None:
-        short = quick(small(), draws=10)
+    def test_a_short_run_fails_and_every_answer_says_so(self, small_fit: Fit) -> None:
+        short = small_fit
         assert short.status == "fail"
         assert "checks: fail" in repr(short)
         made = forecast(short, Target(7e9, 1e12, name="x", flops=4e22))

@@ -123,6 +123,7 @@ def test_a_quadratic_likelihood_is_whitened_exactly(case: str) -> None:
     zero = Pieces(*(jnp.zeros(shape) for shape in piece_shapes(group)))
     flat, unravel = ravel_pytree(zero)
 
+    @jax.jit
     def to_sites(z: jax.Array) -> tuple[jax.Array, jax.Array]:
         found, log_det = whiten(group, data, sites, unravel(z))
         new = {name: value for name, value in found.items() if name not in sites}

@@ -80,7 +80,7 @@ class TestEvidence:
             with pytest.raises(SettingError, match=f"about the {name}"):
                 decide(made, **MONEY, evidence=replace(free, **{name: other}))
 
-    def test_a_candidate_dearer_than_a_target_is_said_to_be(self, default_fit: Fit) -> None:
+    def test_a_candidate_of_more_compute_than_a_target_is_noted(self, default_fit: Fit) -> None:
         run = again(default_fit, "1B-10xC")
         found = value_of_information(
             default_fit,
@@ -91,10 +91,10 @@ class TestEvidence:
         )
         assert found.table["note"].str.contains("a rerun").sum() == 1
         notes = found.table.set_index("candidate")["note"]
-        assert "dearer to train than small itself" in notes[run.label]
-        assert "dearer" not in notes["2 x the questions"]
+        assert "takes more compute than small itself" in notes[run.label]
+        assert "more compute" not in notes["2 x the questions"]
 
-    def test_whoever_puts_up_with_no_regret_pays_for_no_run_that_cannot_take_it_away(
+    def test_with_no_regret_allowed_no_run_is_worth_buying_that_cannot_take_it_away(
         self, default_fit: Fit
     ) -> None:
         """At the cost at which nobody indifferent to risk knows what to do, a run that hardly

@@ -355,5 +355,5 @@ class TestDiscrepancy:
         )
 
     def test_calibrated_is_no_way_to_draw(self) -> None:
-        with pytest.raises(BayescaleError, match="prior or none"):
+        with pytest.raises(BayescaleError, match="must be one of prior, none"):
             drawn(discrepancy="calibrated")

@@ -20,7 +20,7 @@ def test_conventions_of_the_ladder_are_stated() -> None:
     text = " ".join(statements(load_dataset("ladder2024"), forecast_of(None)))
     assert "Tokenizer: dolma2." in text
     assert "c4 in nats/token" in text
-    assert "Compute: measured" in text
+    assert "Compute of the ladder: measured." in text
     assert "target: 7B-4T, 13B-5T" in text
     assert "and more" in text, "more held-out runs than are listed"
     assert "added: none." in text

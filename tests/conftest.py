@@ -16,7 +16,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import simulate
-from helpers.fits import CHAINS, DRAWS, SIZES, TOKENS, quick, small
+from helpers.fits import CHAINS, DRAWS, quick, small
 
 runtime.setup(chains=CHAINS)
 
@@ -75,9 +75,24 @@ def ladder() -> Ladder:
 
 @pytest.fixture(scope="session")
 def small_backtest(ladder: Ladder) -> Backtest:
+    """Calibrated, at two cuts, without baselines."""
+    cuts = default_cuts(ladder)[-2:]
     return backtest(
-        ladder, cuts=default_cuts(ladder)[-2:], law="compute", via=None, chains=2, draws=150
+        ladder, cuts=cuts, law="compute", via=None, baselines=False, chains=2, draws=150
     )
+
+
+@pytest.fixture(scope="session")
+def prior_fit(ladder: Ladder) -> Fit:
+    """A fit without a past; its programs are those of `small_backtest`."""
+    return fit(ladder, law="compute", discrepancy="prior", chains=2, draws=150)
+
+
+@pytest.fixture(scope="session")
+def loss_ladder() -> Ladder:
+    """The ladder's C4 losses alone."""
+    rows = load_dataset("ladder2024").frame.query("task == 'c4'").drop(columns="accuracy")
+    return Ladder.from_frame(rows, law="compute")
 
 
 @pytest.fixture(scope="session")
@@ -108,5 +123,12 @@ def unequal() -> Ladder:
 
 @pytest.fixture(scope="session")
 def simulated_fit() -> Fit:
-    drawn = simulate(params=SIZES, tokens=TOKENS, targets=[(7e9, 1e12)], law="chinchilla", seed=3)
-    return fit(drawn.ladder, law="chinchilla", via=None, chains=2, draws=300, discrepancy="prior")
+    """Of eight runs and three tasks; two targets lie beyond them."""
+    drawn = simulate(
+        params=[1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9],
+        tokens=[2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11],
+        targets=[(7e9, 1e12), (1.3e10, 4e12)],
+        law="chinchilla",
+        seed=3,
+    )
+    return fit(drawn.ladder, law="chinchilla", via=None, chains=2, draws=200, discrepancy="prior")

@@ -17,15 +17,15 @@ from bayescale.models.inputs import accuracy_data, loss_data
 
 
 class TestCases:
-    def test_models_are_ours_and_the_baselines(self, small_backtest: Backtest) -> None:
-        assert set(small_backtest.cases["model"]) == {
+    def test_models_are_ours_and_the_baselines(self, with_baselines: Backtest) -> None:
+        assert set(with_baselines.cases["model"]) == {
             OURS,
             NO_DISCREPANCY,
             UNPOOLED,
             POINT_FITS,
             LARGEST_RUN,
         }
-        assert set(small_backtest.folds["model"]) == set(small_backtest.cases["model"])
+        assert set(with_baselines.folds["model"]) == set(with_baselines.cases["model"])
 
 
 def test_the_largest_run_gives_its_own_figures() -> None:

@@ -25,7 +25,7 @@ class TestResuming:
             "baselines": False,
             "discrepancy": "prior",
             "chains": 2,
-            "draws": 60,
+            "draws": 150,
         }
         whole = backtest(ladder, **settings)
         assert not list(folder.rglob("*.csv")), "nothing is left behind"

@@ -3,11 +3,7 @@
 import pandas as pd
 import pytest
 
-from bayescale.backtests.record import (
-    OURS,
-    Backtest,
-    factor_bin,
-)
+from bayescale.backtests.record import OURS, Backtest, factor_bin
 from bayescale.errors import SettingError
 
 
@@ -75,6 +71,6 @@ class TestSummaries:
 
 
 class TestSettings:
-    def test_a_model_that_was_not_tested_is_told(self, small_backtest: Backtest) -> None:
+    def test_a_model_that_was_not_tested_is_told(self, with_baselines: Backtest) -> None:
         with pytest.raises(SettingError, match="no discrepancy"):
-            small_backtest.coverage("nodiscrepancy")
+            with_baselines.coverage("nodiscrepancy")

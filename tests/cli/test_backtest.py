@@ -89,7 +89,7 @@ class TestBacktest:
             "--draws",
             60,
             "--cuts",
-            "2e18,1e20",
+            "2e18,5e20",
             "--no-baselines",
         )
         assert outcome.status == 1

@@ -27,7 +27,7 @@ LARGE = Target(7e9, 1e12, name="large")
 ALPHA = dist.LogNormal(np.log(0.2), 0.3)
 
 
-def fitted(prior: dist.Distribution, draws: int = 1000) -> Fit:
+def fitted(prior: dist.Distribution) -> Fit:
     """Of six runs, which do not drown a prior of alpha."""
     ladder = simulate(params=SIZES, tokens=TOKENS, law="chinchilla", link=None, seed=5).ladder
     return fit(
@@ -37,7 +37,7 @@ def fitted(prior: dist.Distribution, draws: int = 1000) -> Fit:
         discrepancy="none",
         priors={"alpha": prior},
         chains=2,
-        draws=draws,
+        draws=1000,
     )
 
 

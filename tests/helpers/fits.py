@@ -14,9 +14,6 @@ from bayescale.fits.record import Fit
 
 # chains and draws of the fits that most tests share
 CHAINS, DRAWS = 2, 300
-# params and tokens of simulated ladders
-SIZES = [1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9]
-TOKENS = [2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11]
 
 
 def small(frame: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame) -> Ladder:

@@ -6,7 +6,6 @@ import pytest
 
 from bayescale.backtests.backtest import backtest
 from bayescale.backtests.record import Backtest
-from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.decide import Decision, decide
@@ -35,11 +34,10 @@ def decision(default_fit: Fit, made: Forecast) -> Decision:
 
 
 @pytest.fixture(scope="session")
-def held() -> Backtest:
+def held(loss_ladder: Ladder) -> Backtest:
     """Of the ladder's C4 losses alone."""
-    rows = load_dataset("ladder2024").frame.query("task == 'c4'").drop(columns="accuracy")
     return backtest(
-        Ladder.from_frame(rows, law="compute"),
+        loss_ladder,
         cuts=[5e19, 3e20],
         discrepancy="prior",
         chains=2,

@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 
 from bayescale import runtime
-from bayescale.backtests.backtest import backtest
-from bayescale.backtests.record import Backtest
-from bayescale.backtests.splits import default_cuts
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import simulate
 from helpers.fits import CHAINS, DRAWS, quick, small
+from helpers.shared import Shared, shared_folder
 
 runtime.setup(chains=CHAINS)
+
+TASKS = ["hellaswag", "arc_easy"]
 
 
 @pytest.fixture(scope="session")
@@ -36,56 +36,46 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def ladder_fit() -> Fit:
-    """Two short chains on the embedded ladder of 2024, the paper's law taken as true."""
-    return fit(
-        load_dataset("ladder2024"),
-        law="chinchilla",
-        via=None,
-        discrepancy="none",
-        chains=CHAINS,
-        draws=DRAWS,
+def shared(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    return Shared(shared_folder(worker_id, tmp_path_factory))
+
+
+@pytest.fixture(scope="session")
+def four_tasks() -> Ladder:
+    """Four tasks of the ladder of 2024, and C4."""
+    return load_dataset("ladder2024").where(task=[*TASKS, "piqa", "mmlu", "c4"])
+
+
+@pytest.fixture(scope="session")
+def ladder_fit(shared: Shared, four_tasks: Ladder) -> Fit:
+    """Two short chains by the paper's law, without a past."""
+    settings = {"law": "chinchilla", "discrepancy": "prior"}
+    return shared.fit("ladder", lambda: fit(four_tasks, **settings, chains=CHAINS, draws=DRAWS))
+
+
+@pytest.fixture(scope="session")
+def default_fit(shared: Shared, four_tasks: Ladder) -> Fit:
+    """Two short chains with the default settings."""
+    return shared.fit("default", lambda: fit(four_tasks, chains=CHAINS, draws=DRAWS))
+
+
+@pytest.fixture(scope="session")
+def gadre_fit(shared: Shared) -> Fit:
+    """Two short chains on the embedded runs of Gadre et al., the paper's law taken as true."""
+    return shared.fit(
+        "gadre",
+        lambda: fit(load_dataset("gadre2024"), discrepancy="none", chains=CHAINS, draws=DRAWS),
     )
 
 
 @pytest.fixture(scope="session")
-def default_fit() -> Fit:
-    """Two short chains on the embedded ladder of 2024 with the default settings."""
-    return fit(load_dataset("ladder2024"), chains=CHAINS, draws=DRAWS)
-
-
-@pytest.fixture(scope="session")
-def gadre_fit() -> Fit:
-    """Two short chains on the embedded runs of Gadre et al., the paper's law taken as true."""
-    return fit(load_dataset("gadre2024"), discrepancy="none", chains=CHAINS, draws=DRAWS)
-
-
-@pytest.fixture(scope="session")
-def small_fit() -> Fit:
-    return quick(small())
-
-
-TASKS = ["hellaswag", "arc_easy"]
+def small_fit(shared: Shared) -> Fit:
+    return shared.fit("small", lambda: quick(small()))
 
 
 @pytest.fixture(scope="session")
 def ladder() -> Ladder:
     return load_dataset("ladder2024").where(task=[*TASKS, "c4"])
-
-
-@pytest.fixture(scope="session")
-def small_backtest(ladder: Ladder) -> Backtest:
-    """Calibrated, at two cuts, without baselines."""
-    cuts = default_cuts(ladder)[-2:]
-    return backtest(
-        ladder, cuts=cuts, law="compute", via=None, baselines=False, chains=2, draws=150
-    )
-
-
-@pytest.fixture(scope="session")
-def prior_fit(ladder: Ladder) -> Fit:
-    """A fit without a past; its programs are those of `small_backtest`."""
-    return fit(ladder, law="compute", discrepancy="prior", chains=2, draws=150)
 
 
 @pytest.fixture(scope="session")
@@ -122,13 +112,17 @@ def unequal() -> Ladder:
 
 
 @pytest.fixture(scope="session")
-def simulated_fit() -> Fit:
+def simulated_fit(shared: Shared) -> Fit:
     """Of eight runs and three tasks; two targets lie beyond them."""
-    drawn = simulate(
-        params=[1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9],
-        tokens=[2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11],
-        targets=[(7e9, 1e12), (1.3e10, 4e12)],
-        law="chinchilla",
-        seed=3,
-    )
-    return fit(drawn.ladder, law="chinchilla", via=None, chains=2, draws=200, discrepancy="prior")
+
+    def make() -> Fit:
+        ladder = simulate(
+            params=[1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9],
+            tokens=[2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11],
+            targets=[(7e9, 1e12), (1.3e10, 4e12)],
+            law="chinchilla",
+            seed=3,
+        ).ladder
+        return fit(ladder, law="chinchilla", via=None, chains=2, draws=200, discrepancy="prior")
+
+    return shared.fit("simulated", make)

@@ -1,10 +1,20 @@
-"""A backtest with its baselines."""
+"""A calibrated backtest, and one with its baselines."""
 
 import pytest
 
 from bayescale.backtests.backtest import backtest
 from bayescale.backtests.record import Backtest
+from bayescale.backtests.splits import default_cuts
 from bayescale.data.ladder import Ladder
+
+
+@pytest.fixture(scope="session")
+def small_backtest(ladder: Ladder) -> Backtest:
+    """Calibrated, at one cut, without baselines."""
+    cuts = default_cuts(ladder)[-2:-1]
+    return backtest(
+        ladder, cuts=cuts, law="compute", via=None, baselines=False, chains=2, draws=150
+    )
 
 
 @pytest.fixture(scope="session")

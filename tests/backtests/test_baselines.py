@@ -17,6 +17,7 @@ from bayescale.models.inputs import accuracy_data, loss_data
 
 
 class TestCases:
+    @pytest.mark.slow
     def test_models_are_ours_and_the_baselines(self, with_baselines: Backtest) -> None:
         assert set(with_baselines.cases["model"]) == {
             OURS,

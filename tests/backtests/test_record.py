@@ -1,17 +1,18 @@
 """Backtest: coverage and scores of its cases."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from bayescale.backtests.record import OURS, Backtest, factor_bin
 from bayescale.errors import SettingError
+from helpers.backtests import written_backtest
 
 
 class TestSummaries:
-    def test_coverage_counts_clusters_and_its_bootstrap_holds_it(
-        self, small_backtest: Backtest
-    ) -> None:
-        found = small_backtest.coverage()
+    def test_coverage_counts_clusters_and_its_bootstrap_holds_it(self) -> None:
+        found = written_backtest().coverage()
         assert set(found["prob"]) == {0.5, 0.8, 0.9, 0.95}
         assert found["coverage"].between(found["lower"], found["upper"]).all()
         by_prob = found.groupby(["quantity", "factor"])["coverage"]
@@ -71,6 +72,9 @@ class TestSummaries:
 
 
 class TestSettings:
-    def test_a_model_that_was_not_tested_is_told(self, with_baselines: Backtest) -> None:
+    def test_a_model_that_was_not_tested_is_told(self) -> None:
+        made = written_backtest()
+        baseline = made.cases.assign(model="no discrepancy")
+        both = replace(made, cases=pd.concat([made.cases, baseline], ignore_index=True))
         with pytest.raises(SettingError, match="no discrepancy"):
-            with_baselines.coverage("nodiscrepancy")
+            both.coverage("nodiscrepancy")

@@ -1,10 +1,12 @@
 """The command `backtest`: its JSON, its files, its tables and its exit status."""
 
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from helpers.backtests import written_backtest
 from helpers.command import CHOICES, Files, Written, parse, run_here
 
 
@@ -79,19 +81,15 @@ class TestBacktest:
         assert len(pd.read_csv(tested.folder / "b.csv")) == len(parse(tested.outcome.out)["cases"])
         assert (tested.folder / "b.svg").read_bytes().startswith(b"<?xml")
 
-    def test_printed(self, files: Files) -> None:
-        outcome = run_here(
-            "backtest",
-            files.runs,
-            "--tasks",
-            files.tasks,
-            *CHOICES,
-            "--draws",
-            60,
-            "--cuts",
-            "2e18,5e20",
-            "--no-baselines",
+    def test_printed(self, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+        made, asked = written_backtest(), {}
+        failed = replace(made, folds=made.folds.assign(status="fail", failed="loss: R-hat 1.2"))
+        monkeypatch.setattr(
+            "bayescale.cli.backtest.make_backtest", lambda _, **given: asked.update(given) or failed
         )
+        options = ["--cuts", "2e18,5e20", "--no-baselines", "--via", "c4"]
+        outcome = run_here("backtest", files.runs, "--tasks", files.tasks, *options)
+        assert (asked["cuts"], asked["baselines"], asked["via"]) == ([2e18, 5e20], False, "c4")
         assert outcome.status == 1
         assert "2 cuts of flops" in outcome.out
         assert "Coverage by extrapolation factor" in outcome.out

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 import bayescale
-from helpers.command import Files, Outcome, run_here, run_in_process, run_table
+from helpers.command import Files, Outcome, run_here, run_table
 
 
 class TestOtherCommands:
     def test_version(self) -> None:
-        assert run_in_process("--version") == Outcome(0, f"bayescale {bayescale.__version__}\n", "")
+        assert run_here("--version") == Outcome(0, f"bayescale {bayescale.__version__}\n", "")
 
     def test_datasets_are_listed_with_their_sources(self) -> None:
         outcome = run_here("datasets")

@@ -1,9 +1,11 @@
 """Decisions: the laws that each of them obeys, its figures, and what a failed check does."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +31,16 @@ quick = settings(
 )
 
 
+@pytest.fixture(scope="class")
+def verdicts_alone() -> Iterator[None]:
+    """Without the search for what would change a verdict, which no verdict rests on."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("table", "flips"):
+            patch.setattr(f"bayescale.decisions.decide.{name}", lambda *_: pd.DataFrame())
+        yield
+
+
+@pytest.mark.usefixtures("verdicts_alone")
 class TestLaws:
     @quick
     @given(

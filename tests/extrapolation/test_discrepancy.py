@@ -153,8 +153,8 @@ class TestFit:
             "a check that had nothing to look at is none that passed"
         )
 
-    def test_the_prior_alone_needs_no_past(self, prior_fit: Fit) -> None:
-        fitted = prior_fit
+    def test_the_prior_alone_needs_no_past(self, ladder_fit: Fit) -> None:
+        fitted = ladder_fit
         assert {s.basis for s in fitted.discrepancy.slopes} == {"prior"}
         assert all(s.past_slopes is None for s in fitted.discrepancy.slopes)
         assert "widening" in fitted.losses["posterior"]

@@ -17,44 +17,68 @@ from bayescale.inference.nuts import Sampler
 from helpers.checkpoints import checkpoints
 from helpers.fits import quick, same_draws, small
 
+# of a fit without pooling and without a past, as `quick` makes it
+PLAIN = {
+    "law": None,
+    "link": None,
+    "via": None,
+    "pooling": "none",
+    "discrepancy": "none",
+    "noise": "normal",
+    "blocks": None,
+    "priors": None,
+}
+
+
+def seen(frame: pd.DataFrame) -> pd.Series:
+    return frame["role"].isin(["fit", "link"])
+
 
 class TestSeed:
     def test_same_seed_same_draws(self, small_fit: Fit) -> None:
         assert same_draws(quick(small()), small_fit)
 
+    @pytest.mark.slow
     def test_another_seed_other_draws(self, small_fit: Fit) -> None:
         assert not same_draws(quick(small(), seed=1), small_fit)
 
 
-class TestWhatAFitSees:
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda f: f.assign(loss=f["loss"].where(f["role"].isin(["fit", "link"]), 9.0)),
-            lambda f: f.assign(
-                accuracy=f["accuracy"].where(f["role"].isin(["fit", "link"]), 0.123)
-            ),
-            lambda f: f.assign(accuracy=f["accuracy"].where(f["role"].isin(["fit", "link"]))),
-            lambda f: f.assign(
-                params=f["params"].where(f["role"].isin(["fit", "link"]), 1e15),
-                tokens=f["tokens"].where(f["role"].isin(["fit", "link"]), 7.0),
-            ),
-            lambda f: f.assign(flops=f["flops"].where(f["role"].isin(["fit", "link"]))),
-            lambda f: f[f["role"].isin(["fit", "link"])],
-        ],
-        ids=["losses", "accuracies", "no accuracies", "sizes", "no flops", "no rows at all"],
-    )
-    def test_targets_and_held_out_runs_are_invisible(
-        self, small_fit: Fit, change: Callable[[pd.DataFrame], pd.DataFrame]
-    ) -> None:
-        assert set(small_fit.ladder.runs["role"]) == {"fit", "target", "held_out"}
-        assert same_draws(quick(small(change)), small_fit)
+CHANGES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "other losses": lambda f: f.assign(loss=f["loss"].where(seen(f), 9.0)),
+    "other accuracies": lambda f: f.assign(accuracy=f["accuracy"].where(seen(f), 0.123)),
+    "no accuracies": lambda f: f.assign(accuracy=f["accuracy"].where(seen(f))),
+    "other sizes": lambda f: f.assign(
+        params=f["params"].where(seen(f), 1e15), tokens=f["tokens"].where(seen(f), 7.0)
+    ),
+    "no flops": lambda f: f.assign(flops=f["flops"].where(seen(f))),
+    "no rows at all": lambda f: f[seen(f)],
+}
 
-    def test_runs_of_role_fit_are_seen(self, small_fit: Fit) -> None:
-        change = small(
-            lambda f: f.assign(loss=f["loss"].where(f["role"] != "fit", 1.01 * f["loss"]))
-        )
-        assert not same_draws(quick(change), small_fit)
+
+def with_other_fitted_runs(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(loss=frame["loss"].where(frame["role"] != "fit", 1.01 * frame["loss"]))
+
+
+@pytest.fixture(scope="module")
+def changed() -> dict[str, Fit]:
+    """Fits of ladders with other rows, by what is changed."""
+    changes = [lambda f: f, *CHANGES.values(), with_other_fitted_runs]
+    ladders = [small(change) for change in changes]
+    settings = make_settings(small(), **PLAIN)
+    fits = fit_many(settings, Sampler(chains=2, draws=50), ladders)
+    return dict(zip(["nothing", *CHANGES, "losses of fitted runs"], fits, strict=True))
+
+
+class TestWhatAFitSees:
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_targets_and_held_out_runs_are_invisible(
+        self, changed: dict[str, Fit], change: str
+    ) -> None:
+        assert set(changed["nothing"].ladder.runs["role"]) == {"fit", "target", "held_out"}
+        assert same_draws(changed[change], changed["nothing"])
+
+    def test_runs_of_role_fit_are_seen(self, changed: dict[str, Fit]) -> None:
+        assert not same_draws(changed["losses of fitted runs"], changed["nothing"])
 
     def test_the_ladder_is_kept_as_given(self, small_fit: Fit) -> None:
         assert small_fit.ladder == small()
@@ -119,16 +143,6 @@ class TestCases:
             )
             for by in (1.0, 2.0)
         ]
-        plain = {
-            "law": None,
-            "link": None,
-            "via": None,
-            "pooling": "partial",
-            "discrepancy": "prior",
-            "noise": "normal",
-            "blocks": None,
-            "priors": None,
-        }
-        fits = fit_many(make_settings(twice[0], **plain), Sampler(chains=2, draws=60), twice)
+        fits = fit_many(make_settings(twice[0], **PLAIN), Sampler(chains=2, draws=50), twice)
         one, two = (fitted.losses["posterior"]["L0"].mean() for fitted in fits)
         assert float(two / one) == pytest.approx(2.0, rel=0.05)

@@ -26,8 +26,8 @@ class TestRoutes:
         )
         assert (default_fit.weights["cells"] > 5).all()
 
-    def test_without_a_past_each_task_goes_through_its_own_loss(self, prior_fit: Fit) -> None:
-        assert (prior_fit.members, prior_fit.linked_via) == ((), None)
+    def test_without_a_past_each_task_goes_through_its_own_loss(self, ladder_fit: Fit) -> None:
+        assert (ladder_fit.members, ladder_fit.linked_via) == ((), None)
 
     def test_checks_of_every_route_and_of_its_past_are_in_sight(self, default_fit: Fit) -> None:
         lighter = default_fit.members[1 - default_fit.heaviest].via or "own loss"

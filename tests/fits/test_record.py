@@ -48,7 +48,7 @@ class TestFrames:
         rows = frame.set_index(["parameter", "series"])
         assert rows.loc[("alpha", "olmo-mix, mmlu"), "step"] == "loss"
         level = frame[frame["parameter"] == "L0"]
-        assert len(level) == 9
+        assert len(level) == 5
         assert (level["sd"] < 0.01 * level["sd_prior"]).all(), (
             "sixteen runs tell a level to far better than its prior"
         )

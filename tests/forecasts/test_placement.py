@@ -123,6 +123,7 @@ class TestForecast:
 class TestLaddersOfUnequalParts:
     """Two corpora, one with a shorter ladder; rows in no order; accuracies of larger runs alone."""
 
+    @pytest.mark.slow
     def test_a_target_is_far_from_its_own_corpus(self, unequal: Ladder) -> None:
         fitted = fit(unequal, pooling="none", discrepancy="prior", chains=2, draws=60)
         biggest = {c: float(unequal.where(corpus=c).compute().max()) for c in unequal.corpora}

@@ -34,7 +34,7 @@ class TestFrames:
             "via",
             "verdict",
         ]
-        assert len(frame) == 2 * (9 + 8)
+        assert len(frame) == 2 * (5 + 4)
         assert set(frame["quantity"]) == {"loss", "accuracy"}
         assert (
             (frame["lower"] < frame["median"])
@@ -44,8 +44,13 @@ class TestFrames:
         shares = frame.loc[frame["quantity"] == "accuracy", ["lower", "upper"]].to_numpy()
         assert ((shares >= 0) & (shares <= 1)).all()
         assert (frame.attrs["prob"], frame.attrs["status"]) == (0.9, two_targets.status)
-        assert "too narrow" in frame.attrs["note"]
         assert two_targets.draws["accuracy"].dims == ("chain", "draw", "target", "task")
+
+    def test_a_forecast_without_discrepancy_says_that_it_is_too_narrow(
+        self, gadre_fit: Fit
+    ) -> None:
+        frame = forecast(gadre_fit, gadre_fit.ladder.targets()).to_frame()
+        assert "too narrow" in frame.attrs["note"]
 
     def test_a_wider_interval_holds_a_narrower_one(self, two_targets: Forecast) -> None:
         wide, narrow = two_targets.to_frame(prob=0.95), two_targets.to_frame(prob=0.5)
@@ -63,7 +68,7 @@ class TestFrames:
         assert frame.loc["13B-5T", "mean"] == pytest.approx(by_draw.mean(), rel=1e-12)
         assert frame.loc["13B-5T", "sd"] == pytest.approx(by_draw.std(), rel=1e-12)
         assert frame.loc["13B-5T", "lower"] == pytest.approx(np.quantile(by_draw, 0.05), rel=1e-12)
-        assert two_targets.mean().attrs["tasks"] == two_targets.draws.task.values[:8].tolist()
+        assert two_targets.mean().attrs["tasks"] == two_targets.draws.task.values[:4].tolist()
 
     @pytest.mark.parametrize("tasks", [["mmlu", "c4"], ["gsm8k"], []])
     def test_mean_of_what_has_no_accuracy(self, two_targets: Forecast, tasks: list[str]) -> None:

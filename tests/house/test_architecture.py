@@ -1,8 +1,6 @@
 """The folders and their order, the size of files and functions, and imports without effects."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -173,17 +171,3 @@ def test_every_file_has_its_tests(path: Path) -> None:
     if path.stem.startswith("_") or stage_of(path) in ("cli", "papers"):
         pytest.skip("the commands and the papers are tested as a whole")
     assert (Path(__file__).parents[1] / place.parent / f"test_{path.stem}.py").is_file()
-
-
-def test_importing_switches_nothing_in_jax() -> None:
-    code = f"""
-import importlib, jax
-import numpyro
-before = dict(jax.config.values)
-for name in {[m for m in MODULES if not m.endswith("__main__")]}:
-    importlib.import_module(name)
-after = dict(jax.config.values)
-print({{key: (before.get(key), after[key]) for key in after if before.get(key) != after[key]}})
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{}"

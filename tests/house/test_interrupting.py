@@ -164,7 +164,7 @@ class Mine(Exception):  # noqa: N818 (no error of the library's)
 
 
 class TestProgress:
-    @pytest.mark.parametrize("where", ["loss", "accuracy"])
+    @pytest.mark.parametrize("where", ["loss", pytest.param("accuracy", marks=pytest.mark.slow)])
     def test_its_exception_stops_both_steps_and_reaches_the_caller(self, where: str) -> None:
         blocks, error, threads = 200_400 // 100, Mine("enough"), threading.active_count()
         told: list[str] = []

@@ -44,6 +44,7 @@ from bayescale.forecasts.record import Forecast
 from bayescale.forecasts.update import Update
 from bayescale.plots.style import literal
 from bayescale.reports.report import Report, report
+from helpers.backtests import written_backtest
 from helpers.pages import Page
 
 mpl.use("Agg")
@@ -184,26 +185,11 @@ def decision(made: Forecast, evidence: Evidence) -> Decision:
 
 
 @pytest.fixture(scope="module")
-def held(chain: Chain) -> tuple[Told, pd.DataFrame]:
-    """A backtest by the command line, of one cut, and its table of cases."""
-    asked = [
-        "--cuts",
-        "3e19",
-        "--no-baselines",
-        "--csv",
-        chain.folder / "b.csv",
-        "--plot",
-        chain.folder / "b.png",
-        "--json",
-    ]
-    return here("backtest", *chain.tables, *CHOICES, *asked), pd.read_csv(chain.folder / "b.csv")
-
-
-@pytest.fixture(scope="module")
-def backtest(held: tuple[Told, pd.DataFrame]) -> Backtest:
-    """The same as a record, with a check that failed."""
-    folds = pd.DataFrame(json.loads(held[0].out)["folds"])
-    return Backtest(held[1], folds.assign(failed=EVIL), "flops")
+def backtest() -> Backtest:
+    """Of one task, with a check that failed."""
+    made = written_backtest()
+    cases = made.cases.assign(run=[*RUNS[4:6], TARGET] * 2, corpus=CORPORA[0], name=TASK)
+    return Backtest(cases, made.folds.assign(failed=EVIL), made.by)
 
 
 @pytest.fixture
@@ -276,11 +262,12 @@ class TestRecords:
         ]
         assert [c["task"] for c in target["losses"]] == [LOSS]
 
-    def test_backtest_holds_the_names_exactly(
-        self, chain: Chain, held: tuple[Told, pd.DataFrame]
-    ) -> None:
-        told, cases = held
-        answer = json.loads(told.out)
+    @pytest.mark.slow
+    def test_backtest_holds_the_names_exactly(self, chain: Chain) -> None:
+        outputs = ["--csv", chain.folder / "b.csv", "--plot", chain.folder / "b.png", "--json"]
+        asked = ["--cuts", "3e19", "--no-baselines", *outputs]
+        answer = json.loads(here("backtest", *chain.tables, *CHOICES, *asked).out)
+        cases = pd.read_csv(chain.folder / "b.csv")
         assert (
             {row["run"] for row in answer["cases"]}
             == set(cases["run"])

@@ -47,7 +47,21 @@ def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
 COORDINATES = [name for name in LOSS_CASES if name not in ("one-sided", "prior of one's own")]
 
 
-@pytest.mark.parametrize("case", [*COORDINATES, "link logistic"])
+# one of each kind of pooling, of noise and of curve; each case is a compilation
+FEW = (
+    "one series",
+    "a sum under a power",
+    "reruns of two kinds",
+    "noise that widens",
+    "link logistic",
+)
+MANY = [
+    pytest.param(name, marks=[] if name in FEW else pytest.mark.slow)
+    for name in [*COORDINATES, "link logistic"]
+]
+
+
+@pytest.mark.parametrize("case", MANY)
 def test_coordinates_are_a_change_of_variables(case: str) -> None:
     model, layout = make_case(case)
     assert_change_of_variables(model, layout, [made_up(model, layout, seed) for seed in range(3)])

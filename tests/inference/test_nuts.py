@@ -60,6 +60,7 @@ def test_posterior_means_agree_with_importance_sampling() -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_program_used_with_two_warm_ups_draws_as_two_programs_would() -> None:
     """A kernel holds the schedule of its warm-up: one that is shared would adapt by the first
     one's.

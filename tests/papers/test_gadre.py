@@ -52,6 +52,7 @@ class TestGadre:
         assert times["redpajama-1.4B-M640", "loss"] == pytest.approx(300, rel=0.15)
         assert times["redpajama-6.9B-M20", "error"] == pytest.approx(20, rel=0.1)
 
+    @pytest.mark.slow
     def test_a_task_without_an_optimum_has_a_message_and_no_figure(self) -> None:
         frame = reproduce("gadre2024", analysis="tasks").analyses[0].frame
         failed = frame[frame["note"].notna() & frame["note"].ne("")]

@@ -34,7 +34,7 @@ class TestNotSettled:
         assert "iterations" in caught.value.got
 
     def test_is_a_row_without_figures_among_optima(self) -> None:
-        rows = optima(self.problem(), 2)
+        rows = optima(self.problem(), 1)
         assert rows["message"].str.contains("second optimiser").all()
         assert rows[["objective", "alpha", "E"]].isna().all(axis=None)
 

@@ -15,6 +15,7 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.record import Forecast
 from bayescale.reports.report import Report, report
+from helpers.shared import Shared
 
 
 @pytest.fixture(scope="session")
@@ -34,18 +35,16 @@ def decision(default_fit: Fit, made: Forecast) -> Decision:
 
 
 @pytest.fixture(scope="session")
-def held(loss_ladder: Ladder) -> Backtest:
+def held(shared: Shared, loss_ladder: Ladder) -> Backtest:
     """Of the ladder's C4 losses alone."""
-    return backtest(
-        loss_ladder,
-        cuts=[5e19, 3e20],
-        discrepancy="prior",
-        chains=2,
-        draws=60,
-        baselines=False,
-    )
+    settings = {"discrepancy": "prior", "chains": 2, "draws": 60, "baselines": False}
+    return shared.record("held", lambda: backtest(loss_ladder, cuts=[5e19, 3e20], **settings))
 
 
 @pytest.fixture(scope="session")
-def written(default_fit: Fit, made: Forecast, decision: Decision, held: Backtest) -> Report:
-    return report(default_fit, made, backtest=held, decision=decision)
+def written(
+    shared: Shared, default_fit: Fit, made: Forecast, decision: Decision, held: Backtest
+) -> Report:
+    return shared.record(
+        "report", lambda: report(default_fit, made, backtest=held, decision=decision)
+    )

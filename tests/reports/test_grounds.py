@@ -1,5 +1,6 @@
 """What a forecast rests on: the sections for the sceptical reader."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from bayescale.fits.record import Fit
@@ -13,8 +14,8 @@ def test_a_fit_that_kept_no_prior_densities_is_told(default_fit: Fit, made: Fore
     single = default_fit.components[default_fit.heaviest]
     old = single.losses.copy()
     del old["log_prior"]
-    sections = by_title(replace(single, losses=old), made)
-    missing = sections["Which priors the forecast leans on"].missing
+    sections = grounds(replace(single, losses=old), made, None)
+    missing = titled("Which priors the forecast leans on", sections).missing
     assert missing.startswith("The sensitivity could not be computed")
     assert "densities of its priors" in missing
 
@@ -28,11 +29,13 @@ def test_a_backtest_is_told_in_words(default_fit: Fit, made: Forecast) -> None:
 
 
 def test_the_checks_that_did_not_pass_are_listed(default_fit: Fit, made: Forecast) -> None:
-    section = by_title(default_fit, made)["Checks of the sampler and the design"]
+    sections = grounds(default_fit, made, None)
+    section = titled("Checks of the sampler and the design", sections)
     failed = [check.check for check in default_fit.checks if check.status != "pass"]
     assert len(section.points) == len(failed)
     assert all(point.startswith(name) for point, name in zip(section.points, failed, strict=True))
 
 
-def by_title(fit: Fit, forecast: Forecast) -> dict[str, Section]:
-    return {section.title: section for section in grounds(fit, forecast, None)}
+def titled(title: str, sections: Iterator[Section]) -> Section:
+    """The section of that title; those after it are not made."""
+    return next(section for section in sections if section.title == title)

@@ -40,6 +40,7 @@ def test_it_is_whole_and_asks_nothing_of_the_network(written: Report) -> None:
     parser = Balanced()
     parser.feed(written.html)
     assert parser.open == []
+    assert "<b>" not in written.html
     assert not re.findall(r"https?://|url\(|@import|<script", written.html)
     assert len(written.html) < 5e6
     pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="([^"]+)"', written.html)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import islice
 
 from bayescale.backtests.record import Backtest
 from bayescale.decisions.decide import Decision
@@ -32,7 +33,8 @@ def test_sections_stand_in_a_funders_order(written: Report) -> None:
 
 
 def test_what_is_missing_is_said(default_fit: Fit, made: Forecast, written: Report) -> None:
-    alone = {s.title: s.missing for s in all_sections(default_fit, made, None, None)}
+    first = islice(all_sections(default_fit, made, None, None), 6)
+    alone = {s.title: s.missing for s in first}
     assert "No decision was asked for" in alone["Verdict"]
     assert alone["What would change the verdict"] == "There is no verdict."
     assert "No backtest was made" in alone["How such forecasts have held"]

@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 
 from bayescale import runtime
+from bayescale.backtests.backtest import backtest
+from bayescale.backtests.record import Backtest
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import simulate
+from helpers.backtests import HELD
 from helpers.fits import CHAINS, DRAWS, quick, small
 from helpers.shared import Shared, shared_folder
 
@@ -83,6 +86,12 @@ def loss_ladder() -> Ladder:
     """The ladder's C4 losses alone."""
     rows = load_dataset("ladder2024").frame.query("task == 'c4'").drop(columns="accuracy")
     return Ladder.from_frame(rows, law="compute")
+
+
+@pytest.fixture(scope="session")
+def held(shared: Shared, loss_ladder: Ladder) -> Backtest:
+    """The ladder's C4 losses at two cuts."""
+    return shared.record("held", lambda: backtest(loss_ladder, **HELD))
 
 
 @pytest.fixture(scope="session")

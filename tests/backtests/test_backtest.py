@@ -14,24 +14,33 @@ from bayescale.errors import SettingError
 from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import fit
 from bayescale.forecasts.forecast import forecast
+from helpers.backtests import HELD
 
 TASKS = ["hellaswag", "arc_easy"]
 
 
 class TestCases:
-    def test_every_run_above_a_cut_is_a_case(
+    def test_every_run_above_a_cut_is_a_case(self, loss_ladder: Ladder, held: Backtest) -> None:
+        assert set(held.cases["model"]) == {OURS}
+        for cut, of in held.cases.groupby("cut"):
+            compute = loss_ladder.compute()
+            assert set(of["run"]) == set(compute.index[compute > 1.02 * cut])
+            assert set(zip(of["quantity"], of["name"], strict=True)) == {("loss", "c4")}
+        assert set(held.cases["cut"]) == set(HELD["cuts"])
+
+    @pytest.mark.slow
+    def test_cases_have_losses_and_accuracies(
         self, ladder: Ladder, small_backtest: Backtest
     ) -> None:
-        assert set(small_backtest.cases["model"]) == {OURS}
         for cut, of in small_backtest.cases.groupby("cut"):
             larger = set(ladder.compute().index[ladder.compute() > 1.02 * cut])
             assert set(of["run"]) == larger
             assert set(of.loc[of["quantity"] == "loss", "name"]) == {*TASKS, "c4"}
             assert set(of.loc[of["quantity"] == "accuracy", "name"]) == set(TASKS)
 
-    def test_actual_figures_are_the_tables(self, ladder: Ladder, small_backtest: Backtest) -> None:
-        known = ladder.frame.set_index(["run", "task"])
-        for row in small_backtest.cases.sample(20, random_state=0).itertuples():
+    def test_actual_figures_are_the_tables(self, loss_ladder: Ladder, held: Backtest) -> None:
+        known = loss_ladder.frame.set_index(["run", "task"])
+        for row in held.cases.sample(20, random_state=0).itertuples():
             assert row.actual == known.loc[(row.run, row.name), row.quantity]
 
     @pytest.mark.slow

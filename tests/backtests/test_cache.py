@@ -5,27 +5,21 @@ import pytest
 
 from bayescale.backtests import backtest as backtesting
 from bayescale.backtests.backtest import backtest
+from bayescale.backtests.record import Backtest
 from bayescale.data.ladder import Ladder
+from helpers.backtests import HELD
 
 
 class TestResuming:
     def test_what_is_done_is_kept_and_taken_up(
         self,
         loss_ladder: Ladder,
+        held: Backtest,
         tmp_path_factory: pytest.TempPathFactory,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         folder = tmp_path_factory.mktemp("cache")
         monkeypatch.setattr("bayescale.backtests.cache.cache_folder", lambda: folder / "jax")
-        settings = {
-            "cuts": [5e19, 3e20],
-            "baselines": False,
-            "discrepancy": "prior",
-            "chains": 2,
-            "draws": 60,
-        }
-        whole = backtest(loss_ladder, **settings)
-        assert not list(folder.rglob("*.csv")), "nothing is left behind"
         made, original = [], backtesting._make_fold
 
         def interrupted(*arguments: object) -> object:
@@ -36,11 +30,12 @@ class TestResuming:
 
         monkeypatch.setattr(backtesting, "_make_fold", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            backtest(loss_ladder, **settings)
+            backtest(loss_ladder, **HELD)
         assert len(list(folder.rglob("*.csv"))) == 2, "cases and folds of the first cut"
         seen: list[object] = []
         monkeypatch.setattr(backtesting, "_make_fold", lambda *a: (seen.append(a), original(*a))[1])
-        again = backtest(loss_ladder, **settings)
+        again = backtest(loss_ladder, **HELD)
         assert len(seen) == 1
-        pd.testing.assert_frame_equal(again.cases, whole.cases)
-        pd.testing.assert_frame_equal(again.folds, whole.folds)
+        pd.testing.assert_frame_equal(again.cases, held.cases)
+        pd.testing.assert_frame_equal(again.folds, held.folds)
+        assert not list(folder.rglob("*.csv")), "nothing is left behind"

@@ -100,6 +100,23 @@ class TestLaws:
             unit * one.perfect_information, rel=1e-6, abs=1e-9 * unit * worth
         )
 
+    def test_a_target_far_too_expensive_changes_no_verdict(self, two_targets: Forecast) -> None:
+        """The stake comes from the value: a second target leaves the risk aversion as it was."""
+        mean = two_targets.draws["accuracy"].mean("task")
+        value = Threshold(10.0, float(mean.isel(target=0).quantile(0.4)))
+        alone = replace(
+            two_targets, targets=two_targets.targets[:1], draws=two_targets.draws.isel(target=[0])
+        )
+        first, second = (t.label for t in two_targets.targets)
+        for aversion in (0.0, 0.5, 1.0, 3.0):
+            verdicts = {
+                decide(alone, cost=5.0, value=value, risk_aversion=aversion).verdict,
+                decide(
+                    two_targets, cost={first: 5.0, second: 1e9}, value=value, risk_aversion=aversion
+                ).verdict,
+            }
+            assert len(verdicts) == 1
+
 
 class TestDecision:
     def test_options_are_means_over_draws(self, two_targets: Forecast) -> None:
@@ -178,23 +195,6 @@ class TestDecision:
         assert decision.value is mean_accuracy
         assert decision.reach.empty
         assert decision.options["break_even_shift"].isna().all()
-
-    def test_a_target_far_too_expensive_changes_no_verdict(self, two_targets: Forecast) -> None:
-        """The stake comes from the value: a second target leaves the risk aversion as it was."""
-        mean = two_targets.draws["accuracy"].mean("task")
-        value = Threshold(10.0, float(mean.isel(target=0).quantile(0.4)))
-        alone = replace(
-            two_targets, targets=two_targets.targets[:1], draws=two_targets.draws.isel(target=[0])
-        )
-        first, second = (t.label for t in two_targets.targets)
-        for aversion in (0.0, 0.5, 1.0, 3.0):
-            verdicts = {
-                decide(alone, cost=5.0, value=value, risk_aversion=aversion).verdict,
-                decide(
-                    two_targets, cost={first: 5.0, second: 1e9}, value=value, risk_aversion=aversion
-                ).verdict,
-            }
-            assert len(verdicts) == 1
 
     def test_the_cap_on_regret_and_risk_aversion_stop_a_gamble(self, two_targets: Forecast) -> None:
         mean = two_targets.draws["accuracy"].mean("task").sel(target=two_targets.targets[1].label)

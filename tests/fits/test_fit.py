@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError
 from bayescale.fits.fit import fit, fit_many
 from bayescale.fits.record import Fit
@@ -59,14 +58,20 @@ def with_other_fitted_runs(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(loss=frame["loss"].where(frame["role"] != "fit", 1.01 * frame["loss"]))
 
 
+def with_twice_the_losses(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(loss=2 * frame["loss"])
+
+
 @pytest.fixture(scope="module")
 def changed() -> dict[str, Fit]:
     """Fits of ladders with other rows, by what is changed."""
-    changes = [lambda f: f, *CHANGES.values(), with_other_fitted_runs]
+    changes = [lambda f: f, *CHANGES.values(), with_other_fitted_runs, with_twice_the_losses]
     ladders = [small(change) for change in changes]
     settings = make_settings(small(), **PLAIN)
     fits = fit_many(settings, Sampler(chains=2, draws=50), ladders)
-    return dict(zip(["nothing", *CHANGES, "losses of fitted runs"], fits, strict=True))
+    return dict(
+        zip(["nothing", *CHANGES, "losses of fitted runs", "twice the losses"], fits, strict=True)
+    )
 
 
 class TestWhatAFitSees:
@@ -79,6 +84,15 @@ class TestWhatAFitSees:
 
     def test_runs_of_role_fit_are_seen(self, changed: dict[str, Fit]) -> None:
         assert not same_draws(changed["losses of fitted runs"], changed["nothing"])
+
+    def test_ladders_of_the_same_runs_and_other_figures_are_told_apart(
+        self, changed: dict[str, Fit]
+    ) -> None:
+        one, two = (
+            changed[name].losses["posterior"]["L0"].mean()
+            for name in ("nothing", "twice the losses")
+        )
+        assert float(two / one) == pytest.approx(2.0, rel=0.05)
 
     def test_the_ladder_is_kept_as_given(self, small_fit: Fit) -> None:
         assert small_fit.ladder == small()
@@ -128,21 +142,3 @@ class TestBlocks:
             middle = posterior["posterior"].to_dataset()["middle"].to_numpy().ravel()
             width[blocks] = float(np.ptp(np.quantile(middle, [0.05, 0.95])))
         assert width[20] > 0.7 * width[1]
-
-
-class TestCases:
-    def test_ladders_of_the_same_runs_and_other_figures_are_told_apart(
-        self, ladder: Ladder
-    ) -> None:
-        rows = ladder.with_role("fit").frame
-        twice = [
-            Ladder.from_frame(
-                rows.assign(loss=rows["loss"] * by),
-                tasks=ladder.task_table.reset_index(),
-                law="compute",
-            )
-            for by in (1.0, 2.0)
-        ]
-        fits = fit_many(make_settings(twice[0], **PLAIN), Sampler(chains=2, draws=50), twice)
-        one, two = (fitted.losses["posterior"]["L0"].mean() for fitted in fits)
-        assert float(two / one) == pytest.approx(2.0, rel=0.05)

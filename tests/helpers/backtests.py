@@ -1,9 +1,17 @@
-"""A backtest whose cases are written down, not sampled."""
+"""A backtest whose cases are written down, and the settings of one that tests share."""
 
 import pandas as pd
 
 from bayescale.backtests.record import LEVELS, OURS, Backtest
 
+# of a short backtest of losses
+HELD = {
+    "cuts": [5e19, 3e20],
+    "baselines": False,
+    "discrepancy": "prior",
+    "chains": 2,
+    "draws": 60,
+}
 NAME = {"loss": "c4", "accuracy": "quiz"}
 
 

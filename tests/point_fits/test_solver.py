@@ -33,8 +33,9 @@ class TestNotSettled:
             solve(self.problem())
         assert "iterations" in caught.value.got
 
+    @pytest.mark.slow
     def test_is_a_row_without_figures_among_optima(self) -> None:
-        rows = optima(self.problem(), 1)
+        rows = optima(self.problem(), 2)
         assert rows["message"].str.contains("second optimiser").all()
         assert rows[["objective", "alpha", "E"]].isna().all(axis=None)
 
@@ -59,6 +60,6 @@ def test_residual_bootstrap_of_a_known_noise() -> None:
     N, D = 10 ** rng.uniform(8, 9.5, 40), 10 ** rng.uniform(9.5, 11, 40)
     loss = (1.7 + 400 * N**-0.34 + 400 * D**-0.28) * np.exp(0.01 * rng.standard_normal(40))
     fit = solve(bhagia_loss(N, D, loss))
-    drawn = bootstrap(fit, (np.array([1e9]), np.array([2e10])), 200, rng)
-    assert drawn.shape == (200, 1)
+    drawn = bootstrap(fit, (np.array([1e9]), np.array([2e10])), 80, rng)
+    assert drawn.shape == (80, 1)
     assert 0.008 < np.log(drawn).std() < 0.02

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bayescale.backtests.backtest import backtest
 from bayescale.backtests.record import Backtest
-from bayescale.data.ladder import Ladder
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.decide import Decision, decide
 from bayescale.decisions.evidence import value_of_information
@@ -20,7 +18,7 @@ from helpers.shared import Shared
 
 @pytest.fixture(scope="session")
 def made(default_fit: Fit) -> Forecast:
-    return forecast(default_fit, default_fit.ladder.targets())
+    return forecast(default_fit, default_fit.ladder.targets()[:1])
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +30,6 @@ def decision(default_fit: Fit, made: Forecast) -> Decision:
         default_fit, made.targets, [Candidate([rerun], cost=5e3, name="1B-10xC again")], **asked
     )
     return decide(replace(made, status="pass"), **asked, evidence=replace(evidence, status="pass"))
-
-
-@pytest.fixture(scope="session")
-def held(shared: Shared, loss_ladder: Ladder) -> Backtest:
-    """Of the ladder's C4 losses alone."""
-    settings = {"discrepancy": "prior", "chains": 2, "draws": 60, "baselines": False}
-    return shared.record("held", lambda: backtest(loss_ladder, cuts=[5e19, 3e20], **settings))
 
 
 @pytest.fixture(scope="session")

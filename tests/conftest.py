@@ -14,7 +14,6 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
-from bayescale.fits.simulate import simulate
 from helpers.backtests import HELD
 from helpers.fits import CHAINS, DRAWS, quick, small
 from helpers.shared import Shared, shared_folder
@@ -67,7 +66,12 @@ def gadre_fit(shared: Shared) -> Fit:
     """Two short chains on the embedded runs of Gadre et al., the paper's law taken as true."""
     return shared.fit(
         "gadre",
-        lambda: fit(load_dataset("gadre2024"), discrepancy="none", chains=CHAINS, draws=DRAWS),
+        lambda: fit(
+            load_dataset("gadre2024").where(task=["average46"]),
+            discrepancy="none",
+            chains=CHAINS,
+            draws=DRAWS,
+        ),
     )
 
 
@@ -118,20 +122,3 @@ def unequal() -> Ladder:
         tasks=pd.DataFrame({"task": ["quiz"], "chance": [0.25], "items": [2000]}),
         law="compute",
     )
-
-
-@pytest.fixture(scope="session")
-def simulated_fit(shared: Shared) -> Fit:
-    """Of eight runs and three tasks; two targets lie beyond them."""
-
-    def make() -> Fit:
-        ladder = simulate(
-            params=[1e8, 1e8, 2e8, 4e8, 4e8, 8e8, 1.6e9, 1.6e9],
-            tokens=[2e9, 1e10, 4e9, 8e9, 4e10, 1.6e10, 3e10, 1e11],
-            targets=[(7e9, 1e12), (1.3e10, 4e12)],
-            law="chinchilla",
-            seed=3,
-        ).ladder
-        return fit(ladder, law="chinchilla", via=None, chains=2, draws=200, discrepancy="prior")
-
-    return shared.fit("simulated", make)

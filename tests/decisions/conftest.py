@@ -1,4 +1,4 @@
-"""A forecast of two targets beyond a simulated ladder."""
+"""A forecast of two targets."""
 
 from dataclasses import replace
 
@@ -10,6 +10,6 @@ from bayescale.forecasts.record import Forecast
 
 
 @pytest.fixture(scope="session")
-def two_targets(simulated_fit: Fit) -> Forecast:
-    """A forecast of two targets with three tasks, its checks taken as passed."""
-    return replace(forecast(simulated_fit, simulated_fit.ladder.targets()), status="pass")
+def two_targets(ladder_fit: Fit) -> Forecast:
+    """Of four tasks, its checks taken as passed."""
+    return replace(forecast(ladder_fit, ladder_fit.ladder.targets()), status="pass")

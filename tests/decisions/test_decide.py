@@ -154,13 +154,13 @@ class TestDecision:
         )
 
     def test_reach_of_one_threshold_per_task(self, two_targets: Forecast) -> None:
-        each = {"a": 0.5, "b": 0.4}
+        each = {"hellaswag": 0.5, "arc_easy": 0.4}
         rows = decide(two_targets, cost=1.0, value=Threshold(10.0, each)).reach
         accuracy = two_targets.draws["accuracy"]
-        joint = ((accuracy.sel(task="a") >= 0.5) & (accuracy.sel(task="b") >= 0.4)).mean(
-            ("chain", "draw")
-        )
-        assert list(rows["task"]) == ["a", "b", "every one"] * 2
+        joint = (
+            (accuracy.sel(task="hellaswag") >= 0.5) & (accuracy.sel(task="arc_easy") >= 0.4)
+        ).mean(("chain", "draw"))
+        assert list(rows["task"]) == ["hellaswag", "arc_easy", "every one"] * 2
         np.testing.assert_allclose(rows.query("task == 'every one'")["prob"], joint)
 
     def test_a_failed_check_leaves_it_undecided(self, two_targets: Forecast) -> None:
@@ -179,12 +179,14 @@ class TestDecision:
         doubtful = replace(
             two_targets,
             table=two_targets.table.assign(
-                verdict=["no trend" if t == "a" else "weak" for t in two_targets.table["task"]]
+                verdict=[
+                    "no trend" if t == "hellaswag" else "weak" for t in two_targets.table["task"]
+                ]
             ),
         )
-        remark = "the ladder does not speak for a (no trend)"
+        remark = "the ladder does not speak for hellaswag (no trend)"
         assert remark in decide(doubtful, cost=1.0, value=Linear(1.0)).reason
-        for value in (Linear(1.0, tasks=("b", "c")), Threshold(1.0, {"b": 0.3})):
+        for value in (Linear(1.0, tasks=("arc_easy", "piqa")), Threshold(1.0, {"arc_easy": 0.3})):
             assert "speak" not in decide(doubtful, cost=1.0, value=value).reason
 
     def test_a_function_needs_no_thresholds(self, two_targets: Forecast) -> None:
@@ -207,11 +209,11 @@ class TestDecision:
 class TestCompute:
     """A decision prices the compute that its forecast used."""
 
-    def test_is_6nd_where_the_ladder_has_none(self, simulated_fit: Fit) -> None:
-        assert not simulated_fit.loss_data.compute_is_measured
-        plain = Target(7e9, 1e12, name="plain")
-        measured = Target(7e9, 1e12, name="measured", flops=9e22)
-        both = replace(forecast(simulated_fit, [plain, measured]), status="pass")
+    def test_is_6nd_where_the_ladder_has_none(self, gadre_fit: Fit) -> None:
+        assert not gadre_fit.loss_data.compute_is_measured
+        plain = Target(7e9, 1e12, corpus="c4", name="plain")
+        measured = Target(7e9, 1e12, corpus="c4", name="measured", flops=9e22)
+        both = replace(forecast(gadre_fit, [plain, measured]), status="pass")
         assert list(both.extrapolation["flops"]) == [plain.compute_6nd, measured.compute_6nd]
         options = decide(both, cost=Cost(), value=Linear(1.0)).options
         assert options["cost"][1] == options["cost"][0]
@@ -241,11 +243,11 @@ class TestBadInput:
             ({"value": 3e6}, "must be a Threshold"),
             ({"value": Threshold(1.0, 0.5, tasks=["chess"])}, "chess"),
             ({"value": Threshold(1.0, {"chess": 0.5})}, "chess"),
-            ({"value": Linear(1.0, weights={"a": -1.0})}, "weights"),
+            ({"value": Linear(1.0, weights={"hellaswag": -1.0})}, "weights"),
             ({"risk_aversion": -1.0}, "0 or more"),
             ({"risk_aversion": 1.0, "value": lambda d: d["accuracy"].mean("task")}, "stake"),
             ({"risk_aversion": 1.0, "stake": -1.0}, "above 0"),
-            ({"cost": {"default-8": 1.0, "default-9": 1.0, "chess": 1.0}}, "chess"),
+            ({"cost": {"7B-4T": 1.0, "13B-5T": 1.0, "chess": 1.0}}, "chess"),
             ({"most_regret": 1.5}, r"\[0, 1\]"),
         ],
     )

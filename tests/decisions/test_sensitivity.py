@@ -17,7 +17,9 @@ class TestSensitivity:
         """At a higher cost the expensive target is given up first: then the other is funded."""
         first, second = (t.label for t in two_targets.targets)
         decision = decide(
-            two_targets, cost={first: 0.1, second: 5.0}, value=Threshold(10.0, 0.0, tasks=["a"])
+            two_targets,
+            cost={first: 0.1, second: 5.0},
+            value=Threshold(10.0, 0.0, tasks=["hellaswag"]),
         )
         rows = decision.sensitivity.query("what == 'cost, times'").set_index("by")
         assert set(rows["target"]) == {first}

@@ -11,15 +11,15 @@ from bayescale.forecasts.frontier import frontier
 
 
 class TestFrontier:
-    def test_is_that_of_the_closed_form(self, simulated_fit: Fit) -> None:
+    def test_is_that_of_the_closed_form(self, ladder_fit: Fit) -> None:
         """N* = G (C/6)^(beta / (alpha + beta)), G = (alpha A / (beta B))^(1 / (alpha + beta))
         (Hoffmann et al. 2022, 2203.15556).
         """
-        corpus, name = simulated_fit.loss_data.groups.pairs[0]
+        corpus, name = ladder_fit.loss_data.groups.pairs[0]
         found = frontier(
-            simulated_fit, [1e21, 1e24], loss_name=name, corpus=corpus, multipliers=[20.0, 640.0]
+            ladder_fit, [1e21, 1e24], loss_name=name, corpus=corpus, multipliers=[20.0, 640.0]
         )
-        of = simulated_fit.losses["posterior"].sel(corpus=corpus, loss_name=name)
+        of = ladder_fit.losses["posterior"].sel(corpus=corpus, loss_name=name)
         alpha, beta, A, B, E = (of[k].to_numpy().ravel() for k in ("alpha", "beta", "A", "B", "E"))
         for budget in (1e21, 1e24):
             N = (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (budget / 6) ** (
@@ -40,13 +40,15 @@ class TestFrontier:
                     (np.median(lost), np.quantile(lost, 0.95)), rel=0.05, abs=1e-5
                 )
 
-    def test_nothing_is_given_up_at_the_optimum(self, simulated_fit: Fit) -> None:
-        corpus, name = simulated_fit.loss_data.groups.pairs[0]
-        found = frontier(simulated_fit, 1e22, loss_name=name, corpus=corpus).query(
+    def test_nothing_is_given_up_at_the_optimum(self, ladder_fit: Fit) -> None:
+        corpus, name = ladder_fit.loss_data.groups.pairs[0]
+        found = frontier(ladder_fit, 1e22, loss_name=name, corpus=corpus).query(
             "quantity == 'loss given up'"
         )
         assert (found["lower"] >= 0).all()
-        np.testing.assert_allclose(found["extrapolation_factor"], 1e22 / (6 * 1.6e9 * 1e11))
+        runs = ladder_fit.ladder.with_role("fit").runs
+        largest = (6 * runs["params"] * runs["tokens"]).max()
+        np.testing.assert_allclose(found["extrapolation_factor"], 1e22 / largest)
 
     @pytest.mark.parametrize(
         ("asked", "error", "said"),
@@ -59,7 +61,7 @@ class TestFrontier:
         ],
     )
     def test_bad_input_is_told(
-        self, simulated_fit: Fit, asked: dict[str, Any], error: type[Exception], said: str
+        self, ladder_fit: Fit, asked: dict[str, Any], error: type[Exception], said: str
     ) -> None:
         with pytest.raises(error, match=said):
-            frontier(simulated_fit, **asked)
+            frontier(ladder_fit, **asked)

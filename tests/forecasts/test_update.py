@@ -1,5 +1,7 @@
 """Runs added to a fit, and how intervals move."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +22,14 @@ class TestUpdate:
         of = update(ladder_fit, rows).moved.query("quantity == 'loss' and task == 'c4'")
         assert (of["width"] < of["width_before"]).all()
 
-    def test_only_the_link_sees_an_early_checkpoint(self, small_fit: Fit) -> None:
+    def test_only_the_link_sees_an_early_checkpoint(
+        self, small_fit: Fit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The draws are those of before: what matters here is which runs each stage sees."""
+        monkeypatch.setattr(
+            "bayescale.forecasts.update.fit_many",
+            lambda settings, sampler, ladders, **_: iter([replace(small_fit, ladder=ladders[0])]),
+        )
         rows = small_fit.ladder.frame
         larger = rows.query("run == '3B-5xC'").assign(role="fit", run="3B-new")
         early = rows.query("run == '13B-5T'").assign(

@@ -256,31 +256,36 @@ class TestForecastWrites:
         assert fitted.ladder == bayescale.read_csv(files.runs, tasks=files.tasks)
 
 
-@pytest.fixture(scope="module")
-def losses_alone(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
-    """A table without accuracies, too few draws, and seeds 3 and 4."""
-    path = tmp_path_factory.mktemp("losses") / "losses.csv"
-    run_table().drop(columns="accuracy").to_csv(path, index=False)
-    return [of_losses(path, seed) for seed in (3, 4)]
-
-
 def of_losses(path: Path, seed: int) -> Outcome:
     options = ["--law", "compute", "--pooling", "complete", "--chains", 2, "--draws", 20]
     return run_here("forecast", path, *options, "--json", "--seed", seed)
 
 
+@pytest.fixture(scope="module")
+def losses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table without accuracies."""
+    path = tmp_path_factory.mktemp("losses") / "losses.csv"
+    run_table().drop(columns="accuracy").to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def losses_alone(losses: Path) -> Outcome:
+    """Of too few draws, with seed 3."""
+    return of_losses(losses, 3)
+
+
 class TestForecastOfLossesAlone:
     def test_failed_checks_exit_with_1_and_the_json_is_still_whole(
-        self, losses_alone: list[Outcome]
+        self, losses_alone: Outcome
     ) -> None:
-        for outcome in losses_alone:
-            assert outcome.status == 1
-            assert parse(outcome.out)["diagnostics"]["status"] == "fail"
+        assert losses_alone.status == 1
+        assert parse(losses_alone.out)["diagnostics"]["status"] == "fail"
 
     def test_it_has_losses_of_the_targets_of_the_table_and_nothing_more(
-        self, losses_alone: list[Outcome]
+        self, losses_alone: Outcome
     ) -> None:
-        answer = parse(losses_alone[0].out)
+        answer = parse(losses_alone.out)
         assert [t["name"] for t in answer["targets"]] == ["code-8", "web-8"]
         for target in answer["targets"]:
             assert target["tasks"] == []
@@ -292,15 +297,15 @@ class TestForecastOfLossesAlone:
         assert set(answer["sampler"]["steps"]) == {"loss"}
 
     @pytest.mark.slow
-    def test_same_seed_same_figures(self, losses_alone: list[Outcome], tmp_path: Path) -> None:
-        run_table().drop(columns="accuracy").to_csv(tmp_path / "losses.csv", index=False)
-        again = of_losses(tmp_path / "losses.csv", 3)
-        assert figures(parse(again.out)) == figures(parse(losses_alone[0].out))
-
-    def test_another_seed_has_other_figures(self, losses_alone: list[Outcome]) -> None:
+    def test_same_seed_same_figures_and_another_seed_others(
+        self, losses: Path, losses_alone: Outcome
+    ) -> None:
+        once = parse(losses_alone.out)
+        again, other = (parse(of_losses(losses, seed).out) for seed in (3, 4))
+        assert figures(once) == figures(again)
         medians = [
-            [c["loss"]["median"] for t in parse(outcome.out)["targets"] for c in t["losses"]]
-            for outcome in losses_alone
+            [c["loss"]["median"] for t in answer["targets"] for c in t["losses"]]
+            for answer in (once, other)
         ]
         assert len(medians[0]) == len(medians[1]) == 6
         assert not set(medians[0]) & set(medians[1])
@@ -442,6 +447,7 @@ class TestBadInput:
             assert word in outcome.err
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.slow
     def test_in_a_process_of_its_own(self, tmp_path: Path) -> None:
         path = tmp_path / "nowhere.csv"
         assert run_in_process("forecast", path) == Outcome(

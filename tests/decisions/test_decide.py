@@ -24,7 +24,7 @@ from bayescale.forecasts.record import Forecast
 MONEY = st.floats(1.0, 1e9)
 SHARE = st.floats(0.0, 1.0)
 quick = settings(
-    max_examples=10,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from bayescale.fits.fit import fit
+from helpers.command import CHOICES, run_table
 from helpers.fits import small
 
 # seconds: the first where the programs are not in the compilation cache yet, the second whatever
@@ -96,36 +97,17 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stopped]:
     """Ctrl-C in the middle of sampling, where an older table is already there and a fit is not."""
     folder, terminal = tmp_path_factory.mktemp("out"), Terminal()
     (folder / "old.csv").write_text("an older table")
-    outputs = [
-        "--csv",
-        str(folder / "old.csv"),
-        "--save",
-        str(folder / "new.fit"),
-        "--plot",
-        str(folder / "new.png"),
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "bayescale",
-        "forecast",
-        "--law",
-        "compute",
-        "--pooling",
-        "none",
-        "--discrepancy",
-        "none",
-        "--chains",
-        "2",
-        "--draws",
-        "30000",
-        *outputs,
-    ]
+    runs, tasks = folder.with_suffix(".csv"), folder.with_suffix(".tasks")
+    run_table().to_csv(runs, index=False)
+    tasks.write_text("task,chance,items\npiqa,0.5,1838\nmmlu,0.25,2000\n")
+    outputs = ["--csv", folder / "old.csv", "--save", folder / "new.fit", "--plot"]
+    options = ["--tasks", tasks, *CHOICES, "--draws", 30000, *outputs, folder / "new.png"]
+    command = [sys.executable, "-m", "bayescale", "forecast", runs, *options]
     environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
     # a child inherits an ignored Ctrl-C, as of tests that run in the background
     mine = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
-        command,
+        list(map(str, command)),
         stdout=subprocess.PIPE,
         stderr=terminal.slave,
         text=True,

@@ -146,7 +146,7 @@ class TestFit:
     def test_a_small_ladder_has_the_prior_of_small_ladders_and_says_so(self) -> None:
         ladder = load_dataset("gadre2024").where(task=["average17"])
         fitted = fit(ladder, chains=2, draws=50)
-        assert {s.common for s in fitted.discrepancy.slopes if s.step == "loss"} == {SMALL_LADDER}
+        assert {s.common for s in fitted.discrepancy.slopes if s.stage == "loss"} == {SMALL_LADDER}
         assert f"fewer than {MIN_RUNS}" in fitted.discrepancy.note
         assert "widening" not in fitted.losses["posterior"]
         assert not [c.check for c in fitted.checks if "past" in c.check], (

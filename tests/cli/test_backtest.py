@@ -86,6 +86,21 @@ class TestBacktest:
         assert "Coverage by extrapolation factor" in outcome.out
         assert "Fits with a failed check" in outcome.out
 
+    @pytest.mark.parametrize(("options", "expected"), [([], True), (["--no-baselines"], False)])
+    def test_baselines_are_scored_unless_declined(
+        self,
+        options: list[str],
+        expected: bool,
+        files: Files,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        made, asked = written_backtest(), {}
+        monkeypatch.setattr(
+            "bayescale.cli.backtest.make_backtest", lambda _, **given: asked.update(given) or made
+        )
+        run_here("backtest", files.runs, "--tasks", files.tasks, *options)
+        assert asked["baselines"] is expected
+
     def test_an_interruption_says_that_finished_cuts_are_kept(
         self, files: Files, monkeypatch: pytest.MonkeyPatch
     ) -> None:

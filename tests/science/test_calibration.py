@@ -17,7 +17,7 @@ from bayescale.fits.simulate import Simulation, simulate
 from bayescale.forecasts.forecast import forecast
 from bayescale.inference.nuts import Sampler
 
-LADDERS, CHAINS, DRAWS, THIN, PROB = 100, 2, 300, 6, 0.9
+LADDERS, CHAINS, DRAWS, THIN, PROB = 50, 2, 300, 6, 0.9
 FAR = 3.9  # standard errors: 0.5 % of true models have any of the 50 figures further off
 PARAMS = [p for p in (1e8, 3e8, 1e9) for _ in range(4)]
 TOKENS = [p * m for p, m in zip(PARAMS, [10, 20, 50, 100] * 3, strict=True)]

@@ -133,7 +133,9 @@ class TestBlocks:
         ladder = checkpoints(shared=0.02, own=0.005)
         width = {}
         for blocks in (1, 20):
-            posterior = fit(ladder, blocks=blocks, chains=2, draws=500).accuracies
+            posterior = fit(
+                ladder, blocks=blocks, discrepancy="prior", chains=2, draws=500
+            ).accuracies
             assert posterior is not None
             assert (
                 np.isfinite(posterior["observed_data"].to_dataset()["accuracy"].to_numpy()).sum()

@@ -118,14 +118,14 @@ class TestEvidence:
     @pytest.mark.slow
     def test_in_hindsight_the_best_candidate_narrows_most(self, four_tasks: Ladder) -> None:
         """Fitted on 190M to 760M; the 1B runs are the candidates, and each is then really added."""
-        whole, rows = four_tasks, four_tasks.frame
+        rows = four_tasks.frame
         small = Ladder.from_frame(
-            rows[~rows["run"].str.startswith("1B")], tasks=whole.task_table.reset_index()
+            rows[~rows["run"].str.startswith("1B")], tasks=four_tasks.task_table.reset_index()
         )
-        target = next(t for t in whole.targets() if t.label == "7B-4T")
+        target = next(t for t in four_tasks.targets() if t.label == "7B-4T")
         candidates = [
             Candidate([t], cost=0.0, name=t.label)
-            for t in whole.targets("fit", "held_out")
+            for t in four_tasks.targets("fit", "held_out")
             if t.label.startswith("1B")
         ]
         fitted = fit(small, discrepancy="prior", chains=2)

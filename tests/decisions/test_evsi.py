@@ -31,8 +31,8 @@ class TestEvidence:
     def test_weighing_and_fitting_again_agree(
         self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Runs at or below the frontier, at the cost at which evidence tells most: expected widths
-        within a fifth, values within their Monte Carlo error.
+        """A rerun of the largest run, at the cost at which evidence tells most: expected width
+        within a fifth, value within its Monte Carlo error.
         """
         value = Linear(1e5, 0.6)
         asked = {
@@ -43,23 +43,14 @@ class TestEvidence:
             ),
             "value": value,
         }
-        candidates = [
-            Candidate([again(whole_fit, r)], cost=1.0, name=r)
-            for r in ("370M-10xC", "760M-10xC", "1B-10xC")
-        ]
-        weighed = value_of_information(whole_fit, LARGE, candidates, **asked).table.set_index(
-            "candidate"
-        )
+        candidates = [Candidate([again(whole_fit, "1B-10xC")], cost=1.0)]
+        weighed = value_of_information(whole_fit, LARGE, candidates, **asked).table.iloc[0]
         monkeypatch.setattr(EvsiProblem, "is_beyond", lambda self, i: True)
-        fitted = value_of_information(
-            whole_fit, LARGE, candidates, **asked, refits=4
-        ).table.set_index("candidate")
-        print(f"\n{weighed.T.to_string()}\n{fitted.T.to_string()}")
-        assert set(fitted["method"]) == {"refitting"}
-        assert (weighed["evsi"] > weighed["evsi_floor"]).any(), "or there is nothing to compare"
-        for name in weighed.index:
-            one, other = weighed.loc[name], fitted.loc[name]
-            assert (1 - other["narrowing"]) / (1 - one["narrowing"]) == pytest.approx(1.0, abs=0.2)
-            assert abs(one["evsi"] - other["evsi"]) <= 3 * np.hypot(
-                one["evsi_se"], other["evsi_se"]
-            ) + max(one["evsi_floor"], other["evsi_floor"])
+        fitted = value_of_information(whole_fit, LARGE, candidates, **asked, refits=4).table.iloc[0]
+        print(f"\n{weighed.to_string()}\n{fitted.to_string()}")
+        assert fitted["method"] == "refitting"
+        assert weighed["evsi"] > weighed["evsi_floor"], "or there is nothing to compare"
+        assert (1 - fitted["narrowing"]) / (1 - weighed["narrowing"]) == pytest.approx(1.0, abs=0.2)
+        assert abs(weighed["evsi"] - fitted["evsi"]) <= 3 * np.hypot(
+            weighed["evsi_se"], fitted["evsi_se"]
+        ) + max(weighed["evsi_floor"], fitted["evsi_floor"])

@@ -1,7 +1,8 @@
 """Run every notebook of this folder from top to bottom: ``python notebooks/run.py [--write]``.
 
 With ``--write`` the outputs are kept in the file. Without it chains are short, the backtest has one
-cut and a candidate is fitted again twice: what is checked is that every cell runs.
+cut and a candidate is fitted again twice: what is checked is that every cell runs, and that what
+`MUST_HOLD` says of a notebook holds at its end.
 """
 
 import sys
@@ -23,19 +24,36 @@ bs.backtest = functools.partial(bs.backtest, cuts=[1e21], chains=2, draws=200)
 bs.value_of_information = with_few_refits
 """
 
+MUST_HOLD = {
+    "02-gadre.ipynb": """
+assert set(table["M"]) == {"80", "160", "320", "640", "all"}
+error = table[table["M"] == "all"].set_index("fitted")["absolute error"]
+assert error["M 20 and 40 only"] < error["all, normal noise"]
+""",
+    "03-bhagia.ipynb": """
+pairs = alternatives[~means]
+routes = ["own loss", "C4 loss", "compute only", "single step"]
+assert pairs.groupby("route").size().to_dict() == dict.fromkeys(routes, 16)
+assert (pairs["lower"] < pairs["upper"]).all()
+assert pairs["checks"].ne("fail").all()
+""",
+}
+
 
 def run(path: Path, write: bool) -> str:
     """Run one notebook; what became of it, in a line."""
     notebook = nbformat.read(path, as_version=4)
-    if not write:
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(SHORT))
+    cells = list(notebook.cells)
+    checked = nbformat.v4.new_code_cell(MUST_HOLD.get(path.name, ""))
+    notebook.cells = [*([] if write else [nbformat.v4.new_code_cell(SHORT)]), *cells, checked]
     NotebookClient(
         notebook,
         timeout=1200,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
-    for cell in notebook.cells:
+    notebook.cells = cells
+    for cell in cells:
         # times of day, which would change the file at every run
         cell.metadata.pop("execution", None)
         # warnings with the paths of one machine
@@ -44,7 +62,7 @@ def run(path: Path, write: bool) -> str:
         ]
     if write:
         nbformat.write(notebook, path)
-    return f"{path.name}: {len(notebook.cells)} cells ran"
+    return f"{path.name}: {len(cells)} cells ran"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayescale.data.ladder import Ladder
 from bayescale.papers.analysis import Analysis
 from bayescale.papers.reproduce import reproduce
 
@@ -100,22 +99,3 @@ class TestBhagia:
             .str.contains("runs for 5 parameters")
             .all()
         )
-
-
-@pytest.mark.slow
-class TestPosteriors:
-    def test_every_route_is_scored_on_every_pair(
-        self, four_tasks: Ladder, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Four tasks of the paper's eight; notebook 03 shows them all."""
-        monkeypatch.setattr("bayescale.papers.bhagia_posteriors.load_dataset", lambda _: four_tasks)
-        frame = reproduce("bhagia2024", analysis="alternatives").analyses[0].frame
-        pairs = frame[frame["task"] != "mean of 8"]
-        assert pairs.groupby("route").size().to_dict() == {
-            "own loss": 8,
-            "C4 loss": 8,
-            "compute only": 8,
-            "single step": 8,
-        }
-        assert (pairs["lower"] < pairs["upper"]).all()
-        assert pairs["checks"].ne("fail").all()

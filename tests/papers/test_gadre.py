@@ -71,12 +71,6 @@ class TestPosteriors:
         assert spread["mean"] < spread["mean_prior"]
         assert frame["parameter"].eq("eta").sum() == 3 * 8
 
-    def test_over_trained_runs_are_scored_by_multiplier(self) -> None:
-        frame = reproduce("gadre2024", analysis="over-training").analyses[0].frame
-        assert set(frame["M"]) == {"80", "160", "320", "640", "all"}
-        error = frame[frame["M"].eq("all")].set_index("fitted")["absolute error"]
-        assert error["M 20 and 40 only"] < error["all, normal noise"]
-
 
 def test_starts_reports_the_spread() -> None:
     frame = reproduce("gadre2024", analysis="starts", starts=3).analyses[0].frame

@@ -17,7 +17,7 @@ from bayescale.fits.simulate import Simulation, simulate
 from bayescale.forecasts.forecast import forecast
 from bayescale.inference.nuts import Sampler
 
-LADDERS, CHAINS, DRAWS, THIN, PROB = 50, 2, 300, 6, 0.9
+LADDERS, CHAINS, WARMUP, DRAWS, THIN, PROB = 50, 2, 200, 300, 6, 0.9
 FAR = 3.9  # standard errors: 0.5 % of true models have any of the 50 figures further off
 PARAMS = [p for p in (1e8, 3e8, 1e9) for _ in range(4)]
 TOKENS = [p * m for p, m in zip(PARAMS, [10, 20, 50, 100] * 3, strict=True)]
@@ -95,7 +95,7 @@ def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(
         priors=None,
     )
     # of one shape: compiled once
-    sampler = Sampler(chains=CHAINS, draws=DRAWS)
+    sampler = Sampler(chains=CHAINS, draws=DRAWS, warmup=WARMUP)
     fits = fit_many(settings, sampler, [made.ladder for made in all_made])
     for seed, (made, fitted) in enumerate(zip(all_made, fits, strict=True)):
         covered.append(inside(made, fitted, seed).mean())

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.fits.fit import fit
@@ -132,12 +131,11 @@ class TestMuennighoff:
 
 
 @pytest.mark.slow
-def test_runs_that_repeat_nothing_leave_the_prior_of_r_star_d() -> None:
+def test_runs_that_repeat_nothing_leave_the_prior_of_r_star_d(four_tasks: Ladder) -> None:
     """Several series, none of which says anything of R*_D: the sampler still does its work, and the
     fit warns.
     """
-    ladder = load_dataset("ladder2024")
-    fitted = fit(ladder, law="repeated", discrepancy="prior", chains=2, draws=1000)
+    fitted = fit(four_tasks, law="repeated", discrepancy="prior", chains=2, draws=1000)
     status = {c.check: c.status for c in fitted.checks}
     assert (
         status["loss: divergences"],

@@ -50,7 +50,6 @@ COORDINATES = [name for name in LOSS_CASES if name not in ("one-sided", "prior o
 # one of each kind of pooling, of noise and of curve; each case is a compilation
 FEW = (
     "one series",
-    "a sum under a power",
     "reruns of two kinds",
     "noise that widens",
     "link logistic",

@@ -75,6 +75,7 @@ def test_a_program_used_with_two_warm_ups_draws_as_two_programs_would() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_posterior_whose_draws_diverge_is_sampled_again_with_smaller_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,8 +1,8 @@
 """Run every notebook of this folder from top to bottom: ``python notebooks/run.py [--write]``.
 
 With ``--write`` the outputs are kept in the file. Without it chains are short, the backtest has one
-cut and a candidate is fitted again twice: what is checked is that every cell runs, and that what
-`MUST_HOLD` says of a notebook holds at its end.
+cut and each candidate is refitted twice: every cell must run, and the assertions of `MUST_HOLD`
+must pass at the end of their notebook. They rest on analyses that keep their full settings.
 """
 
 import sys

@@ -47,7 +47,7 @@ def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
 COORDINATES = [name for name in LOSS_CASES if name not in ("one-sided", "prior of one's own")]
 
 
-# one of each kind of pooling, of noise and of curve; each case is a compilation
+# one of each kind of pooling and of noise; each case is a compilation
 FEW = (
     "one series",
     "reruns of two kinds",

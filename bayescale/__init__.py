@@ -22,7 +22,7 @@ from bayescale.decisions.evidence import Evidence, value_of_information
 from bayescale.decisions.required import Required, required
 from bayescale.decisions.value import Linear, Threshold
 from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
-from bayescale.extrapolation.discrepancy import Discrepancy
+from bayescale.extrapolation.amplitudes import Discrepancy
 from bayescale.fits.fit import fit
 from bayescale.fits.load import load_fit
 from bayescale.fits.mixture import stack

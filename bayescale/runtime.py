@@ -22,8 +22,10 @@ Stream = Literal[
     "forecast",
     "simulate",
     "discrepancy",
-    "routes",
+    "components",
     "variance",
+    "law error",
+    "link error",
 ]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 # Uses of a user's seed whose entropy beside the seed is older than the list of streams. It is kept,
@@ -40,29 +42,10 @@ OLDER: dict[str, tuple[int, ...]] = {
     "evidence, first half": (0,),
     "evidence, second half": (1,),
 }
-# Uses without a user's seed: what they give depends on the data alone. Those of one number share
-# random numbers, and no result depends on two of them draw by draw. The two of "past noise" are
-# added up, so they differ.
-FixedStream = Literal[
-    "past noise",
-    "past forecasts",
-    "past noise of groups",
-    "prior moments",
-    "weights",
-    "slopes",
-    "coverage",
-    "sensitivity",
-]
-FIXED: dict[FixedStream, int] = {
-    "past noise": 0,
-    "past forecasts": 1,
-    "past noise of groups": 2,
-    "prior moments": 0,
-    "weights": 0,
-    "slopes": 0,
-    "coverage": 0,
-    "sensitivity": 0,
-}
+# Uses without a user's seed: what they give depends on the data alone. They share random numbers,
+# and no result depends on two of them draw by draw.
+FixedStream = Literal["prior moments", "weights", "coverage", "sensitivity"]
+FIXED: dict[FixedStream, int] = dict.fromkeys(get_args(FixedStream), 0)
 # NumPyro keeps its handlers and its validation in globals of the process: only one thread at a time
 # may trace a model.
 NUMPYRO = threading.Lock()

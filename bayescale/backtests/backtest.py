@@ -26,7 +26,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import outcomes
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
-from bayescale.extrapolation.discrepancy import Discrepancy, DiscrepancyMode
+from bayescale.extrapolation.amplitudes import DiscrepancyMode
 from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO, FitSettings, make_settings
@@ -77,7 +77,7 @@ def backtest(
         Runs with at most so many FLOPs, parameters or tokens are fitted. None for up to 8 cuts,
         from 8 runs of every series up to the whole ladder.
     law, link, via, pooling, discrepancy, noise, priors
-        As in `fit`. A calibration uses only runs up to its own cut.
+        As in `fit`.
     baselines
         Whether the same splits are also forecast without discrepancy, without pooling, by the
         papers' point fits with a residual bootstrap, and by the figures of the largest run.
@@ -138,6 +138,7 @@ def backtest(
     cache = Cache(ladder, settings, sampler, by=by, baselines=baselines)
     models = {OURS: settings}
     if baselines:
+        models[NO_DISCREPANCY] = replace(settings, discrepancy="none")
         models[UNPOOLED] = replace(settings, pooling="none")
     folds: list[Fold] = []
     for i, (name, asked) in enumerate(models.items()):
@@ -224,12 +225,10 @@ def _with_baselines(fold: Fold, split: Split, fit: Fit, targets: Sequence[Target
     """The fold with the cases of the baselines on the same split."""
     corpora = [str(target.corpus) for target in targets]
     factor = fold.cases.drop_duplicates("run").set_index("run")["extrapolation_factor"]
-    scores = accuracy_data(fit.ladder, None if fit.via == AUTO else fit.via)
+    scores = accuracy_data(fit.ladder, fit.route)
     rng = random_generator(split.seed, "point fits")
     points, failed = point_fit_draws(fit.law.name, fit.loss_data, scores, targets, corpora, rng=rng)
-    as_true = forecast(_without_discrepancy(fit), targets, seed=split.seed)
     baselines = [
-        _Baseline(NO_DISCREPANCY, as_true.components.cells(None)),
         _Baseline(POINT_FITS, points),
         _Baseline(LARGEST_RUN, largest_run_draws(fit.loss_data, scores, targets, corpora)),
     ]
@@ -246,17 +245,8 @@ def _with_baselines(fold: Fold, split: Split, fit: Fit, targets: Sequence[Target
     )
     return Fold(
         cases=pd.concat([fold.cases, *cases], ignore_index=True),
-        fits=pd.concat(
-            [fold.fits, fold.fits.assign(model=NO_DISCREPANCY), fits], ignore_index=True
-        ),
+        fits=pd.concat([fold.fits, fits], ignore_index=True),
     )
-
-
-def _without_discrepancy(fit: Fit) -> Fit:
-    """The same posteriors and weights, with law and link taken as true beyond the ladder."""
-    none = Discrepancy("none")
-    members = tuple(replace(member, discrepancy=none) for member in fit.members)
-    return replace(fit, discrepancy=none, members=members)
 
 
 def _cases(

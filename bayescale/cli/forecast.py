@@ -255,7 +255,7 @@ def print_forecast(
     result = forecast_json(fit, forecast, prob)
     cells = []
     for target in result["targets"]:
-        _print_target(console, target, fit.weights, prob)
+        _print_target(console, target, prob)
         cells += [*target["tasks"], *target["losses"]]
     if any(cell.get("loss_fitted") or cell.get("accuracy_fitted") for cell in cells):
         print_text(
@@ -275,9 +275,7 @@ def print_forecast(
     print_text(console, forecast.note)
 
 
-def _print_target(
-    console: Console, target: dict[str, Any], weights: pd.DataFrame, prob: float
-) -> None:
+def _print_target(console: Console, target: dict[str, Any], prob: float) -> None:
     """Print the table of one target, with one row per task or declared loss."""
     level = f"{100 * prob:g} %"
     size = f"{target['params']:.4g} parameters, {target['tokens']:.4g} tokens, {target['corpus']}"
@@ -304,35 +302,24 @@ def _print_target(
                 _figure_text(actual.get("loss"), unit=1.0, digits=4) + loss_star,
                 _interval_text(cell.get("accuracy"), unit=100.0, digits=1),
                 _figure_text(actual.get("accuracy"), unit=100.0, digits=1) + accuracy_star,
-                routes_text(weights, cell["task"]) or cell.get("via") or "",
+                cell.get("via") or "",
                 cell.get("verdict") or "",
             )
         )
     print_table(console, columns, rows, f"{target['name']}: {size}; {distance}{note}")
 
 
-def routes_text(weights: pd.DataFrame, task: str) -> str:
-    """The losses that a task is linked through, such as ``c4 60 %, own loss 40 %``, or nothing."""
-    if not len(weights):
-        return ""
-    routes = weights[weights["task"] == task].sort_values("weight", ascending=False)
-    return ", ".join(f"{route.via} {100 * route.weight:.0f} %" for route in routes.itertuples())
-
-
 def mixture_text(weights: pd.DataFrame) -> str:
-    """One sentence about a mixture: what its weights rest on, and the weights or their column."""
-    figures = int(weights["cells"].max())
-    reason = (
-        "Mixture, weighted by how well each component forecast larger runs from smaller ones "
-        f"(at most {figures} figures)"
-        if figures
-        else "Mixture with equal weights, because no past forecasts tell its components apart"
-    )
+    """One sentence about a mixture: what its weights rest on, and the weights."""
+    runs = int(weights["runs"].max())
     components = ", ".join(
         f"{row.law}, {row.link or 'no link'} via {row.via}: {row.weight:.2f} (sd {row.sd:.2f})"
-        for row in weights[weights["task"] == ""].itertuples()
+        for row in weights.itertuples()
     )
-    return f"{reason}: {components or 'see column via'}."
+    return (
+        "Mixture, weighted by how well each component predicts each larger run from all other runs "
+        f"({runs} runs): {components}."
+    )
 
 
 def _interval_text(summary: dict[str, float] | None, *, unit: float, digits: int) -> str:

@@ -73,8 +73,8 @@ PoolingName = Annotated[
 DiscrepancyName = Annotated[
     str,
     typer.Option(
-        help="Errors of law and link beyond the ladder: calibrated, learned from the ladder's own "
-        "past; prior, learned from public sweeps alone; or none."
+        help="Errors of law and link: calibrated, learned with the rest; or none, which takes both "
+        "as true."
     ),
 ]
 Params = Annotated[float | None, typer.Option(help="Parameters of the target.")]

@@ -47,8 +47,8 @@ class Evidence:
         evsi_se (its Monte Carlo standard error), evsi_floor (90 % quantile of what Monte Carlo
         error alone gives, for evidence that tells nothing), net (evsi less cost), evpi, narrowing
         (expected share by which the target's 90 % interval becomes narrower), narrowing_per_cost,
-        method (``reweighting``; ``refitting`` for runs beyond the ladder's frontier and where
-        weights are unreliable), k (Pareto k of the weights, its 90 % quantile over outcomes),
+        method (``reweighting``; ``refitting`` where weights are unreliable), k (Pareto k of the
+        weights, its 90 % quantile over outcomes),
         reliable, note. An estimate is not reliable where weights have k above 0.7, more than a
         quarter of the refits failed a check, or the refit of the lowest or highest outcome did.
     targets, tasks
@@ -109,12 +109,11 @@ def value_of_information(
 ) -> Evidence:
     """EVSI = E_y max(0, E[u(net) | y]) - max(0, E u(net)) of each candidate, as a certain sum.
 
-    y is what the candidate might show; funding nothing is worth 0. A candidate at or below the
-    ladder's frontier is valued by weighing the posterior's draws (Pareto-smoothed importance
-    sampling), its figures condensed to the linear combination that tells most of the targets. A
-    candidate beyond the frontier, or with weights of k above 0.7, is valued by fitting again on
-    simulated outcomes, because a run beyond the frontier moves the point from which the discrepancy
-    grows. The weights leave out what the ladder's past would say with the runs added.
+    y is what the candidate might show; funding nothing is worth 0. A candidate is valued by
+    weighing the posterior's draws (Pareto-smoothed importance sampling), its figures condensed to
+    the linear combination that tells most of the targets. A run beyond the ladder tells of the
+    errors of law and link too. Where weights have k above 0.7, the candidate is valued by fitting
+    again on simulated outcomes.
 
     Parameters
     ----------
@@ -200,7 +199,7 @@ def _check(fit: Fit, candidates: Sequence[Candidate | Target], outcomes: int, re
             got="none",
             way_out="such as [Target(params=1e9, tokens=1e11)]",
         )
-    if fit.mixes_laws:
+    if fit.is_mixture:
         raise SettingError(
             "fit",
             rule="must be of one law",
@@ -227,14 +226,12 @@ def _reweighted(
             progress(candidate.label, i / len(problem.candidates))
         more_items = candidate.items > 1
         # Figures are weighed by a normal density, so other noise needs refits.
-        needs_refits = problem.is_beyond(i) or (
-            bool(candidate.runs) and problem.fit.noise != "normal"
-        )
+        needs_refits = bool(candidate.runs) and problem.fit.noise != "normal"
         if needs_refits and not more_items:
             continue
         one = evsi_by_reweighting(problem, i, outcomes)
         if more_items and (needs_refits or one.k > UNRELIABLE):
-            note = "runs beyond the frontier, or weights with k above 0.7: ask for the runs alone"
+            note = "weights with k above 0.7: ask for the runs alone"
             one = replace(one, reliable=False, note=note)
         values[i] = one
     return values

@@ -1,8 +1,7 @@
 """The expected value of sample information of one candidate, by two estimators.
 
 `evsi_by_reweighting` weighs the draws of the posterior by each outcome. `evsi_by_refitting` fits
-again with each outcome added; runs beyond the frontier need it, because they move the point from
-which the discrepancy grows.
+again with each outcome added, where those weights are unreliable.
 """
 
 from __future__ import annotations
@@ -60,7 +59,8 @@ class CandidateValue:
     method
         ``reweighting`` or ``refitting``.
     k
-        Pareto k of the weights, its 90 % quantile over the outcomes; nan for refits.
+        Pareto k of the weights, its 90 % quantile over the outcomes and the larger of the two
+        halves; nan for refits.
     reliable
         Whether the estimate can be relied on.
     note
@@ -106,6 +106,7 @@ def evsi_by_reweighting(problem: EvsiProblem, i: int, outcomes: int) -> Candidat
     """
     halves = [_half(problem, i, outcomes, k) for k in (0, 1)]
     mean = _Half(*map(float, np.mean(halves, 0)))
+    k = max(half.k for half in halves)
     return CandidateValue(
         evsi=mean.sample,
         evsi_se=float(np.hypot(halves[0].error, halves[1].error) / 2),
@@ -113,8 +114,8 @@ def evsi_by_reweighting(problem: EvsiProblem, i: int, outcomes: int) -> Candidat
         evpi=mean.perfect,
         narrowing=1 - mean.width_ratio,
         method="reweighting",
-        k=mean.k,
-        reliable=bool(np.isfinite(mean.sample)) and not mean.k > UNRELIABLE,
+        k=k,
+        reliable=bool(np.isfinite(mean.sample)) and not k > UNRELIABLE,
     )
 
 

@@ -14,10 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bayescale.errors import SettingError
-from bayescale.extrapolation.predictive import AccuracyComponents
-from bayescale.forecasts.components import FitComponents, ForecastComponents
+from bayescale.extrapolation.predictive import AccuracyComponents, shifted_scores
+from bayescale.forecasts.components import FitComponents
 from bayescale.models.noise import score_sd
-from bayescale.models.prediction import expected
 
 # Ridge of the regression that finds the combination, relative to its mean square.
 RIDGE = 1e-6
@@ -96,8 +95,8 @@ def condensed(figures: Figures, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return figures.mean @ w, np.sqrt(variance)
 
 
-def figures_of_runs(components: ForecastComponents, labels: Sequence[str]) -> Figures:
-    """Losses and scores of runs at or below the frontier.
+def figures_of_runs(components: FitComponents, labels: Sequence[str]) -> Figures:
+    """Losses and scores of runs, given each draw of everything but their noise.
 
     Parameters
     ----------
@@ -106,31 +105,20 @@ def figures_of_runs(components: ForecastComponents, labels: Sequence[str]) -> Fi
     labels
         Names of the runs in that forecast.
     """
-    first = components.fits[0]
-    losses = [key for key in first.loss_index if key[0] in labels]
-    scores = [key for key in first.accuracy_index if key[0] in labels]
-    of_losses = [""] * len(losses)
-    law, sd = (
-        _chosen(components, [_losses(fit, losses, what) for fit in components.fits], of_losses)
-        for what in ("law", "sd")
+    losses = [key for key in components.loss_index if key[0] in labels]
+    scores = [key for key in components.accuracy_index if key[0] in labels]
+    index = [components.loss_index[key] for key in losses]
+    expected_loss, sd = (
+        np.stack([values[:, s, i] for s, i in index], 1)
+        for values in (components.losses.without_noise(), components.losses.sd)
     )
-    of_fit = [_scores(fit, losses, scores) for fit in components.fits]
-    tasks = [task for _, task in scores]
-    mean, own, loading = (
-        _chosen(components, [figures[k] for figures in of_fit], tasks) for k in range(3)
-    )
+    mean, own, loading = _scores(components, losses, scores)
     own_loading = sd[:, :, None] * np.eye(len(losses))
     return Figures(
-        mean=np.hstack([law, mean]),
+        mean=np.hstack([expected_loss, mean]),
         sd=np.hstack([np.zeros_like(sd), own]),
         loading=np.concatenate([own_loading, loading], 2),
     )
-
-
-def _losses(fit: FitComponents, keys: Sequence[tuple[str, str]], what: str) -> np.ndarray:
-    """ln f or the sd of the noise of some losses, shape (draws, losses)."""
-    values: np.ndarray = getattr(fit.losses, what)
-    return np.stack([values[:, s, i] for s, i in map(fit.loss_index.__getitem__, keys)], 1)
 
 
 def _scores(
@@ -149,7 +137,7 @@ def _scores(
     index = [fit.accuracy_index[key] for key in scores]
 
     def at(loss_noise: float, score_noise: float) -> np.ndarray:
-        log_loss = fit.losses.law + loss_noise * fit.losses.sd
+        log_loss = fit.losses.without_noise() + loss_noise * fit.losses.sd
         same = replace(accuracies, noise=np.full_like(accuracies.noise, score_noise))
         accuracy = same.accuracy(log_loss)
         return np.stack([accuracy[:, s, i] for s, i in index], 1)
@@ -163,7 +151,7 @@ def _scores(
     return at(0.0, 0.0), 0.5 * (at(0.0, 1.0) - at(0.0, -1.0)), loading
 
 
-def figures_of_items(components: ForecastComponents, times: float) -> Figures:
+def figures_of_items(components: FitComponents, times: float) -> Figures:
     """Scores of every fitted run on further items, `times` as many in all.
 
     Raises
@@ -171,22 +159,16 @@ def figures_of_items(components: ForecastComponents, times: float) -> Figures:
     SettingError
         For a ladder without accuracies.
     """
-    accuracies = [fit.accuracies for fit in components.fits if fit.accuracies is not None]
-    if not accuracies:
+    accuracies = components.accuracies
+    if accuracies is None:
         raise SettingError(
             "items of a candidate",
             rule="need a ladder with accuracies",
             got="losses alone",
             way_out="buy runs instead",
         )
-    data = accuracies[0].data
-    seen = np.asarray(data.layout.seen)
-    pairs = zip(data.groups.pairs, seen, strict=True)
-    tasks = [task for (_, task), cells in pairs for _ in range(int(cells.sum()))]
-    of_fit = [_further_scores(one, times) for one in accuracies]
-    mean, sd = (
-        _chosen(components, [scores[k][:, seen] for scores in of_fit], tasks) for k in (0, 1)
-    )
+    seen = np.asarray(accuracies.data.layout.seen)
+    mean, sd = (scores[:, seen] for scores in _further_scores(accuracies, times))
     return Figures(mean, sd, np.zeros((len(mean), 0, mean.shape[1])))
 
 
@@ -200,8 +182,11 @@ def _further_scores(accuracies: AccuracyComponents, times: float) -> tuple[np.nd
     z = (data.through - data.centre[:, None]) / data.scale[:, None]
     z = np.where(np.asarray(data.layout.seen), z, 0.0)
     items = np.broadcast_to((times - 1) * data.items[:, None], z.shape)
-    mean, _ = expected(accuracies.model, accuracies.real, z, items)
-    return mean, np.asarray(score_sd(mean, items))
+    error = accuracies.of_fitted
+    at = np.broadcast_to(z, error.shape)
+    model, real = accuracies.model, accuracies.real
+    mean = shifted_scores(model, real, at, error, np.zeros_like(error), items=items)
+    return np.asarray(mean), np.asarray(score_sd(mean, items))
 
 
 def joined(one: Figures, other: Figures) -> Figures:
@@ -216,21 +201,3 @@ def joined(one: Figures, other: Figures) -> Figures:
         sd=np.hstack([one.sd, other.sd]),
         loading=np.concatenate([top, bottom], 1),
     )
-
-
-def _chosen(
-    components: ForecastComponents, each: Sequence[np.ndarray], names: Sequence[str]
-) -> np.ndarray:
-    """Figures of each draw by the fit that the draw comes from.
-
-    `each` has one array (draws, ..., figures) per fit; `names` has the task of each figure, empty
-    for a loss.
-    """
-    figures = np.array(each[0])
-    for f, name in enumerate(names):
-        choice = components.choice_of(name)
-        if choice is None:
-            continue
-        for k, of_fit in enumerate(each):
-            figures[choice == k, ..., f] = of_fit[choice == k, ..., f]
-    return figures

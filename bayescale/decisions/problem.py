@@ -27,9 +27,7 @@ from bayescale.decisions.tasks import weighted_mean
 from bayescale.decisions.valuation import as_value, value_draws
 from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
-from bayescale.extrapolation.cuts import SAME_COST
 from bayescale.fits.record import Fit
-from bayescale.forecasts.components import log_factors
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.placement import compute_of, corpus_of
 from bayescale.forecasts.record import Forecast
@@ -127,21 +125,6 @@ class EvsiProblem:
         measured = self.fit.loss_data.compute_is_measured
         return [compute_of(run, measured) for run in runs]
 
-    def is_beyond(self, i: int) -> bool:
-        """Whether a run of the i-th candidate is larger than what law or link have seen.
-
-        Any series of its corpus counts.
-        """
-        for run in self.runs[i]:
-            for data in (self.fit.loss_data, self.fit.accuracy_data):
-                if data is None:
-                    continue
-                of_corpus = [run.corpus in (None, corpus) for corpus, _ in data.groups.pairs]
-                log_factor = log_factors(self.fit, data, [run])[of_corpus, 0]
-                if (log_factor > np.log(SAME_COST)).any():
-                    return True
-        return False
-
     def remarks(self, i: int) -> list[str]:
         """What a buyer of the i-th candidate should know: runs larger than a target, reruns."""
         largest = max((run.compute_6nd for run in self.runs[i]), default=0.0)
@@ -165,9 +148,9 @@ class EvsiProblem:
         )
 
     def figures(self, i: int) -> Figures:
-        """What the i-th candidate would show, errors of law and link beyond the ladder left out."""
+        """What the i-th candidate would show, given each draw of everything but its noise."""
         candidate = self.candidates[i]
-        components = self.joint.components
+        (components,) = self.joint.components.fits
         figures = []
         if candidate.runs:
             figures.append(figures_of_runs(components, [run.label for run in self.runs[i]]))

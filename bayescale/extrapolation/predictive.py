@@ -5,7 +5,7 @@ Each component of a forecast is drawn by itself, so any of them can be drawn aga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -13,18 +13,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bayescale.extrapolation.discrepancy import Error
 from bayescale.models.inputs import AccuracyData
 from bayescale.models.laws import Point
 from bayescale.models.pooling import Groups
 from bayescale.models.prediction import (
     Real,
-    asymptotes,
     expected,
     shifted_accuracy,
     standard_noise,
     unobserved,
 )
-from bayescale.models.series import SeriesModel
+from bayescale.models.series import SeriesModel, asymptotes
 
 type Order = Mapping[str, np.ndarray]
 LOSS_COMPONENTS = ("law parameters", "discrepancy", "run-to-run noise")
@@ -33,18 +33,17 @@ COMPONENTS = (*LOSS_COMPONENTS, "link parameters", "link discrepancy", "scoring 
 
 @dataclass(frozen=True)
 class LossComponents:
-    """ln L* = law - efolds slope + sd noise + shift, for every draw, series and target.
+    """ln L* = law + error + sd noise + shift, for every draw, series and target.
 
     Parameters
     ----------
     law
-        ln f, the law at the target: shape (draws, series, targets).
+        ln f at the target, with the mean of its error given the data: shape
+        (draws, series, targets).
     sd
         Standard deviation of the noise of one run: shape (draws, series, targets).
-    slope
-        Error of the law per e-fold of compute beyond the ladder: shape (draws, series).
-    efolds
-        max(0, ln(C* / Cmax)) with Cmax the largest compute of the series: shape (series, targets).
+    error
+        The rest of the law's error, of the same shape.
     noise
         Noise of each run in units of `sd`: shape (draws, series, targets).
     shift
@@ -54,10 +53,14 @@ class LossComponents:
 
     law: np.ndarray
     sd: np.ndarray
-    slope: np.ndarray
-    efolds: np.ndarray
+    error: np.ndarray
     noise: np.ndarray
     shift: np.ndarray
+
+    def without_noise(self, order: Order | None = None) -> np.ndarray:
+        """ln L* but for the noise of the run, shape (draws, series, targets)."""
+        law, error, _ = _chosen(order, LOSS_COMPONENTS)
+        return self.law[law] + self.error[error] + self.shift[error][:, None, :]
 
     def log_loss(self, order: Order | None = None) -> np.ndarray:
         """ln L*, shape (draws, series, targets).
@@ -68,16 +71,13 @@ class LossComponents:
             For each component the indices of its draws, to combine draws anew; None combines
             equal indices.
         """
-        law, slope, noise = (
-            slice(None) if order is None else order[name] for name in LOSS_COMPONENTS
-        )
-        error = self.efolds * self.slope[slope][:, :, None] - self.shift[slope][:, None, :]
-        return self.law[law] - error + self.sd[law] * self.noise[noise]
+        law, _, noise = _chosen(order, LOSS_COMPONENTS)
+        return self.without_noise(order) + self.sd[law] * self.noise[noise]
 
 
 @dataclass(frozen=True)
 class AccuracyComponents:
-    """logit((link(L*) - lo) / (hi - lo)) + efolds slope, as an accuracy, + noise, cut to [0, 1].
+    """logit((link(L*) - lo) / (hi - lo)) + known + error, as an accuracy, + noise, cut to [0, 1].
 
     Parameters
     ----------
@@ -90,22 +90,24 @@ class AccuracyComponents:
     via
         Index of the loss series that each series goes through, -1 where the law has no such loss:
         shape (series,).
-    slope
-        Error of the link in logits per e-fold of compute beyond the ladder: shape (draws, series).
-    efolds
-        max(0, ln(C* / Cmax)) with Cmax the largest compute that the link of the series saw: shape
-        (series, targets).
+    known
+        Mean of the link's error given the data, in logits: shape (draws, series, targets).
+    error
+        The rest of it, of the same shape.
     noise
         Noise of each score in units of its standard deviation: shape (draws, series, targets).
+    of_fitted
+        The error in logits at the runs that the link was fitted on: shape (draws, series, runs).
     """
 
     model: SeriesModel
     real: Real
     data: AccuracyData
     via: np.ndarray
-    slope: np.ndarray
-    efolds: np.ndarray
+    known: np.ndarray
+    error: np.ndarray
     noise: np.ndarray
+    of_fitted: np.ndarray
 
     @cached_property
     def items(self) -> np.ndarray:
@@ -122,15 +124,17 @@ class AccuracyComponents:
         order
             As in `LossComponents.log_loss`.
         """
-        link, slope, noise = (
-            slice(None) if order is None else order[name]
-            for name in COMPONENTS[len(LOSS_COMPONENTS) :]
-        )
+        link, error, noise = _chosen(order, COMPONENTS[len(LOSS_COMPONENTS) :])
         z = (np.exp(log_loss[:, self.via]) - self.data.centre[:, None]) / self.data.scale[:, None]
         real = {name: values[link] for name, values in self.real.items()}
-        error = self.efolds * self.slope[slope][:, :, None]
-        drawn = _accuracy(self.model, real, z, error, self.noise[noise], items=self.items)
+        total = self.known[link] + self.error[error]
+        drawn = shifted_scores(self.model, real, z, total, self.noise[noise], items=self.items)
         return np.where(self.via[:, None] >= 0, np.asarray(drawn), np.nan)
+
+
+def _chosen(order: Order | None, names: Sequence[str]) -> tuple[np.ndarray | slice, ...]:
+    """The draws of each component."""
+    return tuple(slice(None) if order is None else order[name] for name in names)
 
 
 def predict_losses(
@@ -139,8 +143,7 @@ def predict_losses(
     x: Point,
     log_factor: np.ndarray,
     *,
-    widening: bool,
-    slope: np.ndarray,
+    error: Error | None,
     noise_key: jax.Array,
     shift: np.ndarray | None = None,
 ) -> LossComponents:
@@ -156,21 +159,22 @@ def predict_losses(
     x
         The points, fields of shape (series, points).
     log_factor
-        ln(C* / Cmax), negative inside the ladder: shape (series, points).
-    widening
-        Whether noise grows towards small compute: then it is larger inside the ladder.
-    slope
-        Error of the law per e-fold of compute, shape (draws, series).
+        ln(C* / Cmax), negative inside the ladder, where noise may be larger: shape
+        (series, points).
+    error
+        The law's error at the points; None where the law is true.
     noise_key
         Random key of the noise.
     shift
         Extra error of log loss, shape (draws, points); None for 0.
     """
-    lag = np.maximum(-log_factor, 0.0) if widening else None
+    lag = np.maximum(-log_factor, 0.0)
     law, sd = expected(model, real, x, np.ones(log_factor.shape), lag)
     noise = standard_noise(model, real.get("tail"), law.shape, noise_key)
     extra = np.zeros((len(law), law.shape[2])) if shift is None else shift
-    return LossComponents(law, sd, slope, np.maximum(log_factor, 0.0), noise, extra)
+    if error is None:
+        return LossComponents(law, sd, np.zeros_like(law), noise, extra)
+    return LossComponents(law + error.known, sd, error.random, noise, extra)
 
 
 def series_through(losses: Groups, data: AccuracyData) -> np.ndarray:
@@ -181,7 +185,7 @@ def series_through(losses: Groups, data: AccuracyData) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def _accuracy(
+def shifted_scores(
     model: SeriesModel,
     real: Real,
     z: jax.Array,
@@ -190,11 +194,29 @@ def _accuracy(
     *,
     items: jax.Array,
 ) -> jax.Array:
+    """Accuracies of a link with an error in logits and noise, shape (draws, series, points).
+
+    Parameters
+    ----------
+    model
+        Model of the link.
+    real
+        Its parameters on the real line, arrays of shape (draws, series).
+    z
+        Standardised losses, shape (draws, series, points).
+    error
+        Error of the link in logits, of the same shape.
+    noise
+        Noise in units of its standard deviation, of the same shape.
+    items
+        Number of questions, shape (series, points).
+    """
+
     def one(real: Real, z: jax.Array, error: jax.Array, noise: jax.Array) -> jax.Array:
         mean, _ = model.expectation(real, unobserved(z, items))
-        lo, hi = asymptotes(model, real)
+        values = model.pooling.values(real)
+        lo, hi = (end[:, None] for end in asymptotes(values))
         shifted = shifted_accuracy(mean, lo, hi, error)
-        values = {p.name: p.transform(real[p.name]) for p in model.pooling.parameters}
         scale = values[model.scale_name][:, None]
         return jnp.clip(shifted + scale * model.unit_sd(shifted, items) * noise, 0.0, 1.0)
 

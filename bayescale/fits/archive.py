@@ -10,12 +10,10 @@ import json
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from bayescale.extrapolation.discrepancy import Slopes
 from bayescale.files import atomic_write
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
@@ -23,12 +21,10 @@ from bayescale.models.links import LINKS
 if TYPE_CHECKING:
     from bayescale.fits.record import Fit
 
-FORMAT = "bayescale-fit-4"
+FORMAT = "bayescale-fit-5"
 ENGINE = "h5netcdf"
-# Columns of text in the tables of past scores and of weights.
-OTHER_TEXT_COLUMNS = ("name", "law", "link", "via")
-# Fields of `Slopes` whose name in the file is another one.
-SAVED_NAMES = {"stage": "step", "series": "members", "past_slopes": "past"}
+# Columns of text in the table of weights.
+OTHER_TEXT_COLUMNS = ("law", "link", "via")
 
 
 def save_fit(fit: Fit, path: str | Path) -> None:
@@ -46,11 +42,10 @@ def save_fit(fit: Fit, path: str | Path) -> None:
 def _write(fit: Fit, file: Path | io.BytesIO, mixture: Fit | None) -> None:
     """One archive; components of a mixture are archives in it, without the losses they share."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        settings = json.dumps(_settings(fit), indent=1, default=np.ndarray.tolist)
+        settings = json.dumps(_settings(fit), indent=1)
         archive.writestr("settings.json", settings)
         archive.writestr("runs.csv", _csv(fit.ladder.frame))
         archive.writestr("tasks.csv", _csv(fit.ladder.task_table.reset_index()))
-        archive.writestr("past.csv", _csv(fit.past))
         archive.writestr("weights.csv", _csv(fit.weights))
         if mixture is None or fit.losses is not mixture.losses:
             archive.writestr("losses.nc", bytes(fit.losses.to_netcdf(engine=ENGINE)))
@@ -74,8 +69,6 @@ def _settings(fit: Fit) -> dict[str, object]:
     own = ["law"] if LAWS.get(fit.law.name) is not fit.law else []
     if fit.link is not None and LINKS.get(fit.link.name) is not fit.link:
         own.append("link")
-    discrepancy = asdict(fit.discrepancy)
-    discrepancy["slopes"] = [_saved_slopes(slopes) for slopes in fit.discrepancy.slopes]
     return {
         "format": FORMAT,
         "ladder": ladder,
@@ -86,15 +79,11 @@ def _settings(fit: Fit) -> dict[str, object]:
         "pooling": fit.pooling,
         "noise": fit.noise,
         "blocks": fit.blocks,
-        "discrepancy": discrepancy,
+        "discrepancy": fit.settings.discrepancy,
         "members": len(fit.members),
         "own_priors": fit.priors is None or len(fit.priors) > 0,
         "sampler": asdict(fit.sampler),
     }
-
-
-def _saved_slopes(slopes: Slopes) -> dict[str, Any]:
-    return {SAVED_NAMES.get(name, name): value for name, value in asdict(slopes).items()}
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -10,23 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.checks import Check
 from bayescale.data.ladder import Ladder
 from bayescale.data.schema import TEXT_COLUMNS
 from bayescale.data.target import Conventions
 from bayescale.errors import BayescaleError, FileError, SettingError
-from bayescale.extrapolation.discrepancy import Discrepancy, Slopes
-from bayescale.fits.archive import ENGINE, FORMAT, OTHER_TEXT_COLUMNS, SAVED_NAMES
+from bayescale.fits.archive import ENGINE, FORMAT, OTHER_TEXT_COLUMNS
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import FitSettings
 from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link, get_link
-from bayescale.models.noise import WIDENING
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
@@ -117,9 +113,6 @@ def _read(
         losses=losses,
         accuracies=accuracies,
         sampler=Sampler(**settings["sampler"]),
-        discrepancy=_discrepancy(settings["discrepancy"]),
-        widening=losses is not None and WIDENING.name in losses["posterior"],
-        past=_table(archive.read("past.csv")),
         weights=_table(archive.read("weights.csv")),
     )
     members = []
@@ -147,7 +140,7 @@ def _fit_settings(
         link=_curve(link, settings, LINKS, "link") if has_link else get_link(ladder.link),
         via=settings["via"],
         pooling=settings["pooling"],
-        discrepancy=settings["discrepancy"]["kind"],
+        discrepancy=settings["discrepancy"],
         noise=settings["noise"],
         blocks=settings["blocks"],
         priors=None if settings["own_priors"] else {},
@@ -175,26 +168,9 @@ def _tree(archive: zipfile.ZipFile, entry: str) -> xr.DataTree:
     return xr.open_datatree(io.BytesIO(archive.read(entry)), engine=ENGINE).load()
 
 
-def _discrepancy(saved: Mapping[str, Any]) -> Discrepancy:
-    slopes = tuple(map(_slopes, saved["slopes"]))
-    checks = tuple(Check(**check) for check in saved["checks"])
-    return Discrepancy(saved["kind"], slopes, checks)
-
-
-def _slopes(saved: Mapping[str, Any]) -> Slopes:
-    field_of = {saved_name: name for name, saved_name in SAVED_NAMES.items()}
-    fields = {field_of.get(name, name): value for name, value in saved.items()}
-    for name in ("series", "names"):
-        fields[name] = tuple(fields[name])
-    for name in ("past_slopes", "covariance"):
-        fields[name] = None if fields[name] is None else np.array(fields[name])
-    return Slopes(**fields)
-
-
 def _table(text: bytes) -> pd.DataFrame:
     """A table as it was saved; names are text, whatever they look like."""
     if not text.strip():
         return pd.DataFrame()
     text_columns = dict.fromkeys((*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS), str)
-    table = pd.read_csv(io.BytesIO(text), dtype=text_columns, keep_default_na=False, na_values=[""])
-    return table.assign(task=table["task"].fillna("")) if "weight" in table else table
+    return pd.read_csv(io.BytesIO(text), dtype=text_columns, keep_default_na=False, na_values=[""])

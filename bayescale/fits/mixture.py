@@ -1,4 +1,4 @@
-"""Mixtures of fits: several laws or links (stack), or several routes from loss to accuracy."""
+"""stack(fits): a mixture of fits of one ladder by several laws or links."""
 
 from __future__ import annotations
 
@@ -8,39 +8,22 @@ from dataclasses import replace
 import pandas as pd
 
 from bayescale.errors import SettingError
-from bayescale.extrapolation.weights import weigh
+from bayescale.extrapolation.weights import densities, stacking_weights
 from bayescale.fits.record import Fit
-from bayescale.fits.settings import AUTO
-
-
-def mix_routes(fits: Sequence[Fit]) -> Fit:
-    """One fit of several routes from the same losses; each task has weights of its own.
-
-    Its own link is that of the heaviest route.
-    """
-    rows: list[dict[str, object]] = []
-    for task in fits[0].ladder.with_role("fit", "link").tasks:
-        tables = [
-            fit.past[(fit.past["quantity"] == "accuracy") & (fit.past["name"] == task)]
-            for fit in fits
-        ]
-        rows += _weights(task, fits, tables)
-    mixture = _mixture(fits, rows)
-    return replace(mixture, settings=replace(mixture.settings, via=AUTO))
+from bayescale.models.stages import Stages
 
 
 def stack(fits: Sequence[Fit]) -> Fit:
     """p = sum_k W_k p_k: a mixture of fits of one ladder by several laws or links.
 
-    The weights rest on how well each fit forecast the ladder's larger runs from its smaller ones
-    (see `bayescale.extrapolation.weights.weigh`). Each draw of a forecast comes from one of the
-    fits, losses and accuracies alike.
+    The weights rest on how well each fit predicts each of the larger runs from all others (see
+    `bayescale.extrapolation.weights.stacking_weights`). Each draw of a forecast comes from one of
+    the fits, losses and accuracies alike.
 
     Parameters
     ----------
     fits
-        Two or more fits of the same ladder, with equal numbers of chains and draws, one `via`, and
-        ``discrepancy="calibrated"``. A ladder that is too small to have a past gives equal weights.
+        Two or more fits of the same ladder, with equal numbers of chains and draws and one `via`.
 
     Returns
     -------
@@ -69,42 +52,26 @@ def stack(fits: Sequence[Fit]) -> Fit:
             got=f"{len(fits)} fits of {len(kinds)} kinds",
             way_out="fit each anew",
         )
-    one_route = len({fit.via for fit in fits}) == 1
-    single = all(len(fit.components) == 1 for fit in fits)
-    calibrated = all(fit.discrepancy.kind == "calibrated" for fit in fits)
-    if not (one_route and single and calibrated):
-        got = [f"via {fit.via}, discrepancy {fit.discrepancy.kind}" for fit in fits]
+    one_route = len({fit.route for fit in fits}) == 1
+    if not one_route or any(fit.is_mixture for fit in fits):
         raise SettingError(
             what,
-            rule="must each have one route, the same for all, and a calibrated discrepancy",
-            got=", ".join(got),
-            way_out="fit(..., via=None); fit(..., via='auto') weighs routes",
+            rule="must each be a fit by one law, all through one loss",
+            got=", ".join(f"via {fit.route}" for fit in fits),
+            way_out="fit(..., via=...) with the same via",
         )
-    return _mixture(fits, _weights("", fits, [fit.past for fit in fits]))
-
-
-def _mixture(fits: Sequence[Fit], rows: Sequence[dict[str, object]]) -> Fit:
-    """The heaviest fit, with all fits as its members."""
-    weights = pd.DataFrame(rows)
-    heaviest = int(weights.groupby("member")["weight"].sum().idxmax())
-    return replace(fits[heaviest], members=tuple(fits), weights=weights)
-
-
-def _weights(
-    task: str, fits: Sequence[Fit], tables: Sequence[pd.DataFrame]
-) -> list[dict[str, object]]:
-    """Rows of `Fit.weights` for one task; an empty name weighs the fits as a whole."""
-    mean, sd, cells = weigh(tables)
-    return [
+    compute = fits[0].ladder.with_role("fit", "link").compute()
+    tables = [densities(Stages(fit.losses, fit.accuracies), compute) for fit in fits]
+    mean, sd, runs = stacking_weights(tables)
+    weights = pd.DataFrame(
         {
-            "task": task,
-            "member": i,
-            "law": fit.law.name,
-            "link": fit.link.name if fit.link else None,
-            "via": fit.via or "own loss",
-            "weight": float(mean[i]),
-            "sd": float(sd[i]),
-            "cells": cells,
+            "member": range(len(fits)),
+            "law": [fit.law.name for fit in fits],
+            "link": [fit.link.name if fit.link else None for fit in fits],
+            "via": [fit.route or "own loss" for fit in fits],
+            "weight": mean,
+            "sd": sd,
+            "runs": runs,
         }
-        for i, fit in enumerate(fits)
-    ]
+    )
+    return replace(fits[int(mean.argmax())], members=tuple(fits), weights=weights)

@@ -1,9 +1,9 @@
-"""Fit: the two posteriors, the discrepancy, what they were fitted on, and how."""
+"""Fit: the two posteriors, what they were fitted on, and how."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -16,31 +16,33 @@ from bayescale import checks
 from bayescale.checks import Check, Status
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph
-from bayescale.extrapolation.discrepancy import Discrepancy
+from bayescale.extrapolation.amplitudes import Discrepancy, make_discrepancy
+from bayescale.extrapolation.discrepancy import KnownError, known_error
 from bayescale.fits.archive import save_fit
 from bayescale.fits.predictability import predictability
-from bayescale.fits.settings import AUTO, FitSettings
+from bayescale.fits.settings import FitSettings, law_model_of, link_model_of
 from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.inference.nuts import Sampler
-from bayescale.inference.posterior import by_cell
+from bayescale.inference.posterior import by_cell, real_draws
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
-from bayescale.models.series import SeriesModel, accuracy_model, loss_model
+from bayescale.models.series import SeriesModel
+from bayescale.models.stage_models import accuracy_model
 from bayescale.models.stages import Stages
+from bayescale.runtime import random_key
 
-# A loss strays from its law where its past slope per e-fold of compute is twice that of the usual
-# loss of a task.
-STRAYS = 0.02
+# A loss strays from its law where the sd of its error is twice that of the usual loss of a task.
+STRAYS = 0.08
 # A loss scatters too much where its noise is above the largest of the published ladders.
 SCATTERS = 0.05
 
 
 @dataclass(frozen=True, repr=False)
 class Fit:
-    """p(law | losses) and p(link | accuracies, losses) of one ladder, and its discrepancy.
+    """p(law | losses) and p(link | accuracies, losses) of one ladder.
 
     Parameters
     ----------
@@ -54,20 +56,11 @@ class Fit:
         ArviZ DataTree of the accuracies; None where the ladder has none.
     sampler
         Chains, draws, warm-up and seed.
-    discrepancy
-        Errors of law and link beyond the ladder, as a forecast draws them.
-    widening
-        Whether the noise of the losses grows towards small runs.
-    past
-        Log predictive densities of the ladder's larger runs, forecast from its smaller ones: see
-        `bayescale.extrapolation.weights.densities`. Empty without a past.
     members
-        The fits of a mixture: one per route from loss to accuracy (``via="auto"``), or the fits
-        given to `stack`. Empty for a single fit.
+        The fits given to `stack`. Empty for a single fit.
     weights
-        One row per (task, member): task (empty where members are weighed as a whole), member
-        (its index), law, link, via, weight, sd, cells (outcomes that the weights rest on). Empty
-        for a single fit.
+        One row per member: member (its index), law, link, via, weight, sd, runs (the larger runs
+        that the weights rest on). Empty for a single fit.
     """
 
     ladder: Ladder
@@ -75,9 +68,6 @@ class Fit:
     losses: xr.DataTree
     accuracies: xr.DataTree | None
     sampler: Sampler
-    discrepancy: Discrepancy
-    widening: bool
-    past: pd.DataFrame = field(default_factory=pd.DataFrame)
     members: tuple[Fit, ...] = ()
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -93,7 +83,7 @@ class Fit:
 
     @property
     def via(self) -> str | None:
-        """The loss that was asked for: None for each task's own loss, ``auto`` for all routes."""
+        """What was asked for: a loss, None for each task's own, or ``auto`` (see `route`)."""
         return self.settings.via
 
     @property
@@ -122,49 +112,71 @@ class Fit:
         return self.members or (self,)
 
     @property
-    def mixes_laws(self) -> bool:
-        """Whether `stack` made it: a mixture of laws or links, not of routes alone."""
-        return len(self.components) > 1 and self.via != AUTO
+    def is_mixture(self) -> bool:
+        """Whether `stack` made it: a mixture of laws or links."""
+        return len(self.members) > 0
 
     @property
     def heaviest(self) -> int:
         """Index of the component whose posteriors `losses` and `accuracies` are."""
-        if not self.members:
-            return 0
-        return int(self.weights.groupby("member")["weight"].sum().idxmax())
+        return int(self.weights["weight"].to_numpy().argmax()) if self.is_mixture else 0
 
-    @property
-    def linked_via(self) -> str | None:
+    @cached_property
+    def route(self) -> str | None:
         """The loss that `accuracies` goes through; None for each task's own loss."""
-        return self.components[self.heaviest].settings.via
+        return self.settings.route(self.ladder)
 
     @cached_property
     def loss_data(self) -> LossData:
         """What the law was fitted on."""
-        return loss_data(self.ladder, widening=self.widening)
+        return loss_data(self.ladder)
 
     @cached_property
     def accuracy_data(self) -> AccuracyData | None:
         """What the link was fitted on; None where the ladder has no accuracies."""
-        return accuracy_data(self.ladder, self.linked_via, self.blocks)
+        return accuracy_data(self.ladder, self.route, self.blocks)
 
     @cached_property
     def loss_model(self) -> SeriesModel:
-        """The model of the losses, for runs that repeat no other."""
-        return loss_model(
-            self.law,
-            self.loss_data.groups,
-            pooling=self.pooling,
-            noise=self.noise,
-            widening=self.widening,
-        )
+        """The model of the losses."""
+        return law_model_of(self.settings, self.loss_data)
 
     @cached_property
     def accuracy_model(self) -> SeriesModel | None:
         """The model of the accuracies of finished runs; None where the ladder has none."""
         if self.accuracy_data is None or self.link is None:
             return None
-        return accuracy_model(self.link, self.accuracy_data.groups, pooling=self.pooling)
+        return accuracy_model(
+            self.link,
+            self.accuracy_data.groups,
+            pooling=self.pooling,
+            discrepancy=self.settings.has_discrepancy,
+        )
+
+    @cached_property
+    def loss_error(self) -> KnownError | None:
+        """The law's error at the fitted runs, for every draw; None where the law is true."""
+        data, model = self.loss_data, self.loss_model
+        real, _ = real_draws(self.losses, model, data.groups.names, "loss_name")
+        return known_error(model, real, data.layout, random_key(self.sampler.seed, "law error"))
+
+    @cached_property
+    def accuracy_error(self) -> KnownError | None:
+        """The link's error at the fitted runs, for every draw; None where the link is true."""
+        data = self.accuracy_data
+        if data is None or self.accuracies is None:
+            return None
+        model = link_model_of(self.settings, data)
+        real, _ = real_draws(self.accuracies, model, data.groups.names, "task")
+        return known_error(model, real, data.layout, random_key(self.sampler.seed, "link error"))
+
+    @cached_property
+    def discrepancy(self) -> Discrepancy:
+        """The sd of the errors of law and link, beside its prior."""
+        models = Stages(self.loss_model, self.accuracy_model)
+        return make_discrepancy(
+            self.settings.discrepancy, models, Stages(self.losses, self.accuracies)
+        )
 
     @cached_property
     def checks(self) -> list[Check]:
@@ -175,27 +187,20 @@ class Fit:
         for i, component in enumerate(self.components):
             if i != self.heaviest:
                 rows += self._checks_of(component)
-        rows += self.discrepancy.checks
         rows += design_checks(self.loss_data, self.law, self.accuracy_data, self.link)
         return rows + self.ladder.with_role("fit", "link").checks()
 
     def _checks_of(self, component: Fit) -> list[Check]:
         """Checks of a component that is not the heaviest one, its name in front of each."""
         link = component.link.name if component.link else "none"
-        name = f"law {component.law.name}, link {link} via {component.via or 'own loss'}"
-        trees = {"loss": component.losses, "accuracy": component.accuracies}
-        rows = []
-        for stage, tree in trees.items():
-            shared = stage == "loss" and component.losses is self.losses
-            if shared:
-                continue
-            if tree is not None:
-                rows += sampler_checks(tree, f"{name}: {stage}")
-            rows += [
-                replace(check, check=f"{name}: {check.check}")
-                for check in component.discrepancy.checks
-                if check.check.startswith(f"{stage}: ")
-            ]
+        name = f"law {component.law.name}, link {link} via {component.route or 'own loss'}"
+        rows = (
+            []
+            if component.losses is self.losses
+            else sampler_checks(component.losses, f"{name}: loss")
+        )
+        if component.accuracies is not None:
+            rows += sampler_checks(component.accuracies, f"{name}: accuracy")
         return rows
 
     def diagnostics(self) -> pd.DataFrame:
@@ -211,9 +216,8 @@ class Fit:
     def verdicts(self) -> pd.DataFrame:
         """Whether each task can be forecast through this loss at all.
 
-        A task whose loss strays from its law by 2 % or more per e-fold of compute in the ladder's
-        past (lower end of the 90 % interval), or scatters around it by 5 % or more, is ``not
-        through this loss``.
+        A task whose loss errs from its law by an sd of 8 % or more (lower end of the 90 %
+        interval), or scatters around it by 5 % or more, is ``not through this loss``.
 
         Returns
         -------
@@ -222,7 +226,7 @@ class Fit:
             alternative (a loss that neither strays nor scatters, or empty). Empty without a link.
         """
         # A run counts once, however many blocks of its checkpoints the link saw.
-        finished = accuracy_data(self.ladder, self.linked_via)
+        finished = accuracy_data(self.ladder, self.route)
         if finished is None:
             return pd.DataFrame(columns=["verdict"])
         table = predictability(finished, self.ladder.compute())
@@ -240,13 +244,17 @@ class Fit:
 
     def _unruly_losses(self) -> set[str]:
         """Loss names of which a series strays from its law, or scatters too much around it."""
-        sigma = self.losses["posterior"]["sigma"].median(("chain", "draw"))
-        unruly = set()
-        for s, (corpus, name) in enumerate(self.loss_data.groups.pairs):
-            scatter = float(sigma.sel(corpus=corpus, loss_name=name))
-            if self.discrepancy.least_slope(s) >= STRAYS or scatter >= SCATTERS:
-                unruly.add(name)
-        return unruly
+        posterior = self.losses["posterior"]
+        dims = ("chain", "draw")
+        unruly = posterior["sigma"].median(dims) >= SCATTERS
+        amplitude = self.loss_model.amplitude
+        if amplitude is not None:
+            unruly = unruly | (posterior[amplitude].quantile(0.05, dims) >= STRAYS)
+        return {
+            name
+            for corpus, name in self.loss_data.groups.pairs
+            if bool(unruly.sel(corpus=corpus, loss_name=name))
+        }
 
     @property
     def status(self) -> Status:
@@ -284,13 +292,13 @@ class Fit:
         save_fit(self, path)
 
     def __repr__(self) -> str:
-        link = f", link {self.link.name} via {self.via or 'own loss'}" if self.link else ""
-        if self.mixes_laws:
+        link = f", link {self.link.name} via {self.route or 'own loss'}" if self.link else ""
+        if self.is_mixture:
             link = f" is the heaviest of a mixture of {len(self.members)}{link}"
         size = f"{self.sampler.chains} x {self.sampler.draws} draws"
         return (
             f"Fit({self.ladder.name!r}: law {self.law.name}{link}, pooling {self.pooling}, "
-            f"discrepancy {self.discrepancy.kind}, {size}, checks: {self.status})"
+            f"discrepancy {self.settings.discrepancy}, {size}, checks: {self.status})"
         )
 
     def _repr_html_(self) -> str:

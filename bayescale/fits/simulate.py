@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,28 +16,23 @@ from numpyro.distributions import Distribution
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import six_nd
 from bayescale.errors import SettingError
+from bayescale.extrapolation.amplitudes import DISCREPANCY_MODES, DiscrepancyMode
+from bayescale.extrapolation.discrepancy import Error, KnownError, Points, law_error, link_error
 from bayescale.extrapolation.predictive import AccuracyComponents, predict_losses
-from bayescale.fits.settings import FitSettings, find_discrepancy, noise_widens
-from bayescale.models.inputs import (
-    AccuracyData,
-    LossData,
-    accuracy_data,
-    link_model,
-    loss_data,
-    point,
-)
+from bayescale.fits.settings import FitSettings, law_model_of, link_model_of
+from bayescale.models.discrepancy import prior_terms
+from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, loss_data, point
+from bayescale.models.kernel import Terms, locations
 from bayescale.models.laws import Law, Point, get_law
 from bayescale.models.layout import Layout
 from bayescale.models.links import Link, get_link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
 from bayescale.models.prediction import standard_noise, unobserved
-from bayescale.models.series import SeriesModel, every_prior_used, loss_model
-from bayescale.models.stages import Stages
+from bayescale.models.series import SeriesModel
+from bayescale.models.stage_models import every_prior_used
 from bayescale.runtime import random_generator, random_key, require_64bit
 from bayescale.validation import require_choice
-
-Simulated = Literal["prior", "none"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ def simulate(
     link: str | Link | None = "logistic",
     noise: Noise = "normal",
     pooling: PoolingMode = "partial",
-    discrepancy: Simulated = "none",
+    discrepancy: DiscrepancyMode = "none",
     priors: Mapping[str, Distribution] | None = None,
     seed: int = 0,
 ) -> Simulation:
@@ -99,8 +94,8 @@ def simulate(
     noise, pooling
         As in `fit`.
     discrepancy
-        ``none``: law and link are true. ``prior``: both err beyond the largest run, and noise
-        grows below it, as a fit with this discrepancy allows for.
+        ``none``: law and link are true. ``calibrated``: both err as a fit with this discrepancy
+        allows for, and noise grows towards small runs.
     priors
         Priors of your own, as in `fit`.
     seed
@@ -130,8 +125,7 @@ def simulate(
     """
     require_64bit()
     _check(params, tokens, targets, corpora, tasks)
-    way_out = "calibration needs a fit: fit(..., discrepancy='calibrated')"
-    require_choice("discrepancy", discrepancy, get_args(Simulated), way_out)
+    require_choice("discrepancy", discrepancy, DISCREPANCY_MODES)
     settings = FitSettings(
         law=get_law(law),
         link=get_link("logistic" if link is None else link),
@@ -148,9 +142,10 @@ def simulate(
     loss_key, accuracy_key = jax.random.split(random_key(seed, "simulate"))
     rng = random_generator(seed, "simulate")
     blank = _blank(frame, None if link is None else table)
-    data = loss_data(blank, widening=noise_widens(settings, blank))
+    data = loss_data(blank)
     points = _points(frame, data, shape)
-    law_model, loss_truth, log_loss = _losses(settings, data, points, loss_key, rng)
+    law_model = law_model_of(settings, data)
+    loss_truth, log_loss = _losses(law_model, data, points, loss_key, rng)
     frame["loss"] = _column(np.exp(log_loss), *shape)
     if link is None:
         every_prior_used(priors or {}, [law_model])
@@ -158,12 +153,10 @@ def simulate(
         return Simulation(simulated, loss_truth, {})
     scores = accuracy_data(_blank(frame, table), None)
     assert scores is not None
-    model_of_link = link_model(settings.link, scores, pooling, priors or {})
-    every_prior_used(priors or {}, [law_model, model_of_link])
-    slopes = find_discrepancy(settings, Stages(data, scores), ())
-    slope = slopes.draw("accuracy", scores.groups.series, rng, 1)
+    link_model = link_model_of(settings, scores)
+    every_prior_used(priors or {}, [law_model, link_model])
     accuracy_truth, accuracy = _accuracies(
-        model_of_link, scores, log_loss, slope, efolds=points.efolds, key=accuracy_key
+        link_model, scores, log_loss, points=points, key=accuracy_key, rng=rng
     )
     frame["accuracy"] = _column(accuracy, *shape)
     simulated = Ladder.from_frame(
@@ -246,15 +239,15 @@ def _column(y: np.ndarray, corpora: int, tasks: int) -> np.ndarray:
 
 
 class _Points(NamedTuple):
-    """Every run of every series as a point of the law, and ln(C / Cmax): shape (series, runs)."""
+    """Every run of every series as a point of the law, and ln(C / Cmax): shape (series, runs).
+
+    `places` says where the runs of one corpus lie, for the errors of law and link: every corpus has
+    the same runs.
+    """
 
     x: Point
     log_factor: np.ndarray
-
-    @property
-    def efolds(self) -> np.ndarray:
-        """e-folds of compute beyond the largest run to fit, 0 inside the ladder."""
-        return np.maximum(self.log_factor, 0.0)
+    places: Points
 
 
 def _points(frame: pd.DataFrame, data: LossData, shape: tuple[int, int]) -> _Points:
@@ -268,66 +261,72 @@ def _points(frame: pd.DataFrame, data: LossData, shape: tuple[int, int]) -> _Poi
     tokens = by_series("tokens")
     flops = six_nd(params, tokens)
     x = point(params, tokens, flops, data.reference)
-    return _Points(jax.tree.map(jnp.asarray, x), np.log(flops / data.largest_flops))
+    log_factor = np.log(flops / data.largest_flops)
+    places = Points(locations(params[0], tokens[0]), np.maximum(log_factor, 0.0))
+    return _Points(jax.tree.map(jnp.asarray, x), log_factor, places)
 
 
 def _losses(
-    settings: FitSettings,
+    model: SeriesModel,
     data: LossData,
     points: _Points,
     key: jax.Array,
     rng: np.random.Generator,
-) -> tuple[SeriesModel, dict[str, np.ndarray], np.ndarray]:
-    """Model of the law, its true parameters, and ln losses, shape (1, series, runs)."""
-    widening = data.layout.lag is not None
-    model = loss_model(
-        settings.law,
-        data.groups,
-        pooling=settings.pooling,
-        noise=settings.noise,
-        priors=settings.priors,
-        widening=widening,
-    )
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """True parameters of the law, and ln losses, shape (1, series, runs)."""
     layout = unobserved(points.x, jnp.ones_like(points.x.n))
-    if widening:
-        layout = layout._replace(lag=jnp.asarray(np.maximum(-points.log_factor, 0.0)))
-    truth_key, noise_key = jax.random.split(key)
+    truth_key, error_key, noise_key = jax.random.split(key, 3)
     truth, real = _draw_truth(model, layout, truth_key)
-    slopes = find_discrepancy(settings, Stages(data), ())
+    error = None
+    if model.amplitude is not None:
+        known = _drawn_error(model, data.terms, real, error_key)
+        of_task = np.array([data.groups.kinds[k] == "task" for k in data.groups.kind])
+        error = law_error(known, data.terms, points.places, of_task=of_task, rng=rng)
     log_loss = predict_losses(
-        model,
-        real,
-        points.x,
-        points.log_factor,
-        widening=widening,
-        slope=slopes.draw("loss", data.groups.series, rng, 1),
-        noise_key=noise_key,
+        model, real, points.x, points.log_factor, error=error, noise_key=noise_key
     ).log_loss()
-    return model, truth, log_loss
+    return truth, log_loss
+
+
+def _drawn_error(
+    model: SeriesModel, terms: Terms, real: dict[str, jax.Array], key: jax.Array
+) -> KnownError:
+    """A draw of the error at the runs from its prior, as if no run said anything of it."""
+    assert model.amplitude is not None
+    amplitude, sigma = (np.exp(real[name]) for name in (model.amplitude, model.scale_name))
+    z = np.asarray(prior_terms(model.common, terms.root.shape[1], key))[None]
+    drawn = amplitude[:, :, None] * z
+    return KnownError(np.zeros_like(drawn), drawn, amplitude, sigma, model.common)
 
 
 def _accuracies(
     model: SeriesModel,
     data: AccuracyData,
     log_loss: np.ndarray,
-    slope: np.ndarray,
     *,
-    efolds: np.ndarray,
+    points: _Points,
     key: jax.Array,
+    rng: np.random.Generator,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """True parameters of the link, and accuracies, shape (1, series, runs)."""
     z = (np.exp(log_loss[0]) - data.centre[:, None]) / data.scale[:, None]
     items = np.broadcast_to(data.items[:, None], z.shape)
-    truth_key, noise_key = jax.random.split(key)
+    truth_key, error_key, noise_key = jax.random.split(key, 3)
     truth, real = _draw_truth(model, unobserved(jnp.asarray(z), jnp.asarray(items)), truth_key)
+    shape = (1, *z.shape)
+    error = Error(np.zeros(shape), np.zeros(shape))
+    if model.amplitude is not None:
+        known = _drawn_error(model, data.terms, real, error_key)
+        error = link_error(known, data.terms, points.places, rng)
     components = AccuracyComponents(
         model=model,
         real=real,
         data=data,
         via=np.arange(data.groups.series),
-        slope=slope,
-        efolds=efolds,
-        noise=standard_noise(model, None, (1, *z.shape), noise_key),
+        known=error.known,
+        error=error.random,
+        noise=standard_noise(model, None, shape, noise_key),
+        of_fitted=np.zeros((1, *data.through.shape)),
     )
     return truth, components.accuracy(log_loss)
 

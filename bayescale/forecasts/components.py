@@ -14,6 +14,7 @@ import numpy as np
 
 from bayescale.data.target import Target
 from bayescale.errors import DataError
+from bayescale.extrapolation.discrepancy import Error, Points, law_error, link_error
 from bayescale.extrapolation.predictive import (
     COMPONENTS,
     LOSS_COMPONENTS,
@@ -26,6 +27,7 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.placement import compute_of, factor
 from bayescale.inference.posterior import real_draws
 from bayescale.models.inputs import AccuracyData, LossData, point
+from bayescale.models.kernel import locations
 from bayescale.models.laws import Point
 from bayescale.runtime import random_generator, random_key
 
@@ -69,11 +71,11 @@ class FitComponents:
         return cells
 
     def scaled(self, by: float) -> FitComponents:
-        """The same, with the errors of law and link beyond the ladder `by` times as large."""
-        losses = replace(self.losses, slope=by * self.losses.slope)
+        """The same, with the random errors of law and link `by` times as large."""
+        losses = replace(self.losses, error=by * self.losses.error)
         if self.accuracies is None:
             return replace(self, losses=losses)
-        accuracies = replace(self.accuracies, slope=by * self.accuracies.slope)
+        accuracies = replace(self.accuracies, error=by * self.accuracies.error)
         return replace(self, losses=losses, accuracies=accuracies)
 
 
@@ -86,20 +88,15 @@ class ForecastComponents:
     fits
         Components by each fit of a mixture, or by the single fit.
     choice
-        Index of the fit of each draw, shape (draws,), by task. An empty name stands for every cell,
-        losses included. Empty for a single fit.
+        Index of the fit of each draw, shape (draws,); None for a single fit.
     choice_is_of
         The component that the choice counts as: the law's parameters where the fits differ in
         their losses, else the link's.
     """
 
     fits: tuple[FitComponents, ...]
-    choice: Mapping[str, np.ndarray]
+    choice: np.ndarray | None
     choice_is_of: Literal["law parameters", "link parameters"]
-
-    def choice_of(self, name: str) -> np.ndarray | None:
-        """Index of the fit of each draw, for a loss name or task; None where one fit serves all."""
-        return self.choice.get("", self.choice.get(name))
 
     def cells(self, order: Mapping[str, np.ndarray] | None) -> dict[Cell, np.ndarray]:
         """Draws of each (quantity, target, name), shape (draws,).
@@ -111,16 +108,13 @@ class ForecastComponents:
             indices.
         """
         each = [fit.cells(order) for fit in self.fits]
-        cells = dict(each[0])
-        for key in cells:
-            choice = self.choice_of(key[2])
-            if choice is not None:
-                chosen = choice if order is None else choice[order[self.choice_is_of]]
-                cells[key] = np.choose(chosen, [of_fit[key] for of_fit in each])
-        return cells
+        if self.choice is None:
+            return each[0]
+        chosen = self.choice if order is None else self.choice[order[self.choice_is_of]]
+        return {key: np.choose(chosen, [of_fit[key] for of_fit in each]) for key in each[0]}
 
     def scaled(self, by: float) -> ForecastComponents:
-        """The same, with the errors of law and link beyond the ladder `by` times as large."""
+        """The same, with the random errors of law and link `by` times as large."""
         return replace(self, fits=tuple(fit.scaled(by) for fit in self.fits))
 
 
@@ -205,12 +199,11 @@ def make_components(
         Seed of the noise, the discrepancy and the choice of a fit.
     """
     draws = fit.sampler.chains * fit.sampler.draws
-    rng = random_generator(seed, "routes")
-    choice = {}
-    if len(fit.components) > 1:
-        for task, rows in fit.weights.groupby("task", sort=False):
-            weights = rows["weight"] / rows["weight"].sum()
-            choice[str(task)] = rng.choice(len(rows), draws, p=weights)
+    choice = None
+    if fit.is_mixture:
+        weights = fit.weights["weight"].to_numpy()
+        rng = random_generator(seed, "components")
+        choice = rng.choice(len(weights), draws, p=weights / weights.sum())
     fits = tuple(_of_one_fit(one, targets, corpora, seed) for one in fit.components)
     one_law = all(np.array_equal(one.losses.law, fits[0].losses.law) for one in fits)
     return ForecastComponents(fits, choice, "link parameters" if one_law else "law parameters")
@@ -258,16 +251,29 @@ def _losses(
     points = _points(data, fit.law.name, targets)
     x = jax.tree.map(lambda v: np.broadcast_to(v, (series, len(targets))), points)
     sd_of_shift = np.array([target.shift or 0.0 for target in targets])
+    log_factor = log_factors(fit, data, targets)
+    error = None
+    if fit.loss_error is not None:
+        of_task = np.array([data.groups.kinds[k] == "task" for k in data.groups.kind])
+        places = _places(targets, log_factor)
+        error = law_error(fit.loss_error, data.terms, places, of_task=of_task, rng=rng)
     return predict_losses(
         fit.loss_model,
         real,
         x,
-        log_factors(fit, data, targets),
-        widening=fit.widening,
-        slope=fit.discrepancy.draw("loss", series, rng, draws),
+        log_factor,
+        error=error,
         noise_key=noise_key,
         shift=sd_of_shift * np.asarray(jax.random.normal(shift_key, (draws, len(targets)))),
     )
+
+
+def _places(targets: Sequence[Target], log_factor: np.ndarray) -> Points:
+    """Where the targets lie, for the errors of law and link."""
+    params, tokens = (
+        np.array([getattr(target, name) for target in targets]) for name in ("params", "tokens")
+    )
+    return Points(locations(params, tokens), np.maximum(log_factor, 0.0))
 
 
 def _accuracies(
@@ -282,15 +288,23 @@ def _accuracies(
         return None
     series = data.groups.series
     real, _ = real_draws(fit.accuracies, model, data.groups.names, "task")
-    noise = jax.random.normal(noise_key, (draws, series, len(targets)))
+    noise = np.asarray(jax.random.normal(noise_key, (draws, series, len(targets))))
+    known = fit.accuracy_error
+    error = Error(np.zeros_like(noise), np.zeros_like(noise))
+    of_fitted = np.zeros((draws, *data.through.shape))
+    if known is not None:
+        places = _places(targets, log_factors(fit, data, targets))
+        error = link_error(known, data.terms, places, rng)
+        of_fitted = np.einsum("dst,srt->dsr", known.drawn, np.asarray(data.layout.basis))
     return AccuracyComponents(
         model=model,
         real=real,
         data=data,
         via=series_through(fit.loss_data.groups, data),
-        slope=fit.discrepancy.draw("accuracy", series, rng, draws),
-        efolds=np.maximum(log_factors(fit, data, targets), 0.0),
-        noise=np.asarray(noise),
+        known=error.known,
+        error=error.random,
+        noise=noise,
+        of_fitted=of_fitted,
     )
 
 

@@ -104,9 +104,11 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
 
 
 def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:
-    """One row per (target, task) that can be forecast; via and verdict by the heaviest route."""
+    """One row per (target, task) that can be forecast."""
     losses_of = set(fit.loss_data.groups.pairs)
-    via, verdict = _routes(fit)
+    data = fit.accuracy_data
+    via = {} if data is None else dict(zip(data.groups.pairs, data.via, strict=True))
+    verdict = fit.verdicts()["verdict"]
     rows = []
     for target, corpus in zip(targets, corpora, strict=True):
         for task, loss_name in fit.ladder.loss_name_of.items():
@@ -125,23 +127,3 @@ def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.Da
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _routes(fit: Fit) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
-    """Loss that each (corpus, task) goes through, and verdict of each task, by the heaviest fit."""
-    heaviest: dict[str, int] = {}
-    if len(fit.components) > 1:
-        for name, rows in fit.weights.groupby("task"):
-            heaviest[str(name)] = int(rows["weight"].to_numpy().argmax())
-    via: dict[tuple[str, str], str] = {}
-    verdict: dict[str, str] = {}
-    for i, component in enumerate(fit.components):
-        data = component.accuracy_data
-        if data is None:
-            continue
-        verdicts = component.verdicts()["verdict"]
-        for (corpus, task), loss_name in zip(data.groups.pairs, data.via, strict=True):
-            if heaviest.get(task, heaviest.get("", 0)) == i:
-                via[corpus, task] = loss_name
-                verdict[task] = verdicts[task]
-    return via, verdict

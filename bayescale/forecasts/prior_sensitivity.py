@@ -156,7 +156,7 @@ def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
             {
                 "/posterior": xr.Dataset({_variable(i): v for i, (_, v) in enumerate(cells)}),
                 "/log_prior": log_prior,
-                "/log_likelihood": tree["log_likelihood"].to_dataset(),
+                "/log_likelihood": tree["sample_stats"].to_dataset()[["log_evidence"]],
             }
         )
         prior, likelihood = (stats.psense(scaled, group=group) for group in ("prior", "likelihood"))
@@ -220,7 +220,7 @@ def _trees(fit: Fit) -> Iterator[tuple[int, str, xr.DataTree]]:
     for i, component in enumerate(fit.components):
         yield i, f"law {component.law.name}", component.losses
         if component.accuracies is not None:
-            yield i, f"link via {component.via or 'own loss'}", component.accuracies
+            yield i, f"link via {component.route or 'own loss'}", component.accuracies
 
 
 def _densities(tree: xr.DataTree) -> xr.Dataset:

@@ -101,7 +101,7 @@ def update(
     """
     require_64bit()
     before.settings.require_priors()
-    if before.mixes_laws:
+    if before.is_mixture:
         raise SettingError(
             "fit to update",
             rule="must be of one law",

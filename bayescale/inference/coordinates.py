@@ -23,13 +23,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayescale.inference.linalg import inverse_cholesky, solve
 from bayescale.inference.modes import (
     PROVISIONAL_COMMON,
-    Quadratic,
     kind_of_series,
     prior_moments,
 )
+from bayescale.inference.quadratic import Quadratic
 from bayescale.inference.ridges import noise_parameters, parameter_order
 from bayescale.inference.whitening import (
     GroupData,
@@ -39,6 +38,7 @@ from bayescale.inference.whitening import (
     piece_shapes,
     whiten,
 )
+from bayescale.models.linalg import inverse_cholesky, solve
 from bayescale.models.noise import COMMON
 from bayescale.models.parameters import to_natural
 from bayescale.models.series import SeriesModel
@@ -95,10 +95,10 @@ def _by_series(model: SeriesModel) -> Coordinates:
         sites = dict(zip([*spreads, *tail], unwhitened, strict=True))
         noise_data = GroupData(q.noise_information, q.noise_h)
         sites, noise_log_det = whiten(noise, noise_data, sites, Pieces(*noise_pieces))
-        # F and h were found at the provisional noise scale: bring them to that of the draw.
-        ratio = jnp.exp(2 * (q.log_scale - sites[model.scale_name]))
-        F = q.F * ratio[:, None, None]
-        curve_data = GroupData(F, q.h * ratio[:, None], q.ridge, q.weight)
+        # F and h at the scales of the draw.
+        amplitude = None if model.amplitude is None else sites[model.amplitude]
+        F, h = q.at(sites[model.scale_name], amplitude)
+        curve_data = GroupData(F, h, q.ridge, q.weight)
         sites, curve_log_det = whiten(curve, curve_data, sites, Pieces(*curve_pieces))
         if COMMON.name in sites:
             sites = _follow_common(model, sites, q.repeats)
@@ -178,8 +178,9 @@ def _complete(model: SeriesModel) -> Coordinates:
     def to_sites(z: jax.Array, q: Quadratic) -> tuple[Sites, jax.Array]:
         P = jnp.diag(jnp.asarray(precision))
         h = jnp.asarray(precision * loc)
-        P = P.at[curve_place[:, :, None], curve_place[:, None, :]].add(q.F)
-        h = h.at[curve_place].add(q.h)
+        F_of_curve, h_of_curve = q.at(q.log_scale, q.log_amplitude)
+        P = P.at[curve_place[:, :, None], curve_place[:, None, :]].add(F_of_curve)
+        h = h.at[curve_place].add(h_of_curve)
         P = P.at[noise_place[:, :, None], noise_place[:, None, :]].add(q.noise_information)
         h = h.at[noise_place].add(q.noise_h)
         inverse, log_det = inverse_cholesky(P)

@@ -18,6 +18,14 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
+from bayescale.inference.quadratic import (
+    Linear,
+    Quadratic,
+    noise_information,
+    probable_ratio,
+    removed_by,
+    whitener,
+)
 from bayescale.inference.ridges import Tangent, curvature, parameter_order, tangent
 from bayescale.models.layout import Layout
 from bayescale.models.noise import WIDENING, from_earlier, widened
@@ -44,49 +52,15 @@ NOISE_PRIOR_WEIGHT = 4.0
 WIDENING_GRID = np.linspace(-2.5, 2.5, 26)
 
 
-class Quadratic(NamedTuple):
-    """-1/2 theta' F theta + h' theta: the log likelihood of each series near its mode.
-
-    Parameters
-    ----------
-    F
-        Gauss-Newton information on the parameters of the curve at noise scale exp(log_scale):
-        shape (series, parameters, parameters).
-    h
-        F theta-hat, written so that a singular F does no harm: shape (series, parameters).
-    log_scale
-        Logarithm of the provisional noise scale: shape (series,).
-    noise_information, noise_h
-        F and h for the parameters of the noise, in the order of `noise_parameters`: shapes
-        (series, k, k) and (series, k).
-    weight
-        Weight of each series in the location of its population, for each parameter of the curve:
-        shape (series, parameters).
-    repeats
-        Share of the cells that are not the first of their group: shape (series,); zero where every
-        cell stands alone.
-    ridge
-        The ridge of each series, by its tangent.
-    """
-
-    F: jax.Array
-    h: jax.Array
-    log_scale: jax.Array
-    noise_information: jax.Array
-    noise_h: jax.Array
-    weight: jax.Array
-    repeats: jax.Array
-    ridge: Tangent
-
-
 class _Prior(NamedTuple):
     """What the prior says of the parameters of the curve and of the noise, and which are pooled.
 
     `loc` and `variance` (series, parameters) are the prior's; `spread` (parameters,) is the scale
     of the half-normal prior between series, 0 where series share nothing; `pooled` (parameters,)
     says which parameters are pooled; `kind_of_series` (series, kinds) is 1 at the kind of a series;
-    `noise_variance` (series,) is the median of the squared noise scale; `widening` holds location
-    and sd of ln widening, None where the noise does not widen.
+    `noise_variance` (series,) is the median of the squared noise scale; `widening` and `amplitude`
+    hold location and sd of ln widening and of ln lambda, None where the noise does not widen and
+    where the curve is true.
     """
 
     loc: np.ndarray
@@ -96,6 +70,7 @@ class _Prior(NamedTuple):
     kind_of_series: np.ndarray
     noise_variance: np.ndarray
     widening: tuple[np.ndarray, np.ndarray] | None
+    amplitude: tuple[np.ndarray, np.ndarray] | None
 
 
 class _Normal(NamedTuple):
@@ -105,20 +80,28 @@ class _Normal(NamedTuple):
     precision: np.ndarray
 
 
-class _Mode(NamedTuple):
-    """F and h of each series at its mode, the squared noise scale, spare runs, values, residuals.
+class _NoiseScale(NamedTuple):
+    """What gives the provisional noise scale: its prior median, and the number of runs."""
 
-    `spare` (series,) are the runs less the parameters that they determine; `real` (series,
-    parameters) are the real values at the mode, back on the ridge; `residuals` (series, runs) are
-    in units of the standard deviation at noise scale 1.
+    median2: np.ndarray
+    runs: np.ndarray
+
+    def variance(self, r: np.ndarray) -> np.ndarray:
+        """Provisional squared noise scale of each series from residuals, (S2)."""
+        total = (r**2).sum(1) + NOISE_PRIOR_WEIGHT * self.median2
+        return total / (self.runs + NOISE_PRIOR_WEIGHT)
+
+
+class _Mode(NamedTuple):
+    """The mode of each series: theta on the straight ridge, F, squared noise scale, real values.
+
+    `F` is at that noise scale; `real` (series, parameters) are the values back on the ridge.
     """
 
+    theta: np.ndarray
     F: np.ndarray
-    h: np.ndarray
     scale2: np.ndarray
-    spare: np.ndarray
     real: np.ndarray
-    residuals: np.ndarray
 
 
 def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -164,20 +147,41 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
         start = prior.loc
         around = _Normal(prior.loc, 1 / (prior.variance + prior.spread**2))
         widening = np.exp(prior.widening[0]) if prior.widening else np.zeros(len(prior.loc))
+        ratio = np.zeros(len(prior.loc))
+        if prior.amplitude:
+            ratio = np.exp(prior.amplitude[0]) / np.sqrt(prior.noise_variance)
         for _ in range(ROUNDS):
             ridge = tangent_at(start, centre)
-            linearise = partial(linear, layout, ridge, widening)
-            mode = _newton(linearise, start, around, prior.noise_variance, runs)
+            linearise = _host(partial(linear, layout, ridge, widening))
+            white = whitener(linearise(start).B, ratio)
+            mode = _newton(
+                linearise, white, start, around, noise=_NoiseScale(prior.noise_variance, runs)
+            )
+            at = linearise(mode.theta)
             if prior.widening:
-                widening = _widening(mode.residuals, layout, widening, prior)
+                residuals = np.einsum("sij,sj->si", white, at.r)
+                widening = _widening(residuals, layout, widening, prior)
+            if prior.amplitude:
+                ratio = probable_ratio(
+                    at,
+                    prior_precision=around.precision,
+                    scale2=mode.scale2,
+                    runs=runs,
+                    pseudo=(NOISE_PRIOR_WEIGHT, prior.noise_variance),
+                    amplitude=prior.amplitude,
+                )
             weight, around = _population(mode, prior)
             start = mode.real
-        noise_information, noise_h = _noise_quadratic(mode, layout, widening, prior)
+        noise_F, noise_h = _noise_quadratic(at, mode, layout, widening, ratio=ratio, prior=prior)
+        F = at.J.mT @ at.J
+        log_scale = 0.5 * np.log(mode.scale2)
         return Quadratic(
-            F=mode.F,
-            h=mode.h,
-            log_scale=0.5 * np.log(mode.scale2),
-            noise_information=noise_information,
+            F=F,
+            h=np.einsum("sij,sj->si", F, mode.theta) - np.einsum("srk,sr->sk", at.J, at.r),
+            removed=removed_by(at, mode.theta) if prior.amplitude else None,
+            log_scale=log_scale,
+            log_amplitude=log_scale + np.log(ratio) if prior.amplitude else log_scale,
+            noise_information=noise_F,
             noise_h=noise_h,
             weight=weight,
             repeats=_repeats(layout),
@@ -185,6 +189,11 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
         )
 
     return find
+
+
+def _host(function: Callable[[np.ndarray], tuple[jax.Array, ...]]) -> Callable[..., Linear]:
+    """The same function with its results as NumPy arrays."""
+    return lambda theta: Linear(*map(np.asarray, function(theta)))
 
 
 def _prior(model: SeriesModel, curve: Sequence[Parameter]) -> _Prior:
@@ -199,6 +208,7 @@ def _prior(model: SeriesModel, curve: Sequence[Parameter]) -> _Prior:
         kind_of_series=kind_of_series(pooling.groups),
         noise_variance=np.exp(2 * moments[model.scale_name][0]),
         widening=moments.get(WIDENING.name),
+        amplitude=None if model.amplitude is None else moments[model.amplitude],
     )
 
 
@@ -227,21 +237,34 @@ def _population(mode: _Mode, prior: _Prior) -> tuple[np.ndarray, _Normal]:
 
 
 def _noise_quadratic(
-    mode: _Mode, layout: Layout, widening: np.ndarray, prior: _Prior
+    at: Linear,
+    mode: _Mode,
+    layout: Layout,
+    widening: np.ndarray,
+    *,
+    ratio: np.ndarray,
+    prior: _Prior,
 ) -> tuple[np.ndarray, np.ndarray]:
     """F and h of the parameters of the noise, in the order of `noise_parameters`, (S7)."""
     seen = np.asarray(layout.seen)
     # Derivatives of ln sd by the parameters of the noise, for each run.
-    slope = [np.where(seen, 1.0, 0.0)]
-    at = [0.5 * np.log(mode.scale2)]
+    slopes = [np.where(seen, 1.0, 0.0)]
+    values = [0.5 * np.log(mode.scale2)]
+    if prior.amplitude:
+        values.insert(0, values[0] + np.log(ratio))
     if prior.widening:
         by_widening = 1 - widened(widening[:, None], layout.lag) ** -2
-        slope.insert(0, np.where(seen, by_widening, 0.0))
-        at.insert(0, np.log(widening))
-    slopes = np.array(slope)
-    spare_share = (mode.spare / seen.sum(1))[:, None, None]
-    information = 2 * np.einsum("asr,bsr->sab", slopes, slopes) * spare_share
-    return information, np.einsum("sab,bs->sa", information, np.array(at))
+        slopes.insert(0, np.where(seen, by_widening, 0.0))
+        values.insert(0, np.log(widening))
+    information = noise_information(
+        at,
+        prior_precision=1 / prior.variance,
+        scale2=mode.scale2,
+        ratio=ratio if prior.amplitude else None,
+        slopes=slopes,
+        amplitude_at=len(slopes) - 1,
+    )
+    return information, np.einsum("sab,bs->sa", information, np.array(values))
 
 
 def _repeats(layout: Layout) -> np.ndarray:
@@ -277,17 +300,13 @@ def _widening(
 
 def _linear(
     model: SeriesModel, curve: Sequence[Parameter]
-) -> Callable[[Layout, Tangent, jax.Array, jax.Array], tuple[jax.Array, jax.Array, jax.Array]]:
-    """The function that linearises one series at straight coordinates theta, (S1).
-
-    It gives residuals (runs,) in units of their standard deviation at noise scale 1, their Jacobian
-    (runs, parameters), and the real values (parameters,).
-    """
+) -> Callable[[Layout, Tangent, jax.Array, jax.Array], tuple[jax.Array, ...]]:
+    """The function that linearises one series at straight coordinates theta: a `Linear`, (S1)."""
 
     def linearise(
         layout: Layout, ridge: Tangent, widening: jax.Array, theta: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        def residuals(theta: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    ) -> tuple[jax.Array, ...]:
+        def residuals(theta: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
             bend = curvature(model, curve, theta, ridge)
             real = theta.at[: len(bend)].add(bend)
             values = {p.name: p.transform(t) for p, t in zip(curve, real, strict=True)}
@@ -295,43 +314,59 @@ def _linear(
             factor = 1.0 if layout.lag is None else widened(widening, layout.lag)
             unit = model.unit_sd(mean, layout.items) * factor
             r = jnp.where(layout.seen, (layout.y - mean) / unit, 0.0)
+            B = jnp.zeros((len(r), 1))
+            if model.amplitude is not None:
+                effect = jnp.where(layout.seen, model.effect(values, mean) / unit, 0.0)
+                B = effect[:, None] * layout.basis
             if layout.first is not None:
                 common = jnp.asarray(PROVISIONAL_COMMON)
-                expected, spread = from_earlier(r, layout.first, common)
+                given = partial(from_earlier, first=layout.first, common=common)
+                expected, spread = given(r)
                 r = (r - expected) / spread
-            return r, (r, real)
+                B = (B - jax.vmap(lambda v: given(v)[0], -1, -1)(B)) / spread[:, None]
+            return r, (r, B, real)
 
-        jacobian, (r, real) = jax.jacfwd(residuals, has_aux=True)(theta)
-        return r, jacobian, real
+        jacobian, (r, B, real) = jax.jacfwd(residuals, has_aux=True)(theta)
+        return r, jacobian, B, real
 
     return linearise
 
 
 def _newton(
-    linearise: Callable[[np.ndarray], tuple[jax.Array, ...]],
+    linearise: Callable[[np.ndarray], Linear],
+    white: np.ndarray,
     start: np.ndarray,
     prior: _Normal,
-    noise_variance: np.ndarray,
-    runs: np.ndarray,
+    *,
+    noise: _NoiseScale,
 ) -> _Mode:
-    """The mode of each series under a normal prior, by damped Newton steps, (S2) to (S5)."""
+    """The mode of each series under a normal prior, by damped Newton steps, (S2) to (S5).
+
+    `white` (series, runs, runs) makes residuals independent, so the steps are those of generalised
+    least squares.
+    """
     identity = np.eye(start.shape[1])
     prior_information = prior.precision[:, :, None] * identity
+
+    def at(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        linear = linearise(theta)
+        return np.einsum("sij,sj->si", white, linear.r), white @ linear.J, linear.real
+
     theta = start
     damping = np.full(len(start), FIRST_DAMPING)
-    r, jacobian, real = map(np.asarray, linearise(theta))
-    cost = _cost(theta, r, prior, noise_variance, runs)
+    r, jacobian, real = at(theta)
+    cost = _cost(theta, r, prior, noise)
     for _ in range(NEWTON_STEPS):
         # One damped Newton step, (S4), of every series at once.
-        scale2 = _noise_variance(r, runs, noise_variance)[:, None]
+        scale2 = noise.variance(r)[:, None]
         information = jacobian.mT @ jacobian / scale2[..., None] + prior_information
         likelihood_gradient = -np.einsum("srk,sr->sk", jacobian, r) / scale2
         gradient = likelihood_gradient - prior.precision * (theta - prior.mean)
         damped = information * (1 + damping[:, None, None] * identity)
         trial = theta + np.linalg.solve(damped, gradient[..., None])[..., 0]
         # A series takes the step only where it lowers the cost, (S3).
-        r_trial, jacobian_trial, real_trial = map(np.asarray, linearise(trial))
-        cost_trial = _cost(trial, r_trial, prior, noise_variance, runs)
+        r_trial, jacobian_trial, real_trial = at(trial)
+        cost_trial = _cost(trial, r_trial, prior, noise)
         better = cost_trial < cost
         theta = np.where(better[:, None], trial, theta)
         r = np.where(better[:, None], r_trial, r)
@@ -340,30 +375,16 @@ def _newton(
         cost = np.where(better, cost_trial, cost)
         damping = np.where(better, damping / DAMPING_FACTOR, damping * DAMPING_FACTOR)
     # (S5): the noise scale of all runs gives a first F, which gives the runs that are left for the
-    # noise, whose noise scale gives F and h.
-    F = jacobian.mT @ jacobian / _noise_variance(r, runs, noise_variance)[:, None, None]
+    # noise, whose noise scale gives F.
+    F = jacobian.mT @ jacobian / noise.variance(r)[:, None, None]
     determined = np.trace(np.linalg.solve(F + prior_information, F), axis1=1, axis2=2)
-    spare = runs - determined
-    scale2 = _noise_variance(r, spare, noise_variance)
+    scale2 = noise._replace(runs=np.maximum(noise.runs - determined, 0.0)).variance(r)
     F = jacobian.mT @ jacobian / scale2[:, None, None]
-    pull = np.einsum("srk,sr->sk", jacobian, r) / scale2[:, None]
-    h = np.einsum("sij,sj->si", F, theta) - pull
-    return _Mode(F=F, h=h, scale2=scale2, spare=spare, real=real, residuals=r)
+    return _Mode(theta=theta, F=F, scale2=scale2, real=real)
 
 
-def _noise_variance(r: np.ndarray, count: np.ndarray, noise_variance: np.ndarray) -> np.ndarray:
-    """Provisional squared noise scale of each series from residuals worth `count` runs, (S2)."""
-    return ((r**2).sum(1) + NOISE_PRIOR_WEIGHT * noise_variance) / (count + NOISE_PRIOR_WEIGHT)
-
-
-def _cost(
-    theta: np.ndarray,
-    r: np.ndarray,
-    prior: _Normal,
-    noise_variance: np.ndarray,
-    runs: np.ndarray,
-) -> np.ndarray:
+def _cost(theta: np.ndarray, r: np.ndarray, prior: _Normal, noise: _NoiseScale) -> np.ndarray:
     """Negative log posterior of each series, the noise scale maximised over, (S3)."""
-    scale2 = _noise_variance(r, runs, noise_variance)
     distance2 = (prior.precision * (theta - prior.mean) ** 2).sum(1)
-    return 0.5 * (runs + NOISE_PRIOR_WEIGHT) * np.log(scale2) + 0.5 * distance2
+    weight = noise.runs + NOISE_PRIOR_WEIGHT
+    return 0.5 * weight * np.log(noise.variance(r)) + 0.5 * distance2

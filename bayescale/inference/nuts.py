@@ -18,7 +18,8 @@ from numpyro.infer.util import ParamInfo, log_density
 
 from bayescale.errors import SettingError
 from bayescale.inference.coordinates import coordinates
-from bayescale.inference.modes import Quadratic, quadratic
+from bayescale.inference.modes import quadratic
+from bayescale.inference.quadratic import Quadratic
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
@@ -166,12 +167,10 @@ class Program:
         sampler: Sampler,
         progress: Callable[[float], None] | None = None,
         stream: Stream = "loss",
-        *,
-        divergent: float = 0.0,
     ) -> Sample:
         """Draws of the posterior given the data.
 
-        Where too many draws diverge, the posterior is sampled once more with smaller steps.
+        Where draws diverge, the posterior is sampled once more with smaller steps.
 
         Parameters
         ----------
@@ -183,8 +182,6 @@ class Program:
             Called after each block of iterations with the share that is done, 0 to 1.
         stream
             The use of the seed; each use has random numbers of its own.
-        divergent
-            Share of divergent draws that is tolerated, 0 to 1.
 
         Returns
         -------
@@ -205,7 +202,7 @@ class Program:
             sites, statistics = self._sample(
                 key, layout, q, sampler=sampler, accept=accept, progress=progress
             )
-            if statistics["diverging"].mean() <= divergent:
+            if not statistics["diverging"].any():
                 break
         return Sample(sites, statistics, time.perf_counter() - began, sampler, accept)
 

@@ -10,6 +10,7 @@ import itertools
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ import xarray as xr
 from numpyro import handlers
 
 from bayescale.inference.nuts import Sample, Sampler
+from bayescale.models.discrepancy import draw_terms, prior_terms
 from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.models.laws import Law
 from bayescale.models.layout import Layout
@@ -114,9 +116,11 @@ def full_tree(stage: Stage, sample: Sample) -> xr.DataTree:
     prior_key, posterior_key, prior_predictive_key = jax.random.split(stream, 3)
     shape = (sampler.chains, sampler.draws)
     prior_sites = _prior_sites(stage, prior_key, shape)
-    describe = jax.jit(lambda sites, key: _describe(stage, sites, key))
-    posterior = _host(describe(sample.sites, posterior_key), shape)
-    prior = _host(describe(prior_sites, prior_predictive_key), shape)
+    given_data, before_data = (
+        jax.jit(partial(_describe, stage, given_data=given)) for given in (True, False)
+    )
+    posterior = _host(given_data(sample.sites, posterior_key), shape)
+    prior = _host(before_data(prior_sites, prior_predictive_key), shape)
     observed = np.where(stage.layout.seen, stage.layout.y, np.nan)[None, None]
     log_prior = {name: (("chain", "draw"), v) for name, v in posterior.log_prior.items()}
     groups = {
@@ -124,7 +128,7 @@ def full_tree(stage: Stage, sample: Sample) -> xr.DataTree:
         "posterior_predictive": _cells(stage, posterior.y),
         "log_likelihood": _cells(stage, posterior.log_likelihood),
         "log_prior": xr.Dataset(log_prior, coords=_coordinates(shape)),
-        "sample_stats": _statistics(sample),
+        "sample_stats": _statistics(sample, {"log_evidence": posterior.log_evidence}),
         "prior": _parameters(stage, prior.values),
         "prior_predictive": _cells(stage, prior.y),
         "observed_data": _cells(stage, observed).isel(chain=0, draw=0, drop=True),
@@ -142,7 +146,7 @@ def short_tree(stage: Stage, sample: Sample) -> xr.DataTree:
     values = {name: np.asarray(v) for name, v in natural.items()}
     if "tail" in sample.sites:
         values["tail"] = np.exp(sample.sites["tail"])
-    groups = {"posterior": _parameters(stage, values), "sample_stats": _statistics(sample)}
+    groups = {"posterior": _parameters(stage, values), "sample_stats": _statistics(sample, {})}
     return _tree(groups, sample)
 
 
@@ -233,18 +237,26 @@ def _prior_sites(stage: Stage, key: jax.Array, shape: tuple[int, int]) -> dict[s
 
 
 class _Description[T](NamedTuple):
-    """Natural values with the constants, draws of y, and log densities of y and of every prior."""
+    """Natural values with the constants, draws of y, and log densities of y and of every prior.
+
+    `log_likelihood` is of each cell, given all others where the curve has a discrepancy;
+    `log_evidence` is of all cells together.
+    """
 
     values: dict[str, T]
     y: T
     log_likelihood: T
+    log_evidence: T
     log_prior: dict[str, T]
 
 
 def _describe(
-    stage: Stage, sites: Mapping[str, jax.Array], key: jax.Array
+    stage: Stage, sites: Mapping[str, jax.Array], key: jax.Array, *, given_data: bool
 ) -> _Description[jax.Array]:
-    """What a tree says of draws of the sites; chains and draws lie along one axis."""
+    """What a tree says of draws of the sites; chains and draws lie along one axis.
+
+    The discrepancy of y is drawn given the data, or from its prior.
+    """
     flat = {name: v.reshape(-1, *v.shape[2:]) for name, v in sites.items()}
     model, pooling, layout = stage.model, stage.model.pooling, stage.layout
 
@@ -255,10 +267,21 @@ def _describe(
         values |= stage.constants({p.name: values[p.name] for p in pooling.parameters})
         if "tail" in sites:
             values["tail"] = jnp.exp(sites["tail"])
+        each = jnp.where(layout.seen, model.log_density_of_each(real, layout, tail), 0.0)
+        terms_key, noise_key = jax.random.split(key)
+        evidence = jnp.sum(each)
+        terms = None
+        if model.amplitude is not None:
+            evidence = model.log_evidence(real, layout)
+            if given_data:
+                terms = draw_terms(model.terms(real, layout), terms_key)
+            elif layout.basis is not None:
+                terms = prior_terms(model.common, layout.basis.shape[2], terms_key)
         return _Description(
             values=values,
-            log_likelihood=model.given_earlier(real, layout, tail).log_prob(layout.y),
-            y=model.draw(key, real, layout, tail),
+            log_likelihood=each,
+            log_evidence=evidence,
+            y=model.draw(noise_key, real, layout, tail=tail, terms=terms),
             log_prior=model.log_prior(sites),
         )
 
@@ -357,8 +380,9 @@ def _labels(runs: np.ndarray) -> list[str]:
     ]
 
 
-def _statistics(sample: Sample) -> xr.Dataset:
-    statistics = {name: (("chain", "draw"), v) for name, v in sample.statistics.items()}
+def _statistics(sample: Sample, more: Arrays) -> xr.Dataset:
+    both = {**sample.statistics, **more}
+    statistics = {name: (("chain", "draw"), v) for name, v in both.items()}
     depth = np.ceil(np.log2(sample.statistics["n_steps"] + 1)).astype(int)
     return xr.Dataset(
         {**statistics, "tree_depth": (("chain", "draw"), depth)}, coords=_coordinates(depth.shape)

@@ -115,5 +115,6 @@ def parameter_order(model: SeriesModel) -> list[Parameter]:
 
 
 def noise_parameters(model: SeriesModel) -> list[Parameter]:
-    """The parameters that set the size of the noise, its scale last."""
-    return [p for p in model.pooling.parameters if p.name in (WIDENING.name, model.scale_name)]
+    """The parameters that set the size of noise and discrepancy, the scale of the noise last."""
+    names = (WIDENING.name, model.amplitude, model.scale_name)
+    return [p for p in model.pooling.parameters if p.name in names]

@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayescale.inference.linalg import inverse_cholesky, product, solve
 from bayescale.inference.modes import kind_of_series, prior_moments
 from bayescale.inference.ridges import Tangent, curvature
+from bayescale.models.linalg import inverse_cholesky, product, solve
 from bayescale.models.parameters import Parameter
 from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel

@@ -13,6 +13,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import last_rows, paired
 from bayescale.data.replicates import block_means, configurations
 from bayescale.errors import DataError, SettingError
+from bayescale.models.kernel import Terms, locations, make_terms
 from bayescale.models.laws import Point, Reference
 from bayescale.models.layout import Blocks, Layout
 from bayescale.models.links import Link, lo_prior
@@ -23,13 +24,12 @@ from bayescale.models.rectangles import (
     side_by_side,
     split_into_series,
 )
-from bayescale.models.series import SeriesModel, accuracy_model
+from bayescale.models.series import SeriesModel
+from bayescale.models.stage_models import accuracy_model
 
 # The reference is the geometric mean of the fitted runs of at least this fraction of the largest
 # compute, Cmax / 5, because forecasts start from them.
 NEAR_FRONTIER = 5.0
-# Largest number of losses that accuracies are linked through.
-MAX_ROUTES = 4
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class LossData:
         Compute of the run in each cell in FLOPs, shape (series, runs).
     unique
         U of the run in each cell, shape (series, runs); nan where no token is repeated.
+    terms
+        The terms of the law's discrepancy.
     """
 
     groups: Groups
@@ -70,6 +72,7 @@ class LossData:
     tokens: np.ndarray
     flops: np.ndarray
     unique: np.ndarray
+    terms: Terms
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ class AccuracyData:
         Compute of the run in each cell in FLOPs, shape (series, runs).
     through
         The loss that the accuracy of each cell is linked through, shape (series, runs).
+    terms
+        The terms of the link's discrepancy.
     """
 
     groups: Groups
@@ -114,6 +119,7 @@ class AccuracyData:
     largest_flops: float
     flops: np.ndarray
     through: np.ndarray
+    terms: Terms
 
 
 def largest_compute(data: LossData | AccuracyData) -> np.ndarray:
@@ -158,7 +164,7 @@ def point(
     )
 
 
-def loss_data(ladder: Ladder, *, widening: bool = False) -> LossData:
+def loss_data(ladder: Ladder) -> LossData:
     """The losses of the runs whose role is ``fit``, one series per (corpus, loss name).
 
     A task's own loss (the likelihood of its answers) and a validation loss (of running text) are
@@ -168,8 +174,6 @@ def loss_data(ladder: Ladder, *, widening: bool = False) -> LossData:
     ----------
     ladder
         The ladder.
-    widening
-        Whether noise may grow towards small compute: then the layout has `Layout.lag`.
 
     Returns
     -------
@@ -196,16 +200,16 @@ def loss_data(ladder: Ladder, *, widening: bool = False) -> LossData:
         rectangle(tables, column) for column in ("loss", "params", "tokens", "c", "unique_tokens")
     )
     seen = rectangle(tables, "loss", fill=0.0) > 0
-    lag = None
-    if widening:
-        lag = np.log(np.where(seen, flops, 0.0).max(1, keepdims=True) / flops)
+    x = locations(params, tokens)
+    terms = make_terms(x[seen])
     layout = Layout(
         y=np.log(loss),
         seen=seen,
         x=point(params, tokens, flops, reference, unique),
         items=np.ones_like(loss),
         first=first,
-        lag=lag,
+        lag=np.log(np.where(seen, flops, 0.0).max(1, keepdims=True) / flops),
+        basis=terms.at(x),
     )
     return LossData(
         groups=groups,
@@ -218,6 +222,7 @@ def loss_data(ladder: Ladder, *, widening: bool = False) -> LossData:
         tokens=tokens,
         flops=flops,
         unique=unique,
+        terms=terms,
     )
 
 
@@ -272,12 +277,15 @@ def accuracy_data(
     through = rectangle(tables, "through")
     seen = rectangle(tables, "through", fill=0.0) > 0
     z = (through - centre[:, None]) / scale[:, None]
+    x = locations(rectangle(tables, "params"), rectangle(tables, "tokens"))
+    terms = make_terms(x[seen])
     layout = Layout(
         y=rectangle(tables, "accuracy"),
         seen=seen,
         x=z if first is None else Blocks(z=z, deviation=deviation_from_last(z, seen, first)),
         items=np.broadcast_to(items[:, None], through.shape).copy(),
         first=first,
+        basis=terms.at(x),
     )
     return AccuracyData(
         groups=groups,
@@ -291,11 +299,12 @@ def accuracy_data(
         largest_flops=float(scored["c"].max()),
         flops=rectangle(tables, "c"),
         through=through,
+        terms=terms,
     )
 
 
-def routes(ladder: Ladder) -> list[str | None]:
-    """The losses that accuracies can be linked through, at most 4.
+def routes(ladder: Ladder) -> list[str]:
+    """The losses of running text that every task of a ladder can be linked through.
 
     Parameters
     ----------
@@ -305,16 +314,16 @@ def routes(ladder: Ladder) -> list[str | None]:
     Returns
     -------
     list
-        None, which is each task's own loss, then the name of every other loss that all scored
-        series have and that is fitted on each of their corpora.
+        Every loss that is no task's own, that all scored series have, and that is fitted on each
+        of their corpora. Empty where all tasks share one loss already.
     """
     seen = ladder.with_role("fit", "link")
     own = {seen.loss_name_of[task] for task in seen.tasks}
     by_own_loss = accuracy_data(ladder, None)
     if by_own_loss is None:
-        return [None]
+        return []
     fitted = {(r.corpus, r.loss_name) for r in ladder.with_role("fit").frame.itertuples()}
-    vias: list[str | None] = [None]
+    vias = []
     for name in seen.loss_names:
         if name in own and (name in seen.tasks or len(own) == 1):
             continue
@@ -326,11 +335,16 @@ def routes(ladder: Ladder) -> list[str | None]:
             continue
         if all((corpus, name) in fitted for corpus in data.groups.corpora):
             vias.append(name)
-    return vias[:MAX_ROUTES]
+    return vias
 
 
 def link_model(
-    link: Link, data: AccuracyData, pooling: PoolingMode, priors: Mapping[str, Distribution]
+    link: Link,
+    data: AccuracyData,
+    pooling: PoolingMode,
+    priors: Mapping[str, Distribution],
+    *,
+    discrepancy: bool,
 ) -> SeriesModel:
     """The model of a link on its data, with the prior of lo at each task's chance.
 
@@ -344,6 +358,8 @@ def link_model(
         ``partial``, ``none`` or ``complete``.
     priors
         The user's priors by name; a prior of ``lo`` replaces the one at chance.
+    discrepancy
+        Whether accuracies may err from the link by a discrepancy.
 
     Returns
     -------
@@ -359,6 +375,7 @@ def link_model(
         pooling=pooling,
         priors={**at_chance, **priors},
         grouped=data.layout.first is not None,
+        discrepancy=discrepancy,
     )
 
 

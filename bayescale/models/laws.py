@@ -65,9 +65,6 @@ class Law:
         posterior of exponents and shares follows this curve, and the sampler straightens it. The
         value of an exponent here must not depend on any exponent in the first argument. The ridge
         changes no result; a law without one is sampled more slowly.
-    drift
-        Prior standard deviation of the law's error beyond the ladder, in ln loss per e-fold of
-        compute (see `bayescale.extrapolation.discrepancy`). The defaults come from public sweeps.
     """
 
     name: str
@@ -76,7 +73,6 @@ class Law:
     log_ratio: Callable[[Values, Point], jax.Array]
     constants: Callable[[Values, Reference], dict[str, jax.Array]]
     ridge: Ridge = lambda v, at, x: {}
-    drift: float = 0.011
 
 
 # Largest ln(X / U) of the law `repeated`: e^100 repetitions are worth as much as endless ones, and
@@ -354,7 +350,6 @@ LAWS: dict[str, Law] = {
             log_ratio=_skaling,
             constants=_skaling_constants,
             ridge=_skaling_ridge,
-            drift=0.007,
         ),
         Law(
             name="repeated",

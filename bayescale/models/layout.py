@@ -45,6 +45,9 @@ class Layout(NamedTuple):
     lag
         ln(Cmax / C) of each cell, e-folds of compute below the largest run, shape (series, runs).
         None where noise does not depend on it.
+    basis
+        The terms of the discrepancy at each cell (see `bayescale.models.kernel`), shape
+        (series, runs, terms). None where there is no discrepancy.
     """
 
     y: jax.Array
@@ -53,6 +56,7 @@ class Layout(NamedTuple):
     items: jax.Array
     first: jax.Array | None = None
     lag: jax.Array | None = None
+    basis: jax.Array | None = None
 
     @property
     def group_of_cell(self) -> np.ndarray:
@@ -61,17 +65,17 @@ class Layout(NamedTuple):
             return np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape)
         return np.asarray(self.first)
 
-    def wider(self, width: int) -> Layout:
-        """The same cells, then unseen ones up to a width.
+    def wider(self, width: int, terms: int) -> Layout:
+        """The same cells, then unseen ones up to a width, and more terms, which are 0.
 
         Parameters
         ----------
         width
             Number of cells per series, at least the present one.
+        terms
+            Number of terms of the discrepancy, at least the present one; not used without them.
         """
         present = self.seen.shape[1]
-        if width == present:
-            return self
         added = ((0, 0), (0, width - present))
         y, x, items, lag = jax.tree.map(
             lambda v: np.pad(np.asarray(v), added, mode="edge"),
@@ -82,5 +86,8 @@ class Layout(NamedTuple):
             # Each added cell is a group of its own.
             alone = np.broadcast_to(np.arange(present, width), (len(y), width - present))
             first = np.concatenate([np.asarray(self.first), alone], 1)
+        basis = self.basis
+        if basis is not None:
+            basis = np.pad(np.asarray(basis), (*added, (0, terms - basis.shape[2])))
         seen = np.pad(np.asarray(self.seen), added)
-        return Layout(y=y, seen=seen, x=x, items=items, first=first, lag=lag)
+        return Layout(y=y, seen=seen, x=x, items=items, first=first, lag=lag, basis=basis)

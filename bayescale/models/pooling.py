@@ -266,6 +266,10 @@ class Pooling:
             for p in self.parameters
         }
 
+    def values(self, real: Sites) -> dict[str, jax.Array]:
+        """Natural values of every parameter, from those on the real line, by name."""
+        return {p.name: p.transform(real[p.name]) for p in self.parameters}
+
     def natural(self, sites: Sites) -> dict[str, jax.Array]:
         """Values of every site on its natural scale, by site.
 

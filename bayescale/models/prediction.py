@@ -97,32 +97,6 @@ def unobserved(x: Any, items: jax.Array) -> Layout:
     return Layout(jnp.zeros(items.shape), jnp.zeros(items.shape, bool), x, items)
 
 
-def asymptotes(model: SeriesModel, real: Real) -> tuple[jax.Array, jax.Array]:
-    """lo and hi of every series, the accuracies between which a link runs.
-
-    Parameters
-    ----------
-    model
-        The model of a link.
-    real
-        One draw of its parameters on the real line, by name, shape (series,).
-
-    Returns
-    -------
-    lo : Array
-        The link's parameter `lo`, or 0 where it has none, shape (series, 1).
-    hi : Array
-        The link's parameter `hi`, or 1 where it has none, shape (series, 1).
-    """
-    values = {
-        p.name: p.transform(real[p.name])[:, None]
-        for p in model.pooling.parameters
-        if p.name in ("lo", "hi")
-    }
-    nothing = jnp.zeros_like(next(iter(real.values())))[:, None]
-    return values.get("lo", nothing), values.get("hi", nothing + 1.0)
-
-
 def shifted_accuracy(
     accuracy: jax.Array, lo: jax.Array, hi: jax.Array, shift: jax.Array
 ) -> jax.Array:

@@ -1,54 +1,50 @@
 """The NumPyro model of one stage: many series of runs around a law, or around a link.
 
-It knows nothing of sampling.
+It knows nothing of sampling. Equation numbers, such as (D1), are from docs/mathematics.md, section
+"The error of law and link".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
-from bayescale.errors import SettingError
-from bayescale.models.curve import Ridge
-from bayescale.models.laws import LEVEL, Law
-from bayescale.models.layout import Blocks, Layout
-from bayescale.models.links import Link
-from bayescale.models.noise import (
-    COMMON,
-    NOISE_RATIO,
-    NOISES,
-    SIGMA,
-    TAIL,
-    WIDENING,
-    Noise,
-    OneSided,
-    from_earlier,
-    score_sd,
-    widened,
-)
-from bayescale.models.parameters import Parameter, on_real_line
-from bayescale.models.pooling import Groups, Pooling, PoolingMode, make_pooling
-from bayescale.validation import require_choice
+from bayescale.models import discrepancy
+from bayescale.models.curve import Ridge, Values
+from bayescale.models.layout import Layout
+from bayescale.models.noise import COMMON, TAIL, WIDENING, Noise, OneSided, from_earlier, widened
+from bayescale.models.parameters import on_real_line
+from bayescale.models.pooling import Pooling
 
-# How far the path of a training run in (loss, accuracy) departs from the link, which is about
-# finished runs.
-WITHIN = Parameter(
-    name="within",
-    support="real",
-    prior=dist.Normal(0.0, 0.1),
-    pooling=None,
-    source=(
-        "accuracy per sd of loss by which a training run departs from the link of finished runs: "
-        "a few points either way"
-    ),
-)
+# ln of the square root of 2 pi.
+LOG_ROOT_2PI = 0.5 * math.log(2 * math.pi)
+
+
+class Standardised(NamedTuple):
+    """Residuals and terms in units of the noise, given the earlier cells of each group.
+
+    Parameters
+    ----------
+    u
+        Residuals, shape (series, runs); 0 where nothing was seen.
+    B
+        Terms of the discrepancy, shape (series, runs, terms); 0 where nothing was seen.
+    log_sd
+        ln of the unit, shape (series, runs); 0 where nothing was seen.
+    """
+
+    u: jax.Array
+    B: jax.Array
+    log_sd: jax.Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +67,14 @@ class SeriesModel:
         fifth of the scale (see `OneSided`).
     ridge
         The ridge of the law or of the link; only the sampler's coordinates use it.
+    amplitude
+        Name of the parameter that is the sd of the discrepancy; None where the curve is true.
+    effect
+        ``(natural values, mean) -> derivative of the expectation by the discrepancy`` for one
+        point.
+    common
+        Share of the variance of the discrepancy that a series has in common with others, shape
+        (series,).
     """
 
     pooling: Pooling
@@ -78,10 +82,16 @@ class SeriesModel:
     unit_sd: Callable[[jax.Array, jax.Array], jax.Array]
     noise: Noise = "normal"
     ridge: Ridge = lambda v, at, x: {}
+    amplitude: str | None = None
+    effect: Callable[[Values, jax.Array], jax.Array] = lambda v, mean: jnp.ones_like(mean)
+    common: np.ndarray = field(default_factory=lambda: np.zeros(1))
 
     def __call__(self, layout: Layout) -> None:
         """Sample the sites of the NumPyro model, all on the real line (see `Pooling`)."""
         real = self.pooling.sample()
+        if self.amplitude is not None:
+            numpyro.factor("y", self.log_evidence(real, layout))
+            return
         tail = numpyro.sample("tail", self._tail_prior) if self.noise == "student_t" else None
         numpyro.sample("y", self.given_earlier(real, layout, tail).mask(layout.seen), obs=layout.y)
 
@@ -111,7 +121,7 @@ class SeriesModel:
     def expectation(
         self, real: Mapping[str, jax.Array], layout: Layout
     ) -> tuple[jax.Array, jax.Array]:
-        """Mean and standard deviation of y in every cell.
+        """Mean and standard deviation of y in every cell, without the discrepancy.
 
         Parameters
         ----------
@@ -125,12 +135,81 @@ class SeriesModel:
         mean, sd : Array
             Shape (series, runs) each.
         """
-        values = {p.name: p.transform(real[p.name]) for p in self.pooling.parameters}
+        values = self.pooling.values(real)
         mean = jax.vmap(jax.vmap(self.mean, in_axes=(None, 0)))(values, layout.x)
         sd = values[self.scale_name][:, None] * self.unit_sd(mean, layout.items)
-        if layout.lag is not None:
+        if layout.lag is not None and WIDENING.name in values:
             sd = sd * widened(values[WIDENING.name][:, None], layout.lag)
         return mean, sd
+
+    def standardised(self, real: Mapping[str, jax.Array], layout: Layout) -> Standardised:
+        """Residuals and terms of the discrepancy in units of the noise, (D1).
+
+        Parameters
+        ----------
+        real
+            Values of the parameters on the real line, by name, shape (series,).
+        layout
+            The data, with `Layout.basis`.
+        """
+        mean, sd = self.expectation(real, layout)
+        values = self.pooling.values(real)
+        effect = self._amplitude(values)[:, None] * jax.vmap(self.effect)(values, mean)
+        u = jnp.where(layout.seen, (layout.y - mean) / sd, 0.0)
+        B = jnp.where(layout.seen, effect / sd, 0.0)[..., None] * layout.basis
+        log_sd = jnp.where(layout.seen, jnp.log(sd), 0.0)
+        if layout.first is None:
+            return Standardised(u, B, log_sd)
+        common = COMMON.transform(real[COMMON.name])[:, None]
+        expected, spread = from_earlier(u, layout.first, common)
+        of_terms = jax.vmap(lambda v: from_earlier(v, layout.first, common)[0], -1, -1)(B)
+        log_spread = jnp.where(layout.seen, jnp.log(spread), 0.0)
+        return Standardised(
+            (u - expected) / spread, (B - of_terms) / spread[..., None], log_sd + log_spread
+        )
+
+    def _amplitude(self, values: Values) -> jax.Array:
+        """The sd of the discrepancy of each series, of a model that has one."""
+        assert self.amplitude is not None
+        return values[self.amplitude]
+
+    def log_evidence(self, real: Mapping[str, jax.Array], layout: Layout) -> jax.Array:
+        """ln p(y | parameters), the discrepancy integrated out, (D3): a scalar."""
+        u, B, log_sd = self.standardised(real, layout)
+        terms = discrepancy.condition(u, B, self.common)
+        count = jnp.sum(layout.seen)
+        squares = jnp.sum(u**2) - terms.explained
+        return -0.5 * squares - jnp.sum(log_sd) - count * LOG_ROOT_2PI - terms.log_det
+
+    def terms(self, real: Mapping[str, jax.Array], layout: Layout) -> discrepancy.Terms:
+        """The terms of the discrepancy given the data and the parameters."""
+        u, B, _ = self.standardised(real, layout)
+        return discrepancy.condition(u, B, self.common)
+
+    def log_density_of_each(
+        self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None
+    ) -> jax.Array:
+        """ln p(y_i | parameters, and all other y where the curve has a discrepancy).
+
+        Parameters
+        ----------
+        real
+            Values of the parameters on the real line, by name, shape (series,).
+        layout
+            The data.
+        tail
+            ln of the degrees of freedom, a scalar, for noise `student_t`; None for another noise.
+
+        Returns
+        -------
+        Array
+            Shape (series, runs).
+        """
+        if self.amplitude is None:
+            return self.given_earlier(real, layout, tail).log_prob(layout.y)
+        u, B, log_sd = self.standardised(real, layout)
+        terms = discrepancy.condition(u, B, self.common)
+        return discrepancy.log_density_of_each(terms, u, B) - log_sd - LOG_ROOT_2PI
 
     def given_earlier(
         self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None
@@ -163,7 +242,13 @@ class SeriesModel:
         return dist.Normal(mean + sd * expected, sd * spread)
 
     def draw(
-        self, key: jax.Array, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None
+        self,
+        key: jax.Array,
+        real: Mapping[str, jax.Array],
+        layout: Layout,
+        *,
+        tail: jax.Array | None,
+        terms: jax.Array | None,
     ) -> jax.Array:
         """Random y for every cell; the cells of a group have part of their noise in common.
 
@@ -177,6 +262,8 @@ class SeriesModel:
             The points; y is not used.
         tail
             ln of the degrees of freedom, a scalar, for noise `student_t`; None for another noise.
+        terms
+            Terms of the discrepancy, shape (series, terms); None where the curve is true.
 
         Returns
         -------
@@ -184,6 +271,10 @@ class SeriesModel:
             Shape (series, runs).
         """
         mean, sd = self.expectation(real, layout)
+        if terms is not None:
+            values = self.pooling.values(real)
+            error = self._amplitude(values)[:, None] * jnp.sum(layout.basis * terms[:, None, :], -1)
+            mean = mean + error * jax.vmap(self.effect)(values, mean)
         if layout.first is None:
             return self.scatter(mean, sd, tail).sample(key)
         shared, own = jax.random.normal(key, (2, *mean.shape))
@@ -213,150 +304,13 @@ class SeriesModel:
         return OneSided(mean, sd) if self.noise == "one_sided" else dist.Normal(mean, sd)
 
 
-def loss_model(
-    law: Law,
-    groups: Groups,
-    *,
-    pooling: PoolingMode = "partial",
-    noise: Noise = "normal",
-    priors: Mapping[str, Distribution] | None = None,
-    grouped: bool = False,
-    widening: bool = False,
-) -> SeriesModel:
-    """ln L_sr ~ noise around ln L0_s + log_ratio(theta_s, x_sr).
-
-    Call the model on a `Layout` whose x is a `Point`.
+def asymptotes(v: Values) -> tuple[jax.Array, jax.Array]:
+    """lo and hi, the accuracies between which a link runs; 0 and 1 where it has no such parameter.
 
     Parameters
     ----------
-    law
-        The law.
-    groups
-        Corpus, name and kind of each series.
-    pooling
-        ``partial``, ``none`` or ``complete``.
-    noise
-        ``normal``, ``student_t`` or ``one_sided``.
-    priors
-        The user's priors by name; None for the defaults.
-    grouped
-        Whether the layout groups the runs of one configuration (it has `Layout.first`).
-    widening
-        Whether noise may grow towards small compute (the layout has a `Layout.lag`): small runs
-        then count for less, as far as they scatter more.
-
-    Returns
-    -------
-    SeriesModel
-        The model of the losses.
-
-    Raises
-    ------
-    SettingError
-        For an unknown noise or pooling, a noise that repeated configurations do not allow, or a
-        prior that does not fit its parameter.
+    v
+        Natural values of the link's parameters.
     """
-    require_choice("noise", noise, NOISES)
-    if grouped and noise != "normal":
-        raise SettingError(
-            "noise",
-            rule="must be normal where configurations are repeated",
-            got=repr(noise),
-            way_out="leave the reruns out, or the noise",
-        )
-    parameters = (
-        LEVEL,
-        *law.parameters,
-        *([COMMON] if grouped else []),
-        *([WIDENING] if widening else []),
-        SIGMA,
-    )
-    return SeriesModel(
-        pooling=make_pooling(parameters, groups, pooling, priors or {}),
-        mean=lambda v, x: jnp.log(v["L0"]) + law.log_ratio(v, x),
-        unit_sd=lambda mean, items: jnp.ones_like(mean),
-        noise=noise,
-        ridge=law.ridge,
-    )
-
-
-def accuracy_model(
-    link: Link,
-    groups: Groups,
-    *,
-    pooling: PoolingMode = "partial",
-    priors: Mapping[str, Distribution] | None = None,
-    grouped: bool = False,
-) -> SeriesModel:
-    """acc_sr ~ Normal(p, noise_ratio_s sqrt(p (1 - p) / items)), p = link(theta_s, z_sr).
-
-    Call the model on a `Layout` whose x is the standardised loss z, or `Blocks` where grouped. Then
-    p gains within_s times the deviation: the path of a training run in (loss, accuracy) need not be
-    the curve on which the ends of the runs lie, and the many blocks of a run would otherwise
-    outvote the few runs (the between-within model of Mundlak 1978, Econometrica 46).
-
-    Parameters
-    ----------
-    link
-        The link.
-    groups
-        Corpus, name and kind of each series.
-    pooling
-        ``partial``, ``none`` or ``complete``.
-    priors
-        The user's priors by name; None for the defaults.
-    grouped
-        Whether the cells are blocks of a run's checkpoints (the layout has `Layout.first`).
-
-    Returns
-    -------
-    SeriesModel
-        The model of the accuracies.
-
-    Raises
-    ------
-    SettingError
-        For an unknown pooling, or a prior that does not fit its parameter.
-    """
-    parameters = (*link.parameters, *([WITHIN, COMMON] if grouped else []), NOISE_RATIO)
-
-    def mean_of_block(v: Mapping[str, jax.Array], x: Blocks) -> jax.Array:
-        return link.accuracy(v, x.z) + v[WITHIN.name] * x.deviation
-
-    return SeriesModel(
-        pooling=make_pooling(parameters, groups, pooling, priors or {}),
-        mean=mean_of_block if grouped else link.accuracy,
-        unit_sd=score_sd,
-        ridge=link.ridge,
-    )
-
-
-def every_prior_used(priors: Mapping[str, Distribution], models: Sequence[SeriesModel]) -> None:
-    """Check that each of the user's priors belongs to a parameter or a spread of some model.
-
-    Parameters
-    ----------
-    priors
-        The user's priors by name.
-    models
-        The models of a fit.
-
-    Raises
-    ------
-    SettingError
-        For a prior that no model has; the message lists the known names.
-    """
-    known: set[str] = set()
-    for model in models:
-        for p in model.pooling.parameters:
-            known.add(p.name)
-            if model.pooling.pooled(p):
-                known |= set(model.pooling.spreads(p))
-    unknown = [name for name in priors if name not in known]
-    if unknown:
-        raise SettingError(
-            "priors",
-            rule="must name parameters of the law or the link, or spreads between series",
-            got=repr(unknown[0]),
-            way_out=f"use one of {', '.join(sorted(known))}",
-        )
+    nothing = jnp.zeros_like(next(iter(v.values())))
+    return v.get("lo", nothing), v.get("hi", nothing + 1.0)

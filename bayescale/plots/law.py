@@ -159,8 +159,8 @@ def _series(
         corpus = next((t.corpus for t in targets if t.corpus in corpora), None)
     corpus = choose("corpus", corpus, corpora)
     rows = rows_by_name(data.groups, corpus)
-    if loss_name is None and fit.linked_via in rows:
-        loss_name = fit.linked_via
+    if loss_name is None and fit.route in rows:
+        loss_name = fit.route
     loss_name = choose("loss_name", loss_name, list(rows))
     of_corpus = tuple(t for t in targets if (t.corpus or corpus) == corpus)
     return _Series(

@@ -97,7 +97,7 @@ def _runs(fit: Fit, data: AccuracyData, task: str, corpus: str) -> pd.DataFrame:
     """Runs that have the task's accuracy and the link's loss: accuracy, through, role, fitted."""
     row = rows_by_name(data.groups, corpus)[task]
     fitted = data.runs[row][np.asarray(data.layout.seen)[row]]
-    runs = paired(fit.ladder.frame, fit.linked_via)
+    runs = paired(fit.ladder.frame, fit.route)
     runs = runs[(runs["corpus"] == corpus) & (runs["task"] == task)].set_index("run")
     return runs.assign(fitted=runs.index.isin(fitted))
 

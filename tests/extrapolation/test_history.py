@@ -24,7 +24,7 @@ from bayescale.inference.batch import Job, sample_jobs
 from bayescale.inference.nuts import Sampler
 from bayescale.models.inputs import loss_data
 from bayescale.models.laws import LAWS
-from bayescale.models.series import loss_model
+from bayescale.models.stage_models import loss_model
 from helpers.checkpoints import checkpoints
 
 

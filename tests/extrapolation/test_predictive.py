@@ -21,7 +21,7 @@ from bayescale.extrapolation.predictive import (
 from bayescale.models.inputs import AccuracyData, accuracy_data, loss_data
 from bayescale.models.laws import LAWS, Point
 from bayescale.models.links import LINKS
-from bayescale.models.series import accuracy_model, loss_model
+from bayescale.models.stage_models import accuracy_model, loss_model
 from helpers.layouts import ONE_FACTOR
 
 DRAWS, SERIES, TARGETS = 40, 3, 2

@@ -20,7 +20,7 @@ from bayescale.fits.simulate import simulate
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
 from bayescale.inference.posterior import real_draws
-from bayescale.models.series import loss_model
+from bayescale.models.stage_models import loss_model
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]
 TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]

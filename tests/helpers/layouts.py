@@ -13,7 +13,8 @@ from bayescale.models.laws import LAWS, Point
 from bayescale.models.layout import Layout
 from bayescale.models.links import LINKS, lo_prior
 from bayescale.models.pooling import Groups
-from bayescale.models.series import SeriesModel, accuracy_model, loss_model
+from bayescale.models.series import SeriesModel
+from bayescale.models.stage_models import accuracy_model, loss_model
 
 type Array = NDArray[np.float64]
 type Sites = dict[str, Array]

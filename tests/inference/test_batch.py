@@ -17,7 +17,7 @@ from bayescale.models.laws import LAWS
 from bayescale.models.layout import Layout
 from bayescale.models.links import LINKS
 from bayescale.models.pooling import Groups
-from bayescale.models.series import accuracy_model, loss_model
+from bayescale.models.stage_models import accuracy_model, loss_model
 from helpers.layouts import LONE, ONE_FACTOR, TASKS, accuracy_layout, loss_layout
 
 

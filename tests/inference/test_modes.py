@@ -11,7 +11,7 @@ from bayescale.inference.modes import prior_moments, quadratic
 from bayescale.inference.ridges import parameter_order
 from bayescale.models.laws import LAWS, Point
 from bayescale.models.layout import Layout
-from bayescale.models.series import loss_model
+from bayescale.models.stage_models import loss_model
 from helpers.layouts import LONE, ONE_FACTOR, make_case
 
 RUNS, NOISE = 60, 0.03

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 
 from bayescale.inference.nuts import Program, Sampler
 from bayescale.models.laws import LAWS
-from bayescale.models.series import loss_model
+from bayescale.models.stage_models import loss_model
 from helpers.densities import irreducible
 from helpers.layouts import LONE, Array, loss_layout
 

@@ -7,7 +7,7 @@ import pytest
 from bayescale.inference.modes import prior_moments
 from bayescale.inference.ridges import curvature, noise_parameters, parameter_order, tangent
 from bayescale.models.laws import LAWS, Point
-from bayescale.models.series import loss_model
+from bayescale.models.stage_models import loss_model
 from helpers.layouts import ONE_FACTOR
 
 

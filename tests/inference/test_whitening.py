@@ -14,7 +14,8 @@ from bayescale.inference.whitening import GroupData, Pieces, make_group, piece_s
 from bayescale.models.laws import LAWS
 from bayescale.models.parameters import Parameter
 from bayescale.models.pooling import Groups
-from bayescale.models.series import SeriesModel, loss_model
+from bayescale.models.series import SeriesModel
+from bayescale.models.stage_models import loss_model
 from helpers.layouts import CROSSED, LONE, ONE_FACTOR, TWO_KINDS, TWO_POPULATIONS, Array
 
 GROUPS = {

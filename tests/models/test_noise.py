@@ -12,7 +12,7 @@ from bayescale.models.inputs import accuracy_data
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
 from bayescale.models.noise import from_earlier
-from bayescale.models.series import accuracy_model, loss_model
+from bayescale.models.stage_models import accuracy_model, loss_model
 from helpers.checkpoints import checkpoints
 from helpers.layouts import LONE
 

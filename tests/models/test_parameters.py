@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bayescale.models.laws import LAWS
-from bayescale.models.series import loss_model
+from bayescale.models.stage_models import loss_model
 from helpers.densities import numpyro_log_density, own_prior, prior_draw
 from helpers.layouts import LONE, loss_layout
 

@@ -11,7 +11,7 @@ from scipy import stats
 from bayescale.errors import SettingError
 from bayescale.models.laws import LAWS
 from bayescale.models.pooling import Groups, Pooling, make_pooling
-from bayescale.models.series import loss_model
+from bayescale.models.stage_models import loss_model
 from helpers.layouts import CROSSED, LONE, ONE_FACTOR, TWO_KINDS, TWO_POPULATIONS, loss_layout
 
 PARAMETERS = LAWS["compute"].parameters

@@ -9,7 +9,7 @@ from scipy import special, stats
 from bayescale.models.laws import LAWS, Point
 from bayescale.models.links import LINKS
 from bayescale.models.prediction import asymptotes, expected, shifted_accuracy, standard_noise
-from bayescale.models.series import accuracy_model, loss_model
+from bayescale.models.stage_models import accuracy_model, loss_model
 from helpers.layouts import ONE_FACTOR, TASKS
 
 C = np.array([[0.0, 2.0], [1.0, 3.0], [-1.0, 0.5]])

@@ -6,7 +6,7 @@ from numpyro.distributions import constraints
 
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS, lo_prior
-from bayescale.models.series import accuracy_model, loss_model
+from bayescale.models.stage_models import accuracy_model, loss_model
 from helpers.densities import (
     chinchilla_log_density,
     logistic_log_density,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from bayescale.inference.linalg import inverse_cholesky
+from bayescale.models.linalg import inverse_cholesky
 
 
 @pytest.mark.parametrize("k", [1, 5, 21])

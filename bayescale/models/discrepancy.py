@@ -1,0 +1,193 @@
+"""The error of a law or a link, integrated out: a Gaussian process over (ln N, ln D).
+
+In units of the noise, the residuals of series s are
+
+    u_s = B_s (c^(1/2) z + (1 - c)^(1/2) z_s) + e_s,    z, z_s, e_s ~ Normal(0, I),
+
+B_s = lambda_s phi(x) / sd, phi the terms of `bayescale.models.kernel` and c the share of the
+variance that the corpora of a ladder have in common. Given the parameters everything is normal, so
+z and z_s are integrated out, by Woodbury's identity for z_s and once more for z, and drawn
+afterwards.
+
+Equation numbers, such as (D2), are from docs/mathematics.md, section "The error of law and link".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+
+from bayescale.models.linalg import inverse_cholesky, solve
+from bayescale.models.parameters import Parameter
+from bayescale.models.pooling import Groups
+
+# Sd of ln loss around the law, as a function of size and tokens: of a loss of running text, and of
+# a task's own loss.
+LAW_DISCREPANCY = Parameter(
+    name="law_discrepancy",
+    support="positive",
+    prior=dist.LogNormal(math.log(0.01), 0.5),
+    pooling=None,
+    source="1 % of a validation loss, 0.4 to 2.3 % (90 %): five families of public sweeps",
+)
+TASK_LOSS_DISCREPANCY = dist.LogNormal(math.log(0.04), 1.0)
+# Sd of an accuracy around the link, in logits.
+LINK_DISCREPANCY = Parameter(
+    name="link_discrepancy",
+    support="positive",
+    prior=dist.LogNormal(math.log(0.15), 0.6),
+    pooling=0.5,
+    source="0.15 logits, 0.06 to 0.4 (90 %): tasks of two public sweeps",
+)
+# Share of the variance that validation losses of one ladder have in common.
+COMMON_OF_CORPORA = 0.94
+
+
+class Terms(NamedTuple):
+    """z and z_s given the data: what draws and densities of them need.
+
+    Parameters
+    ----------
+    M
+        B'B of each series, shape (series, terms, terms).
+    b
+        B'u of each series, shape (series, terms).
+    own, common
+        Share of the variance that each series has by itself and in common, shape (series,).
+    inverse
+        L^-1 of I + own M = L L', shape (series, terms, terms).
+    pulled
+        (I + own M)^-1 b, shape (series, terms).
+    common_inverse
+        L^-1 of the same for z, shape (terms, terms).
+    common_mean
+        Mean of z, shape (terms,).
+    log_det
+        ln|L| of all factors, a scalar.
+    explained
+        What the discrepancy explains of the sum of squares, a scalar.
+    """
+
+    M: jax.Array
+    b: jax.Array
+    own: jax.Array
+    common: jax.Array
+    inverse: jax.Array
+    pulled: jax.Array
+    common_inverse: jax.Array | None
+    common_mean: jax.Array | None
+    log_det: jax.Array
+    explained: jax.Array
+
+
+def common_share(groups: Groups) -> np.ndarray:
+    """c of each loss series: validation losses share their error where a ladder has several."""
+    validation = np.array([groups.kinds[k] == "validation" for k in groups.kind])
+    return np.where(validation & (validation.sum() > 1), COMMON_OF_CORPORA, 0.0)
+
+
+def prior_of_law(groups: Groups) -> dist.Distribution:
+    """The prior of lambda of each loss series, by its kind."""
+    tasks = np.array([groups.kinds[k] == "task" for k in groups.kind])
+    text, task = LAW_DISCREPANCY.prior.base_dist, TASK_LOSS_DISCREPANCY.base_dist
+    return dist.LogNormal(
+        np.where(tasks, task.loc, text.loc), np.where(tasks, task.scale, text.scale)
+    )
+
+
+def condition(u: jax.Array, B: jax.Array, common: np.ndarray) -> Terms:
+    """z and z_s given the residuals, (D2) and (D3).
+
+    Parameters
+    ----------
+    u
+        Residuals in units of the noise, shape (series, runs); 0 where nothing was seen.
+    B
+        The terms in the same units, shape (series, runs, terms); 0 where nothing was seen.
+    common
+        c of each series, shape (series,).
+    """
+    own = 1 - common
+    M = B.mT @ B
+    b = jnp.sum(B * u[..., None], 1)
+    identity = np.eye(B.shape[-1])
+    inverse, log_det = inverse_cholesky(identity + own[:, None, None] * M)
+    pulled = solve(inverse, b)
+    log_det = jnp.sum(log_det)
+    explained = jnp.sum(own * jnp.sum(b * pulled, -1))
+    common_inverse = common_mean = None
+    if common.any():
+        # (I + own M)^-1 M is symmetric, since both are functions of M.
+        left = inverse.mT @ (inverse @ M)
+        pull = jnp.sum(np.sqrt(common)[:, None] * pulled, 0)
+        total = identity + jnp.sum(common[:, None, None] * left, 0)
+        common_inverse, common_log_det = inverse_cholesky((total + total.mT) / 2)
+        common_mean = solve(common_inverse, pull)
+        log_det = log_det + common_log_det
+        explained = explained + jnp.sum(pull * common_mean)
+    return Terms(
+        M=M,
+        b=b,
+        own=jnp.asarray(own),
+        common=jnp.asarray(common),
+        inverse=inverse,
+        pulled=pulled,
+        common_inverse=common_inverse,
+        common_mean=common_mean,
+        log_det=log_det,
+        explained=explained,
+    )
+
+
+def mean_terms(terms: Terms) -> jax.Array:
+    """Mean of c^(1/2) z + (1 - c)^(1/2) z_s given the data, shape (series, terms), (D4)."""
+    return _terms_given(terms, terms.common_mean, 0.0)
+
+
+def draw_terms(terms: Terms, key: jax.Array) -> jax.Array:
+    """A draw of c^(1/2) z + (1 - c)^(1/2) z_s given the data, shape (series, terms), (D4)."""
+    own_key, common_key = jax.random.split(key)
+    noise = jax.random.normal(own_key, terms.b.shape)
+    z = terms.common_mean
+    if terms.common_inverse is not None and z is not None:
+        z = z + terms.common_inverse.T @ jax.random.normal(common_key, z.shape)
+    return _terms_given(terms, z, noise)
+
+
+def _terms_given(terms: Terms, z: jax.Array | None, noise: jax.Array | float) -> jax.Array:
+    """The sum of both parts given z, with z_s at its mean plus its sd times `noise`."""
+    b = terms.b
+    shared = jnp.zeros_like(b)
+    if z is not None:
+        shared = jnp.sqrt(terms.common)[:, None] * z
+        b = b - jnp.sum(terms.M * shared[:, None, :], -1)
+    root = jnp.sqrt(terms.own)[:, None]
+    return shared + root * solve(terms.inverse, root * b, noise)
+
+
+def log_density_of_each(terms: Terms, u: jax.Array, B: jax.Array) -> jax.Array:
+    """ln p(u_i | all other u, parameters) + 1/2 ln 2 pi, shape (series, runs), (D5).
+
+    With Q the precision of u it is Normal(u_i - (Q u)_i / Q_ii, 1 / Q_ii) (Burkner, Gabry and
+    Vehtari 2021, Computational Statistics 36).
+    """
+    residual = u - jnp.sum(B * mean_terms(terms)[:, None, :], -1)
+    own = terms.inverse @ B.mT
+    precision = 1 - terms.own[:, None] * jnp.sum(own**2, 1)
+    if terms.common_inverse is not None:
+        shared = terms.common_inverse @ (terms.inverse.mT @ own)
+        precision = precision - terms.common[:, None] * jnp.sum(shared**2, 1)
+    return 0.5 * jnp.log(precision) - 0.5 * residual**2 / precision
+
+
+def prior_terms(common: np.ndarray, terms: int, key: jax.Array) -> jax.Array:
+    """A draw of c^(1/2) z + (1 - c)^(1/2) z_s from its prior, shape (series, terms)."""
+    own_key, common_key = jax.random.split(key)
+    z = jax.random.normal(common_key, (terms,))
+    own = jax.random.normal(own_key, (len(common), terms))
+    return np.sqrt(common)[:, None] * z + np.sqrt(1 - common)[:, None] * own

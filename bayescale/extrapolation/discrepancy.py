@@ -8,9 +8,9 @@ compute beyond the ladder:
     lambda (phi(x) z + rest(x)) + 0.2 lambda l b + 0.04 l^(1/2) h
 
 z is given the data, and lambda and sigma are of the draw. W is a Wiener process; s, b and h are
-standard normal; rest is what the terms leave out, joint over runs. Corpora have part of W in
-common, and tasks part of the link's rest and of b; h is one for all tasks. The page on discrepancy
-in the docs says where the numbers come from.
+standard normal; rest is what the terms leave out, joint over runs. Corpora have part of z and of
+rest in common, and tasks part of the link's rest and of b; h is one for all tasks. The page on
+discrepancy in the docs says where the numbers come from.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def law_error(
     walk = WALK * np.sqrt(np.minimum(known.sigma, WALK_MAX_SIGMA) / WALK_SIGMA)
     far = points.efolds
     covariance = np.minimum(far[:, :, None], far[:, None, :])
-    wiener = _joint(covariance, len(walk), known.common, rng)
+    wiener = _joint(covariance, len(walk), np.zeros(len(far)), rng)
     slope = rng.standard_normal(known.amplitude.shape)
     beyond = np.where(
         of_task[:, None],

@@ -184,12 +184,8 @@ def fit_many(
     for i, (ladder, stages) in enumerate(zip(ladders, pairs, strict=True)):
         if only is not None and i not in only:
             continue
-        samples, seconds = sample_stages(stages, sampler, progress, programs)
-        trees = Stages(
-            make_tree(stages.loss, samples.loss),
-            None
-            if stages.accuracy is None or samples.accuracy is None
-            else make_tree(stages.accuracy, samples.accuracy),
+        trees, seconds = sample_stages(
+            stages, sampler, make_tree, progress=progress, programs=programs
         )
         _describe(trees, settings, ladder, seconds)
         yield Fit(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import xarray as xr
 
 from bayescale.inference.nuts import Program, Sample, Sampler
 from bayescale.inference.posterior import Stage
@@ -58,10 +59,12 @@ def _wider(stage: Stage, width: int, terms: int) -> Stage:
 def sample_stages(
     stages: Stages[Stage, Stage],
     sampler: Sampler,
+    make_tree: Callable[[Stage, Sample], xr.DataTree],
+    *,
     progress: Callable[[str, float], None] | None = None,
     programs: dict[SeriesModel, Program] | None = None,
-) -> tuple[Stages[Sample, Sample], float]:
-    """The draws of each stage, and the seconds that both took together.
+) -> tuple[Stages[xr.DataTree, xr.DataTree], float]:
+    """The posterior of each stage, and the seconds that both took together.
 
     The stages are independent, so each has a thread of its own: one is traced and compiled while
     the other samples. An interrupt, or an error of one thread, stops both at their next block of
@@ -73,6 +76,8 @@ def sample_stages(
         What to sample.
     sampler
         Chains, draws, warm-up and seed.
+    make_tree
+        What makes a posterior of draws: `full_tree` or `short_tree`.
     progress
         Function that is told the stage and the share of its work that is done.
     programs
@@ -88,10 +93,11 @@ def sample_stages(
         if progress is not None:
             progress(name, share)
 
-    def sample(name: StageName, stage: Stage) -> Sample:
+    def sample(name: StageName, stage: Stage) -> xr.DataTree:
         if stage.model not in known:
             known[stage.model] = Program(stage.model)
-        return known[stage.model](stage.layout, sampler, partial(report, name), stage.name)
+        draws = known[stage.model](stage.layout, sampler, partial(report, name), stage.name)
+        return make_tree(stage, draws)
 
     named = stages.named()
     with ThreadPoolExecutor(len(named)) as pool:
@@ -106,5 +112,5 @@ def sample_stages(
                 future.result()
         finally:
             stop.set()
-        samples = Stages(*(future.result() for future in running))
-        return samples, time.perf_counter() - began
+        trees = Stages(*(future.result() for future in running))
+        return trees, time.perf_counter() - began

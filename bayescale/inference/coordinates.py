@@ -29,7 +29,7 @@ from bayescale.inference.modes import (
     prior_moments,
 )
 from bayescale.inference.quadratic import Quadratic
-from bayescale.inference.ridges import noise_parameters, parameter_order
+from bayescale.inference.ridges import amplitude_of, is_common, noise_parameters, parameter_order
 from bayescale.inference.whitening import (
     GroupData,
     Pieces,
@@ -76,27 +76,34 @@ def coordinates(model: SeriesModel) -> Coordinates:
 def _by_series(model: SeriesModel) -> Coordinates:
     """Coordinates of partial pooling and of none, series by series.
 
-    Spreads stay as they are. Populations and effects are whitened given the spreads, and the series
-    given both. The parameters of the noise come before those of the curve, whose information is
-    relative to the noise scale.
+    Spreads and what series have in common stay as they are. Populations and effects are whitened
+    given the spreads, and the series given both. The parameters of the noise come before those of
+    the curve, whose information is relative to the scales of noise and discrepancy.
     """
     pooling = model.pooling
     pooled = [p for p in pooling.parameters if pooling.pooled(p)]
     several = len(pooling.groups.several)
     tail = ["tail"] if model.noise == "student_t" else []
+    common = [p for p in amplitude_of(model) if is_common(model, p)]
+    kind = np.array(pooling.groups.kind)
     spreads = [name for p in pooled for name in pooling.spreads(p)]
     noise = make_group(model, noise_parameters(model))
     curve = make_group(model, parameter_order(model))
-    unwhitened_shapes = [*[(several,)] * len(spreads), *[()] * len(tail)]
+    unwhitened_names = [*spreads, *tail, *(p.name for p in common)]
+    kinds = (len(pooling.groups.kinds),)
+    unwhitened_shapes = [*[(several,)] * len(spreads), *[()] * len(tail), *[kinds] * len(common)]
     shapes = [unwhitened_shapes, piece_shapes(noise), piece_shapes(curve)]
 
     def to_sites(z: jax.Array, q: Quadratic) -> tuple[Sites, jax.Array]:
         unwhitened, noise_pieces, curve_pieces = _split(z, shapes)
-        sites = dict(zip([*spreads, *tail], unwhitened, strict=True))
+        sites = dict(zip(unwhitened_names, unwhitened, strict=True))
         noise_data = GroupData(q.noise_information, q.noise_h)
         sites, noise_log_det = whiten(noise, noise_data, sites, Pieces(*noise_pieces))
         # F and h at the scales of the draw.
-        amplitude = None if model.amplitude is None else sites[model.amplitude]
+        amplitude = None
+        if model.amplitude is not None:
+            amplitude = sites[model.amplitude]
+            amplitude = amplitude[kind] if common else amplitude
         F, h = q.at(sites[model.scale_name], amplitude)
         curve_data = GroupData(F, h, q.ridge, q.weight)
         sites, curve_log_det = whiten(curve, curve_data, sites, Pieces(*curve_pieces))
@@ -111,7 +118,10 @@ def _by_series(model: SeriesModel) -> Coordinates:
         )
         for p in pooled
     ]
-    start = np.concatenate([*start_of_spreads, np.full(len(tail), np.log(START_TAIL))])
+    start_of_common = [np.broadcast_to(pooling.prior(p).mean, kinds) for p in common]
+    start = np.concatenate(
+        [*start_of_spreads, np.full(len(tail), np.log(START_TAIL)), *start_of_common]
+    )
     size = sum(math.prod(shape) for group_shapes in shapes for shape in group_shapes)
     zeros = np.zeros(size - len(start))
     return Coordinates(size, to_sites, np.concatenate([start, zeros]))

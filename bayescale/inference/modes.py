@@ -26,7 +26,13 @@ from bayescale.inference.quadratic import (
     removed_by,
     whitener,
 )
-from bayescale.inference.ridges import Tangent, curvature, parameter_order, tangent
+from bayescale.inference.ridges import (
+    Tangent,
+    curvature,
+    noise_parameters,
+    parameter_order,
+    tangent,
+)
 from bayescale.models.layout import Layout
 from bayescale.models.noise import WIDENING, from_earlier, widened
 from bayescale.models.parameters import Parameter
@@ -34,12 +40,15 @@ from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import fixed_key
 
-# Newton steps from one start to the mode.
+# Most Newton steps from one start to the mode, and the gain in cost below which they stop.
 NEWTON_STEPS = 40
+SMALL_GAIN = 1e-6
 # Damping of the first Newton step; it is divided by DAMPING_FACTOR after a step that lowers the
 # cost, and multiplied by it after one that does not.
 FIRST_DAMPING = 0.1
 DAMPING_FACTOR = 5
+# Damping at which a series that finds no better point is at its mode.
+MAX_DAMPING = 100.0
 # Searches for the mode: the first takes each series by itself, each later one takes the series
 # around the common mean that the one before found.
 ROUNDS = 5
@@ -60,7 +69,7 @@ class _Prior(NamedTuple):
     says which parameters are pooled; `kind_of_series` (series, kinds) is 1 at the kind of a series;
     `noise_variance` (series,) is the median of the squared noise scale; `widening` and `amplitude`
     hold location and sd of ln widening and of ln lambda, None where the noise does not widen and
-    where the curve is true.
+    where the curve is true; `own_amplitude` says whether ln lambda is among `noise_parameters`.
     """
 
     loc: np.ndarray
@@ -71,6 +80,7 @@ class _Prior(NamedTuple):
     noise_variance: np.ndarray
     widening: tuple[np.ndarray, np.ndarray] | None
     amplitude: tuple[np.ndarray, np.ndarray] | None
+    own_amplitude: bool
 
 
 class _Normal(NamedTuple):
@@ -109,11 +119,14 @@ def prior_moments(model: SeriesModel) -> dict[str, tuple[np.ndarray, np.ndarray]
 
     They are exact where that prior is normal, and those of a fixed sample elsewhere.
     """
-    shape = (model.pooling.groups.series,)
+    groups = model.pooling.groups
+    series, kinds = (groups.series,), (len(groups.kinds),)
     moments = {}
     for p in model.pooling.parameters:
         loc, sd = _moments(model.pooling.prior(p))
-        moments[p.name] = (np.broadcast_to(loc, shape), np.broadcast_to(sd, shape))
+        if model.pooling.shared(p):
+            loc, sd = (np.broadcast_to(v, kinds)[np.array(groups.kind)] for v in (loc, sd))
+        moments[p.name] = (np.broadcast_to(loc, series), np.broadcast_to(sd, series))
     return moments
 
 
@@ -209,6 +222,7 @@ def _prior(model: SeriesModel, curve: Sequence[Parameter]) -> _Prior:
         noise_variance=np.exp(2 * moments[model.scale_name][0]),
         widening=moments.get(WIDENING.name),
         amplitude=None if model.amplitude is None else moments[model.amplitude],
+        own_amplitude=model.amplitude in [p.name for p in noise_parameters(model)],
     )
 
 
@@ -250,7 +264,7 @@ def _noise_quadratic(
     # Derivatives of ln sd by the parameters of the noise, for each run.
     slopes = [np.where(seen, 1.0, 0.0)]
     values = [0.5 * np.log(mode.scale2)]
-    if prior.amplitude:
+    if prior.own_amplitude:
         values.insert(0, values[0] + np.log(ratio))
     if prior.widening:
         by_widening = 1 - widened(widening[:, None], layout.lag) ** -2
@@ -262,7 +276,7 @@ def _noise_quadratic(
         scale2=mode.scale2,
         ratio=ratio if prior.amplitude else None,
         slopes=slopes,
-        amplitude_at=len(slopes) - 1,
+        amplitude_at=len(slopes) - 1 if prior.own_amplitude else None,
     )
     return information, np.einsum("sab,bs->sa", information, np.array(values))
 
@@ -368,12 +382,15 @@ def _newton(
         r_trial, jacobian_trial, real_trial = at(trial)
         cost_trial = _cost(trial, r_trial, prior, noise)
         better = cost_trial < cost
+        gain = np.where(better, cost - cost_trial, np.where(damping > MAX_DAMPING, 0.0, np.inf))
         theta = np.where(better[:, None], trial, theta)
         r = np.where(better[:, None], r_trial, r)
         real = np.where(better[:, None], real_trial, real)
         jacobian = np.where(better[:, None, None], jacobian_trial, jacobian)
         cost = np.where(better, cost_trial, cost)
         damping = np.where(better, damping / DAMPING_FACTOR, damping * DAMPING_FACTOR)
+        if (gain < SMALL_GAIN).all():
+            break
     # (S5): the noise scale of all runs gives a first F, which gives the runs that are left for the
     # noise, whose noise scale gives F.
     F = jacobian.mT @ jacobian / noise.variance(r)[:, None, None]

@@ -29,7 +29,7 @@ BLOCK = 100
 TREE_DEPTH = 10
 # Mean acceptance that the step size is adapted to (at 0.9, one fit in forty has a divergence), and
 # the one for a second attempt where draws still diverge.
-TARGET_ACCEPT = (0.95, 0.99)
+TARGET_ACCEPT = (0.9, 0.99)
 # Step size from which the adaptation starts.
 FIRST_STEP_SIZE = 0.5
 # Potential energy given to the initial point. It is so high that the first iteration of warm-up

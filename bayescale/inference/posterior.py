@@ -116,11 +116,10 @@ def full_tree(stage: Stage, sample: Sample) -> xr.DataTree:
     prior_key, posterior_key, prior_predictive_key = jax.random.split(stream, 3)
     shape = (sampler.chains, sampler.draws)
     prior_sites = _prior_sites(stage, prior_key, shape)
-    given_data, before_data = (
-        jax.jit(partial(_describe, stage, given_data=given)) for given in (True, False)
-    )
-    posterior = _host(given_data(sample.sites, posterior_key), shape)
-    prior = _host(before_data(prior_sites, prior_predictive_key), shape)
+    # One program serves draws of the posterior and of the prior.
+    describe = jax.jit(partial(_describe, stage))
+    posterior = _host(describe(sample.sites, posterior_key, given_data=True), shape)
+    prior = _host(describe(prior_sites, prior_predictive_key, given_data=False), shape)
     observed = np.where(stage.layout.seen, stage.layout.y, np.nan)[None, None]
     log_prior = {name: (("chain", "draw"), v) for name, v in posterior.log_prior.items()}
     groups = {
@@ -251,7 +250,7 @@ class _Description[T](NamedTuple):
 
 
 def _describe(
-    stage: Stage, sites: Mapping[str, jax.Array], key: jax.Array, *, given_data: bool
+    stage: Stage, sites: Mapping[str, jax.Array], key: jax.Array, *, given_data: bool | jax.Array
 ) -> _Description[jax.Array]:
     """What a tree says of draws of the sites; chains and draws lie along one axis.
 
@@ -271,12 +270,13 @@ def _describe(
         terms_key, noise_key = jax.random.split(key)
         evidence = jnp.sum(each)
         terms = None
-        if model.amplitude is not None:
+        if model.amplitude is not None and layout.basis is not None:
             evidence = model.log_evidence(real, layout)
-            if given_data:
-                terms = draw_terms(model.terms(real, layout), terms_key)
-            elif layout.basis is not None:
-                terms = prior_terms(model.common, layout.basis.shape[2], terms_key)
+            terms = jnp.where(
+                given_data,
+                draw_terms(model.terms(real, layout), terms_key),
+                prior_terms(model.common, layout.basis.shape[2], terms_key),
+            )
         return _Description(
             values=values,
             log_likelihood=each,

@@ -194,7 +194,7 @@ def noise_information(
     scale2: np.ndarray,
     ratio: np.ndarray | None,
     slopes: list[np.ndarray],
-    amplitude_at: int,
+    amplitude_at: int | None,
 ) -> np.ndarray:
     """Information on ln sd of noise and discrepancy, 2 tr(P D_a P D_b), (S7).
 
@@ -212,7 +212,7 @@ def noise_information(
     slopes
         Derivatives of ln sd of each run by each parameter of the noise alone.
     amplitude_at
-        Place of the discrepancy among the parameters.
+        Place of the discrepancy among the parameters; None where it is not one of them.
     """
     size = at.r.shape[1]
     V = np.broadcast_to(np.eye(size), (len(at.r), size, size))
@@ -220,7 +220,8 @@ def noise_information(
     if ratio is not None:
         of_terms = ratio[:, None, None] ** 2 * at.B @ at.B.mT
         V = V + of_terms
-        D.insert(amplitude_at, of_terms)
+        if amplitude_at is not None:
+            D.insert(amplitude_at, of_terms)
     inverse = np.linalg.inv(V)
     VJ = inverse @ at.J
     ridge = (prior_precision * scale2[:, None])[..., None] * np.eye(at.J.shape[2])

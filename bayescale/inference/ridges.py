@@ -106,7 +106,8 @@ def _natural(curve: Sequence[Parameter], theta: jax.Array) -> dict[str, jax.Arra
 
 def parameter_order(model: SeriesModel) -> list[Parameter]:
     """The parameters of the curve, those that lie on a ridge first."""
-    curve = [p for p in model.pooling.parameters if p not in noise_parameters(model)]
+    others = [*noise_parameters(model), *amplitude_of(model)]
+    curve = [p for p in model.pooling.parameters if p not in others]
     by_name = {p.name: p for p in curve}
     half = {p.name: 0.5 for p in curve}
     on_ridge = jax.eval_shape(model.ridge, half, half, Point(0.0, 0.0, 0.0, 0.0))
@@ -115,6 +116,21 @@ def parameter_order(model: SeriesModel) -> list[Parameter]:
 
 
 def noise_parameters(model: SeriesModel) -> list[Parameter]:
-    """The parameters that set the size of noise and discrepancy, the scale of the noise last."""
-    names = (WIDENING.name, model.amplitude, model.scale_name)
-    return [p for p in model.pooling.parameters if p.name in names]
+    """The parameters that set the size of the noise of each series, its scale last.
+
+    The size of the discrepancy is among them, unless series that differ in all else share it.
+    """
+    pooling = model.pooling
+    names = [WIDENING.name, model.scale_name]
+    names += [p.name for p in amplitude_of(model) if not is_common(model, p)]
+    return [p for p in pooling.parameters if p.name in names]
+
+
+def amplitude_of(model: SeriesModel) -> list[Parameter]:
+    """The size of the discrepancy; none where the curve is true."""
+    return [p for p in model.pooling.parameters if p.name == model.amplitude]
+
+
+def is_common(model: SeriesModel, p: Parameter) -> bool:
+    """Whether series that differ in other parameters share this one."""
+    return model.pooling.mode != "complete" and model.pooling.shared(p)

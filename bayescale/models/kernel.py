@@ -20,7 +20,7 @@ LENGTH = 4.0
 SIZE_LENGTH = 0.5
 SIZE_SD = 0.25
 # Largest share of the variance at a fitted run that the terms may leave out.
-LEFT_OUT = 0.01
+LEFT_OUT = 0.001
 
 
 class Terms(NamedTuple):

@@ -126,7 +126,7 @@ class Parameter:
         pooled, of the value of each series where they are not.
     pooling
         Scale of the half-normal prior of the spread between series on the real line; None where
-        series share nothing.
+        series share nothing, 0 where all series of a kind have one value.
     source
         Where the numbers of the prior come from.
     """

@@ -172,11 +172,11 @@ class Pooling:
 
     def pooled(self, p: Parameter) -> bool:
         """Whether the series share this parameter in part."""
-        return self.mode == "partial" and p.pooling is not None and len(self.groups.several) > 0
+        return self.mode == "partial" and bool(p.pooling) and len(self.groups.several) > 0
 
     def shared(self, p: Parameter) -> bool:
         """Whether all series of a kind have one value."""
-        return self.mode == "complete" and p.pooling is not None
+        return p.pooling == 0 or (self.mode == "complete" and p.pooling is not None)
 
     def prior(self, p: Parameter) -> Distribution:
         """The prior on the real line: of the population, or of each series where not pooled."""

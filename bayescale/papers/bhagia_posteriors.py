@@ -184,7 +184,9 @@ def single_step_draws(ladder: Ladder, seed: int) -> tuple[np.ndarray, Status]:
     data = accuracy_data(ladder, None)
     assert data is not None
     reference = loss_data(ladder).reference
-    stage = accuracy_stage(SINGLE_STEP, data, link_model(SINGLE_STEP, data, "partial", {}))
+    stage = accuracy_stage(
+        SINGLE_STEP, data, link_model(SINGLE_STEP, data, "partial", {}, discrepancy=False)
+    )
     stage = replace(stage, layout=data.layout._replace(x=_points_of(ladder, data, reference)))
     sample = Program(stage.model)(stage.layout, Sampler(seed=seed), stream=stage.name)
     tree = full_tree(stage, sample)
@@ -328,7 +330,7 @@ def _predictive_draws(
         for parameter in model.pooling.parameters
     }
     keys = jax.random.split(random_key(seed, "forecast"), posterior.sizes["sample"])
-    draw = jax.vmap(lambda values, key: model.draw(key, values, cells, None))
+    draw = jax.vmap(lambda values, key: model.draw(key, values, cells, tail=None, terms=None))
     return np.asarray(draw(parameters, keys))
 
 

@@ -49,7 +49,7 @@ def test_a_stream_keeps_its_place_so_that_old_seeds_draw_the_same() -> None:
         "forecast",
         "simulate",
         "discrepancy",
-        "routes",
+        "components",
         "variance",
     )
     assert STREAMS[: len(first)] == first
@@ -95,10 +95,11 @@ def test_a_generator_checks_its_seed() -> None:
         random_generator(-1, "cost")
 
 
-def test_noise_of_a_group_in_the_past_is_not_that_of_its_cells() -> None:
-    own, shared = fixed_key("past noise"), fixed_key("past noise of groups")
-    assert not np.array_equal(numbers(own), numbers(shared))
+def test_what_depends_on_the_data_alone_repeats() -> None:
     assert fixed_generator("weights").random() == fixed_generator("weights").random()
+    np.testing.assert_array_equal(
+        numbers(fixed_key("prior moments")), numbers(fixed_key("prior moments"))
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,10 @@ from bayescale.models.discrepancy import prior_terms
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, loss_data, point
 from bayescale.models.kernel import Terms, locations
 from bayescale.models.laws import Law, Point, get_law
-from bayescale.models.layout import Layout
 from bayescale.models.links import Link, get_link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
-from bayescale.models.prediction import standard_noise, unobserved
+from bayescale.models.prediction import standard_noise
 from bayescale.models.series import SeriesModel
 from bayescale.models.stage_models import every_prior_used
 from bayescale.runtime import random_generator, random_key, require_64bit
@@ -274,9 +273,8 @@ def _losses(
     rng: np.random.Generator,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """True parameters of the law, and ln losses, shape (1, series, runs)."""
-    layout = unobserved(points.x, jnp.ones_like(points.x.n))
     truth_key, error_key, noise_key = jax.random.split(key, 3)
-    truth, real = _draw_truth(model, layout, truth_key)
+    truth, real = _draw_truth(model, truth_key)
     error = None
     if model.amplitude is not None:
         known = _drawn_error(model, data.terms, real, error_key)
@@ -310,9 +308,8 @@ def _accuracies(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """True parameters of the link, and accuracies, shape (1, series, runs)."""
     z = (np.exp(log_loss[0]) - data.centre[:, None]) / data.scale[:, None]
-    items = np.broadcast_to(data.items[:, None], z.shape)
     truth_key, error_key, noise_key = jax.random.split(key, 3)
-    truth, real = _draw_truth(model, unobserved(jnp.asarray(z), jnp.asarray(items)), truth_key)
+    truth, real = _draw_truth(model, truth_key)
     shape = (1, *z.shape)
     error = Error(np.zeros(shape), np.zeros(shape))
     if model.amplitude is not None:
@@ -332,13 +329,13 @@ def _accuracies(
 
 
 def _draw_truth(
-    model: SeriesModel, layout: Layout, key: jax.Array
+    model: SeriesModel, key: jax.Array
 ) -> tuple[dict[str, np.ndarray], dict[str, jax.Array]]:
     """One draw of the parameters from their prior.
 
     Natural values, and real values with an axis for the single draw in front.
     """
-    trace = handlers.trace(handlers.seed(model, key)).get_trace(layout)
+    trace = handlers.trace(handlers.seed(model.sample, key)).get_trace()
     sites = {
         name: site["value"]
         for name, site in trace.items()

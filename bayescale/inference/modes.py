@@ -19,7 +19,9 @@ import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
 from bayescale.inference.quadratic import (
+    NOISE_PRIOR_WEIGHT,
     Linear,
+    NoiseScale,
     Quadratic,
     noise_information,
     probable_ratio,
@@ -54,9 +56,6 @@ MAX_DAMPING = 100.0
 ROUNDS = 5
 # Share of the noise that the cells of a group have in common: the middle of its prior.
 PROVISIONAL_COMMON = 0.5
-# Weight of the prior in the provisional noise scale, in runs: five runs cannot tell the noise scale
-# from four parameters.
-NOISE_PRIOR_WEIGHT = 4.0
 # Grid of the widening: locations in standard deviations of its prior.
 WIDENING_GRID = np.linspace(-2.5, 2.5, 26)
 
@@ -88,18 +87,6 @@ class _Normal(NamedTuple):
 
     mean: np.ndarray
     precision: np.ndarray
-
-
-class _NoiseScale(NamedTuple):
-    """What gives the provisional noise scale: its prior median, and the number of runs."""
-
-    median2: np.ndarray
-    runs: np.ndarray
-
-    def variance(self, r: np.ndarray) -> np.ndarray:
-        """Provisional squared noise scale of each series from residuals, (S2)."""
-        total = (r**2).sum(1) + NOISE_PRIOR_WEIGHT * self.median2
-        return total / (self.runs + NOISE_PRIOR_WEIGHT)
 
 
 class _Mode(NamedTuple):
@@ -160,6 +147,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
         start = prior.loc
         around = _Normal(prior.loc, 1 / (prior.variance + prior.spread**2))
         widening = np.exp(prior.widening[0]) if prior.widening else np.zeros(len(prior.loc))
+        noise = NoiseScale(prior.noise_variance, runs)
         ratio = np.zeros(len(prior.loc))
         if prior.amplitude:
             ratio = np.exp(prior.amplitude[0]) / np.sqrt(prior.noise_variance)
@@ -167,9 +155,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
             ridge = tangent_at(start, centre)
             linearise = _host(partial(linear, layout, ridge, widening))
             white = whitener(linearise(start).B, ratio)
-            mode = _newton(
-                linearise, white, start, around, noise=_NoiseScale(prior.noise_variance, runs)
-            )
+            mode = _newton(linearise, white, start, around, noise=noise)
             at = linearise(mode.theta)
             if prior.widening:
                 residuals = np.einsum("sij,sj->si", white, at.r)
@@ -179,8 +165,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
                     at,
                     prior_precision=around.precision,
                     scale2=mode.scale2,
-                    runs=runs,
-                    pseudo=(NOISE_PRIOR_WEIGHT, prior.noise_variance),
+                    noise=noise,
                     amplitude=prior.amplitude,
                 )
             weight, around = _population(mode, prior)
@@ -352,7 +337,7 @@ def _newton(
     start: np.ndarray,
     prior: _Normal,
     *,
-    noise: _NoiseScale,
+    noise: NoiseScale,
 ) -> _Mode:
     """The mode of each series under a normal prior, by damped Newton steps, (S2) to (S5).
 
@@ -400,7 +385,7 @@ def _newton(
     return _Mode(theta=theta, F=F, scale2=scale2, real=real)
 
 
-def _cost(theta: np.ndarray, r: np.ndarray, prior: _Normal, noise: _NoiseScale) -> np.ndarray:
+def _cost(theta: np.ndarray, r: np.ndarray, prior: _Normal, noise: NoiseScale) -> np.ndarray:
     """Negative log posterior of each series, the noise scale maximised over, (S3)."""
     distance2 = (prior.precision * (theta - prior.mean) ** 2).sum(1)
     weight = noise.runs + NOISE_PRIOR_WEIGHT

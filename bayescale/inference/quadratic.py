@@ -16,6 +16,24 @@ from bayescale.inference.ridges import Tangent
 
 # Grid of ln(lambda / sigma): from a discrepancy far below the noise to one far above it.
 LOG_RATIOS = np.linspace(-4.0, 5.0, 37)
+# Weight of the prior in the provisional noise scale, in runs: five runs cannot tell the noise scale
+# from four parameters.
+NOISE_PRIOR_WEIGHT = 4.0
+
+
+class NoiseScale(NamedTuple):
+    """What gives the provisional noise scale: its prior median, and the number of runs."""
+
+    median2: np.ndarray
+    runs: np.ndarray
+
+    def variance(self, r: np.ndarray) -> np.ndarray:
+        """Provisional squared noise scale of each series from residuals, (S2)."""
+        return self.of_squares((r**2).sum(1))
+
+    def of_squares(self, total: np.ndarray) -> np.ndarray:
+        """The same from the sum of their squares."""
+        return (total + NOISE_PRIOR_WEIGHT * self.median2) / (self.runs + NOISE_PRIOR_WEIGHT)
 
 
 class Removed(NamedTuple):
@@ -140,8 +158,7 @@ def probable_ratio(
     *,
     prior_precision: np.ndarray,
     scale2: np.ndarray,
-    runs: np.ndarray,
-    pseudo: tuple[float, np.ndarray],
+    noise: NoiseScale,
     amplitude: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
     """The most probable lambda / sigma of each series on a grid, theta and sigma maximised over.
@@ -156,15 +173,13 @@ def probable_ratio(
         Precision of the prior of the parameters of the curve, shape (series, parameters).
     scale2
         Provisional squared noise scale, shape (series,).
-    runs
-        Number of runs of each series.
-    pseudo
-        Weight of the prior of the noise scale, in runs, and the squared scale that it says.
+    noise
+        What gives the provisional noise scale.
     amplitude
         Mean and sd of ln lambda by its prior, shape (series,) each.
     """
-    weight, noise_variance = pseudo
     loc, sd = amplitude
+    weight = noise.runs + NOISE_PRIOR_WEIGHT
     X, s, _ = np.linalg.svd(at.B, full_matrices=False)
     ridge = (prior_precision * scale2[:, None])[..., None] * np.eye(at.J.shape[2])
     costs = []
@@ -176,10 +191,10 @@ def probable_ratio(
         information = J.mT @ J + ridge
         pull = np.einsum("srk,sr->sk", J, r)
         left = (r**2).sum(1) - (pull * np.linalg.solve(information, pull[..., None])[..., 0]).sum(1)
-        variance = (np.maximum(left, 0.0) + weight * noise_variance) / (runs + weight)
+        variance = noise.of_squares(np.maximum(left, 0.0))
         z = (0.5 * np.log(ratio2 * variance) - loc) / sd
         costs.append(
-            0.5 * (runs + weight) * np.log(variance)
+            0.5 * weight * np.log(variance)
             + 0.5 * np.log(factor).sum(1)
             + 0.5 * np.linalg.slogdet(information / scale2[:, None, None])[1]
             + 0.5 * z**2

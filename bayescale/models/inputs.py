@@ -306,11 +306,6 @@ def accuracy_data(
 def routes(ladder: Ladder) -> list[str]:
     """The losses of running text that every task of a ladder can be linked through.
 
-    Parameters
-    ----------
-    ladder
-        The ladder.
-
     Returns
     -------
     list

@@ -88,12 +88,17 @@ class SeriesModel:
 
     def __call__(self, layout: Layout) -> None:
         """Sample the sites of the NumPyro model, all on the real line (see `Pooling`)."""
-        real = self.pooling.sample()
+        real, tail = self.sample()
         if self.amplitude is not None:
             numpyro.factor("y", self.log_evidence(real, layout))
             return
-        tail = numpyro.sample("tail", self._tail_prior) if self.noise == "student_t" else None
         numpyro.sample("y", self.given_earlier(real, layout, tail).mask(layout.seen), obs=layout.y)
+
+    def sample(self) -> tuple[dict[str, jax.Array], jax.Array | None]:
+        """Sample the sites of the parameters: their real values, and ln of degrees of freedom."""
+        real = self.pooling.sample()
+        tail = numpyro.sample("tail", self._tail_prior) if self.noise == "student_t" else None
+        return real, tail
 
     @property
     def _tail_prior(self) -> Distribution:

@@ -20,4 +20,4 @@ def small_backtest(ladder: Ladder) -> Backtest:
 @pytest.fixture(scope="session")
 def with_baselines(loss_ladder: Ladder) -> Backtest:
     """Of losses alone, beside all baselines."""
-    return backtest(loss_ladder, cuts=[5e19, 3e20], discrepancy="prior", chains=2, draws=60)
+    return backtest(loss_ladder, cuts=[5e19, 3e20], discrepancy="calibrated", chains=2, draws=60)

@@ -79,7 +79,7 @@ class TestDecide:
         def sample(*_: object) -> None:
             raise AssertionError("it sampled first")
 
-        monkeypatch.setattr("bayescale.fits.fit.sample_jobs", sample)
+        monkeypatch.setattr("bayescale.fits.fit.sample_stages", sample)
         outcome = run_here("decide", *words)
         assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
         assert expected in outcome.err

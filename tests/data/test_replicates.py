@@ -39,7 +39,7 @@ class TestReruns:
     @pytest.mark.slow
     def test_noise_between_seeds_is_that_of_the_pairs(self) -> None:
         ladder = with_reruns(load_dataset("ladder2024"))
-        fitted = fit(ladder, discrepancy="prior", chains=2, draws=500)
+        fitted = fit(ladder, discrepancy="calibrated", chains=2, draws=500)
         posterior = fitted.losses["posterior"].to_dataset().isel(corpus=0)
         seeds = (
             (posterior["sigma"] * np.sqrt(1 - posterior["common"]))

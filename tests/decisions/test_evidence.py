@@ -128,7 +128,7 @@ class TestEvidence:
             for t in four_tasks.targets("fit", "held_out")
             if t.label.startswith("1B")
         ]
-        fitted = fit(small, discrepancy="prior", chains=2)
+        fitted = fit(small, discrepancy="calibrated", chains=2)
         table = value_of_information(
             fitted, target, candidates, cost=5e5, value=Linear(1e5, 0.62), refits=4
         ).table.set_index("candidate")

@@ -7,7 +7,6 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.evidence import value_of_information
-from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Linear
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
@@ -28,11 +27,12 @@ def whole_fit() -> Fit:
 
 class TestEvidence:
     @pytest.mark.slow
+    @pytest.mark.parametrize("beyond", [False, True], ids=["a rerun", "beyond the ladder"])
     def test_weighing_and_fitting_again_agree(
-        self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch
+        self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch, beyond: bool
     ) -> None:
-        """A rerun of the largest run, at the cost at which evidence tells most: expected width
-        within a fifth, value within its Monte Carlo error.
+        """A rerun of the largest run, or a run of 7 times its compute, at the cost at which
+        evidence tells most: expected width within a fifth, value within its Monte Carlo error.
         """
         value = Linear(1e5, 0.6)
         asked = {
@@ -43,9 +43,11 @@ class TestEvidence:
             ),
             "value": value,
         }
-        candidates = [Candidate([again(whole_fit, "1B-10xC")], cost=1.0)]
+        run = Target(3e9, 3e11) if beyond else again(whole_fit, "1B-10xC")
+        candidates = [Candidate([run], cost=1.0)]
         weighed = value_of_information(whole_fit, LARGE, candidates, **asked).table.iloc[0]
-        monkeypatch.setattr(EvsiProblem, "is_beyond", lambda self, i: True)
+        assert weighed["method"] == "reweighting"
+        monkeypatch.setattr("bayescale.decisions.evidence.UNRELIABLE", -np.inf)
         fitted = value_of_information(whole_fit, LARGE, candidates, **asked, refits=4).table.iloc[0]
         print(f"\n{weighed.to_string()}\n{fitted.to_string()}")
         assert fitted["method"] == "refitting"

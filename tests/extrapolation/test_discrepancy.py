@@ -1,202 +1,130 @@
-"""Errors that grow beyond the ladder: how they are drawn and what the past says of them."""
+"""The error of law and link at new runs: mean, variance and what series have in common."""
 
-import dataclasses
+from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bayescale.data.datasets import load_dataset
-from bayescale.data.ladder import Ladder
-from bayescale.data.target import Target
 from bayescale.extrapolation.discrepancy import (
-    MIN_RUNS,
-    SCALE_SD,
-    SMALL_LADDER,
-    Slopes,
-    link_slopes,
-    loss_slopes,
-    past_slope,
+    COMMON_OF_LINKS,
+    LINK_WALK,
+    SLOPE,
+    WALK,
+    WALK_MAX_SIGMA,
+    KnownError,
+    Points,
+    known_error,
+    law_error,
+    link_error,
 )
-from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
-from bayescale.forecasts.forecast import forecast
-from bayescale.models.laws import LAWS
+from bayescale.inference.posterior import real_draws
+from bayescale.models.kernel import make_terms
 
-MANY = 40_000
+DRAWS = 20_000
+RUNS = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 1.0], [2.0, 3.0]])
+TERMS = make_terms(RUNS)
+AWAY = np.array([[3.0, 4.0], [4.0, 5.0]])
+FAR = Points(AWAY, np.array([[2.0, 4.0]] * 2))
 
 
-def slopes(series: int = 3, **changed: object) -> Slopes:
-    prior = Slopes(
-        stage="loss",
-        kind="validation",
-        series=tuple(range(series)),
-        names=tuple(range(series)),
-        common=0.01,
-        by_name=0.0,
-        own=0.005,
-        persistence=0.3,
-        half_normal=False,
-        basis="prior",
+def nothing_known(sigma: float = 0.005, common: float = 0.0) -> KnownError:
+    """Two series with lambda 0.02; z is 0, so the error is what no term carries."""
+    zero = np.zeros((DRAWS, 2, TERMS.root.shape[1]))
+    return KnownError(
+        mean=zero,
+        drawn=zero,
+        amplitude=np.full((DRAWS, 2), 0.02),
+        sigma=np.full((DRAWS, 2), sigma),
+        common=np.full(2, common),
     )
-    return dataclasses.replace(prior, **changed)
 
 
-def rng() -> np.random.Generator:
-    return np.random.default_rng(7)
-
-
-class TestSlopes:
-    def test_prior_has_a_common_part_and_one_of_each_series(self) -> None:
-        b = slopes().draw(rng(), MANY)
-        scale2 = np.exp(2 * SCALE_SD**2)  # E r^2 of the log-normal; the grid ends at three sds
-        covariance = np.cov(b.T)
-        assert covariance[0, 0] == pytest.approx(scale2 * (0.01**2 + 0.005**2), rel=0.08)
-        assert covariance[0, 1] == pytest.approx(scale2 * 0.01**2, rel=0.1)
-        assert np.abs(b.mean(0)).max() < 4 * b.std() / np.sqrt(MANY)
-
-    def test_given_the_past_as_by_weighting_prior_draws(self) -> None:
-        """An independent implementation: draw r, past and future slopes, weigh by the likelihood of
-        the past that was seen.
-        """
-        past, covariance = np.array([0.02, 0.005]), np.array([[4e-5, 1e-5], [1e-5, 3e-5]])
-        b = slopes(2, past_slopes=past[None], covariance=covariance[None]).draw(rng(), MANY)
-        g, n = np.random.default_rng(1), 400_000
-        r = np.exp(SCALE_SD * g.standard_normal(n))[:, None]
-        old, new = (
-            r * (0.01 * g.standard_normal((n, 1)) + 0.005 * g.standard_normal((n, 2)))
-            for _ in range(2)
+class TestLaw:
+    def test_variance_of_a_validation_loss_is_what_terms_leave_out_and_a_walk(self) -> None:
+        error = law_error(
+            nothing_known(),
+            TERMS,
+            FAR,
+            of_task=np.zeros(2, bool),
+            rng=np.random.default_rng(0),
         )
-        future = 0.3 * old + np.sqrt(1 - 0.3**2) * new
-        gap = past - old
-        w = np.exp(-0.5 * np.einsum("ni,ij,nj->n", gap, np.linalg.inv(covariance), gap))
-        mean = (w[:, None] * future).sum(0) / w.sum()
-        sd = np.sqrt((w[:, None] * (future - mean) ** 2).sum(0) / w.sum())
-        np.testing.assert_allclose(b.mean(0), mean, atol=4e-4)
-        np.testing.assert_allclose(b.std(0), sd, rtol=0.05)
+        left_out = 0.02**2 * TERMS.left_out(AWAY)
+        wanted = left_out + WALK**2 * np.array([[2.0, 2.0], [2.0, 4.0]])
+        np.testing.assert_allclose(np.cov(error.random[:, 0].T), wanted, rtol=0.06)
+        assert not error.known.any()
 
-    def test_large_past_errors_widen_and_small_ones_narrow(self) -> None:
-        known = 1e-8 * np.eye(3)[None]
-        spread = {
-            past: slopes(past_slopes=np.full((1, 3), past), covariance=known)
-            .draw(rng(), MANY)
-            .std()
-            for past in (0.0, 0.05)
-        }
-        assert spread[0.0] < slopes().draw(rng(), MANY).std() < spread[0.05]
-
-    def test_cuts_that_contradict_one_another_are_no_evidence_of_small_errors(self) -> None:
-        """Their mean is nil, yet each of them says that errors are large."""
-        both = slopes(
-            past_slopes=np.array([[0.05] * 3, [-0.05] * 3]),
-            covariance=np.repeat(1e-8 * np.eye(3)[None], 2, 0),
+    @pytest.mark.parametrize(("sigma", "factor"), [(0.00125, 0.5), (0.08, 2**0.5)])
+    def test_the_walk_grows_with_the_root_of_the_noise_up_to_a_limit(
+        self, sigma: float, factor: float
+    ) -> None:
+        quiet = replace(nothing_known(sigma), amplitude=np.zeros((DRAWS, 2)))
+        error = law_error(
+            quiet, TERMS, FAR, of_task=np.zeros(2, bool), rng=np.random.default_rng(0)
         )
-        one = slopes(past_slopes=np.full((1, 3), 0.05), covariance=1e-8 * np.eye(3)[None])
-        np.testing.assert_allclose(both.scales()[1], one.scales()[1])
-        assert np.abs(both.draw(rng(), MANY).mean(0)).max() < 1e-3, (
-            "which way they go, their mean says"
+        assert error.random[:, 0, 1].std() == pytest.approx(WALK * 2 * factor, rel=0.03)
+        assert WALK_MAX_SIGMA == 0.01
+
+    def test_a_tasks_loss_has_a_slope_tied_to_its_amplitude(self) -> None:
+        known = nothing_known()
+        rng = np.random.default_rng(0)
+        error = law_error(known, TERMS, FAR, of_task=np.ones(2, bool), rng=rng)
+        wanted = 0.02**2 * (TERMS.left_out(AWAY) + SLOPE**2 * np.outer([2.0, 4.0], [2.0, 4.0]))
+        np.testing.assert_allclose(np.cov(error.random[:, 1].T), wanted, rtol=0.06)
+
+    def test_corpora_share_what_terms_leave_out_and_not_the_walk(self) -> None:
+        rng = np.random.default_rng(0)
+        error = law_error(nothing_known(common=0.9), TERMS, FAR, of_task=np.zeros(2, bool), rng=rng)
+        shared = np.cov(error.random[:, 0, 0], error.random[:, 1, 0])[0, 1]
+        assert shared == pytest.approx(0.9 * 0.02**2 * TERMS.left_out(AWAY)[0, 0], rel=0.06)
+
+    def test_inside_the_ladder_at_its_runs_nothing_is_left(self) -> None:
+        here = Points(RUNS, np.zeros((2, len(RUNS))))
+        rng = np.random.default_rng(0)
+        error = law_error(nothing_known(), TERMS, here, of_task=np.zeros(2, bool), rng=rng)
+        assert error.random.std(0).max() < 0.02 * 0.05
+
+
+def test_links_of_tasks_share_a_part_of_all_that_is_beyond_the_ladder() -> None:
+    known = nothing_known()
+    error = link_error(known, TERMS, FAR, np.random.default_rng(0))
+    own = 0.02**2 * (TERMS.left_out(AWAY) + SLOPE**2 * np.outer([2.0, 4.0], [2.0, 4.0]))
+    walk = LINK_WALK**2 * np.sqrt(np.outer([2.0, 4.0], [2.0, 4.0]))
+    np.testing.assert_allclose(np.cov(error.random[:, 0].T), own + walk, rtol=0.06)
+    between = np.cov(error.random[:, 0, 1], error.random[:, 1, 1])[0, 1]
+    assert between == pytest.approx(COMMON_OF_LINKS * own[1, 1] + walk[1, 1], rel=0.06)
+
+
+class TestKnown:
+    def test_a_fit_knows_its_error_at_the_fitted_runs(self, default_fit: Fit) -> None:
+        """The residuals of the law less the error are noise: smaller than without it."""
+        data, known = default_fit.loss_data, default_fit.loss_error
+        assert known is not None
+        basis = np.asarray(data.layout.basis)
+        error = np.einsum("dst,srt->dsr", known.drawn, basis)
+        real, shape = real_draws(
+            default_fit.losses, default_fit.loss_model, data.groups.names, "loss_name"
         )
+        assert error.shape[0] == shape[0] * shape[1]
+        mean, _ = jax.vmap(lambda one: default_fit.loss_model.expectation(one, data.layout))(real)
+        residual = np.asarray(data.layout.y) - np.asarray(mean)
+        seen = np.asarray(data.layout.seen)
+        with_error = (residual - error)[:, seen].std()
+        assert with_error < residual[:, seen].std()
 
-    def test_each_cut_is_as_well_known_as_it_is(self) -> None:
-        """An independent implementation, two cuts that are not known alike."""
-        past, covariance = (
-            np.array([[0.02, 0.005], [0.01, -0.01]]),
-            np.array([[[4e-5, 1e-5], [1e-5, 3e-5]], [[4e-4, 0.0], [0.0, 1e-5]]]),
-        )
-        s = slopes(2, past_slopes=past, covariance=covariance)
-        prior = np.array([[1.25e-4, 1e-4], [1e-4, 1.25e-4]])
-        found = dict(zip(s.scales()[0], s.log_likelihoods(), strict=True))
-        for r in list(found)[::10]:
-            each = [
-                -0.5
-                * (
-                    b @ np.linalg.solve(r**2 * prior + c, b)
-                    + np.log(np.linalg.det(2 * np.pi * (r**2 * prior + c)))
-                )
-                for b, c in zip(past, covariance, strict=True)
-            ]
-            assert found[r] == pytest.approx(np.mean(each))
+    def test_the_mean_over_draws_is_that_of_the_means(self, default_fit: Fit) -> None:
+        known = default_fit.loss_error
+        assert known is not None
+        sd = (known.drawn - known.mean).std(0)
+        error = (known.drawn - known.mean).mean(0)
+        assert np.abs(error / sd).max() < 5 / np.sqrt(len(known.drawn))
 
-    def test_link_has_nothing_in_common_between_tasks(self, ladder_fit: Fit) -> None:
-        assert ladder_fit.accuracy_data is not None
-        b = link_slopes(ladder_fit.accuracy_data.groups).draw(rng(), MANY)
-        assert np.abs(np.corrcoef(np.sign(b[:, :2]).T)[0, 1]) < 0.02
-        assert np.corrcoef(np.abs(b[:, :2]).T)[0, 1] > 0.1, "but their scale"
-
-    def test_corpora_share_what_a_task_has_of_its_own(self) -> None:
-        """Two corpora by two tasks: slopes of one task go together, and their difference is far
-        less than either.
-        """
-        b = slopes(4, names=(0, 1, 0, 1), common=0.0, by_name=0.01, own=0.002).draw(rng(), MANY)
-        correlation = np.corrcoef(b.T)
-        assert correlation[0, 2] > 0.9
-        assert abs(correlation[0, 1]) < 0.05
-        assert (b[:, 0] - b[:, 2]).std() < 0.4 * b[:, 0].std()
-
-    def test_past_slope_is_least_squares_through_the_frontier(self) -> None:
-        at = np.array([0.5, 1.0, 2.0])
-        b = past_slope([0.03 * at[None], (0.01 * at + np.array([0.1, 0.0, 0.0]))[None]], [at, at])
-        assert b[0, 0] == pytest.approx(0.03)
-        assert b[0, 1] == pytest.approx(
-            np.linalg.lstsq(at[:, None], 0.01 * at + np.array([0.1, 0.0, 0.0]))[0][0]
-        )
-
-
-class TestFit:
-    @pytest.mark.slow
-    def test_a_small_ladder_has_the_prior_of_small_ladders_and_says_so(self) -> None:
-        ladder = load_dataset("gadre2024").where(task=["average17"])
-        fitted = fit(ladder, chains=2, draws=50)
-        assert {s.common for s in fitted.discrepancy.slopes if s.stage == "loss"} == {SMALL_LADDER}
-        assert f"fewer than {MIN_RUNS}" in fitted.discrepancy.note
-        assert "widening" not in fitted.losses["posterior"]
-        assert not [c.check for c in fitted.checks if "past" in c.check], (
-            "a check that had nothing to look at is none that passed"
-        )
-
-    def test_the_prior_alone_needs_no_past(self, ladder_fit: Fit) -> None:
-        fitted = ladder_fit
-        assert {s.basis for s in fitted.discrepancy.slopes} == {"prior"}
-        assert all(s.past_slopes is None for s in fitted.discrepancy.slopes)
-        assert "widening" in fitted.losses["posterior"]
-
-
-class TestForecast:
-    def test_corpora_are_compared_far_better_than_either_is_known(self, gadre_fit: Fit) -> None:
-        """The error of a law is common to corpora: their difference at the target is known better
-        than from two forecasts apart.
-        """
-        slope = dataclasses.replace(
-            loss_slopes(gadre_fit.loss_data.groups, LAWS["gadre"].drift)[0], basis="prior"
-        )
-        fitted = dataclasses.replace(
-            gadre_fit,
-            discrepancy=dataclasses.replace(gadre_fit.discrepancy, kind="prior", slopes=(slope,)),
-        )
-        made = forecast(
-            fitted,
-            [Target(6.9e9, 1.4e11, corpus=c, name=c) for c in ("c4", "redpajama", "refinedweb")],
-        )
-        compared = made.compare("c4", "redpajama").set_index(["task", "quantity"])["sd"][
-            "average46", "loss"
-        ]
-        levels = made.to_frame().set_index(["target", "task", "quantity"])["sd"]
-        apart = np.hypot(*(levels[corpus, "average46", "loss"] for corpus in ("c4", "redpajama")))
-        assert compared < 0.6 * apart
-
-
-class TestLaddersOfUnequalParts:
-    """Two corpora, one with a shorter ladder; rows in no order; accuracies of larger runs alone."""
-
-    @pytest.mark.slow
-    def test_a_short_corpus_makes_no_other_any_surer(self, unequal: Ladder) -> None:
-        rows = unequal.frame
-        few = rows[rows["corpus"] == "short"].groupby("run").head(1)["run"].iloc[:8]
-        thin = Ladder.from_frame(
-            rows[(rows["corpus"] == "long") | rows["run"].isin(few)],
-            tasks=unequal.task_table.reset_index(),
-            law="compute",
-        )
-        fitted = fit(thin, discrepancy="prior", chains=2, draws=50)
-        assert min(thin.where(corpus="short").runs.groupby("corpus").size()) == 8 < MIN_RUNS
-        assert fitted.discrepancy.slopes[0].common == LAWS["compute"].drift
-        assert "widening" in fitted.losses["posterior"]
+    def test_a_true_law_has_none(self, gadre_fit: Fit) -> None:
+        data = gadre_fit.loss_data
+        real = {"L0": jnp.zeros((3, data.groups.series))}
+        key = jax.random.key(0)
+        assert known_error(gadre_fit.loss_model, real, data.layout, key) is None
+        assert gadre_fit.loss_error is None
+        assert gadre_fit.accuracy_error is None

@@ -10,6 +10,7 @@ from scipy import special, stats
 
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
+from bayescale.extrapolation.discrepancy import Error
 from bayescale.extrapolation.predictive import (
     COMPONENTS,
     LOSS_COMPONENTS,
@@ -40,27 +41,24 @@ def losses() -> LossComponents:
     return LossComponents(
         law=normal(*shape),
         sd=np.exp(normal(*shape)),
-        slope=normal(DRAWS, SERIES),
-        efolds=np.array([[0.0, 3.0]] * SERIES),
+        error=normal(*shape),
         noise=normal(*shape),
         shift=0.1 * normal(DRAWS, TARGETS),
     )
 
 
 class TestLosses:
-    def test_a_loss_is_law_less_discrepancy_and_with_noise_and_shift(
-        self, losses: LossComponents
-    ) -> None:
+    def test_a_loss_is_law_discrepancy_noise_and_shift(self, losses: LossComponents) -> None:
         found = losses.log_loss()
         i, s, t = 7, 2, 1
         assert found[i, s, t] == pytest.approx(
             losses.law[i, s, t]
-            - losses.efolds[s, t] * losses.slope[i, s]
+            + losses.error[i, s, t]
             + losses.sd[i, s, t] * losses.noise[i, s, t]
             + losses.shift[i, t]
         )
-        inside = losses.law + losses.sd * losses.noise + losses.shift[:, None]
-        np.testing.assert_allclose(found[..., 0], inside[..., 0], err_msg="inside the ladder")
+        quiet = replace(losses, noise=np.zeros_like(losses.noise))
+        np.testing.assert_allclose(losses.without_noise(), quiet.log_loss(), rtol=1e-12)
 
     @pytest.mark.parametrize("again", LOSS_COMPONENTS)
     def test_one_part_can_be_drawn_again_beside_the_others(
@@ -71,7 +69,7 @@ class TestLosses:
         order[again] = np.roll(order[again], 1)
         parts = {
             "law parameters": ("law", "sd"),
-            "discrepancy": ("slope", "shift"),
+            "discrepancy": ("error", "shift"),
             "run-to-run noise": ("noise",),
         }[again]
         moved = {name: np.roll(getattr(losses, name), 1, axis=0) for name in parts}
@@ -85,20 +83,15 @@ class TestLosses:
             for name, value in {"L0": 0.7, "gamma": -1.7, "phi": 0.5, "sigma": -4.0}.items()
         }
         c = np.array([[-1.0, 2.0]] * SERIES)
-        found = predict_losses(
-            model,
-            real,
-            Point(c, c, c, c),
-            c,
-            widening=False,
-            slope=np.ones((DRAWS, SERIES)),
-            noise_key=jax.random.key(0),
-        )
+        shape = (DRAWS, SERIES, TARGETS)
+        error = Error(known=np.full(shape, 0.02), random=np.full(shape, 0.03))
+        key = jax.random.key(0)
+        found = predict_losses(model, real, Point(c, c, c, c), c, error=error, noise_key=key)
         phi = 1 - (1 + np.exp(2.0)) ** -0.25
         law = 0.7 + np.log(phi + (1 - phi) * np.exp(-np.exp(-1.7) * c))
-        np.testing.assert_allclose(found.law, np.broadcast_to(law, found.law.shape), rtol=1e-12)
+        np.testing.assert_allclose(found.law, np.broadcast_to(law + 0.02, shape), rtol=1e-12)
         np.testing.assert_allclose(found.sd, np.exp(-4.0), rtol=1e-12)
-        np.testing.assert_array_equal(found.efolds, np.maximum(c, 0.0))
+        np.testing.assert_array_equal(found.error, 0.03)
         assert not found.shift.any()
         assert stats.kstest(found.noise.ravel(), "norm").pvalue > 1e-3
 
@@ -125,9 +118,10 @@ def accuracies(data: AccuracyData) -> AccuracyComponents:
         {p.name: MIDDLE[p.name] + step for p in model.pooling.parameters},
         data,
         via=np.array([0, 2, -1]),
-        slope=np.zeros((DRAWS, SERIES)),
-        efolds=np.array([[0.0, 3.0]] * SERIES),
+        known=np.zeros((DRAWS, SERIES, TARGETS)),
+        error=np.zeros((DRAWS, SERIES, TARGETS)),
         noise=np.zeros((DRAWS, SERIES, TARGETS)),
+        of_fitted=np.zeros((DRAWS, *data.through.shape)),
     )
 
 
@@ -149,16 +143,18 @@ class TestAccuracies:
                 np.testing.assert_allclose(found[i, series], wanted, rtol=1e-9)
         assert np.isnan(found[:, 2]).all(), "the law has no loss that this task goes through"
 
-    def test_a_slope_adds_logits_beyond_the_ladder_alone(
+    def test_both_parts_of_the_error_add_logits(
         self, accuracies: AccuracyComponents, data: AccuracyData
     ) -> None:
         log_loss = np.full((DRAWS, SERIES, TARGETS), np.log(data.centre.mean()))
-        steep = replace(accuracies, slope=np.full((DRAWS, SERIES), 0.2))
-        plain, shifted = (a.accuracy(log_loss)[:, :2] for a in (accuracies, steep))
-        np.testing.assert_allclose(shifted[..., 0], plain[..., 0], err_msg="inside the ladder")
+        known, random = np.zeros((2, DRAWS, SERIES, TARGETS))
+        known[..., 1], random[..., 1] = 0.4, 0.2
+        moved = replace(accuracies, known=known, error=random)
+        plain, shifted = (a.accuracy(log_loss)[:, :2] for a in (accuracies, moved))
+        np.testing.assert_allclose(shifted[..., 0], plain[..., 0], err_msg="no error, no change")
         lo, hi = (special.expit(np.asarray(accuracies.real[k]))[:, :2] for k in ("lo", "hi"))
         logits = [special.logit((a[..., 1] - lo) / (hi - lo)) for a in (plain, shifted)]
-        np.testing.assert_allclose(logits[1] - logits[0], 3.0 * 0.2, rtol=1e-6)
+        np.testing.assert_allclose(logits[1] - logits[0], 0.6, rtol=1e-6)
 
     def test_noise_is_that_of_the_items_and_keeps_scores_between_0_and_1(
         self, accuracies: AccuracyComponents, data: AccuracyData

@@ -1,73 +1,64 @@
-"""Rivals weighed by how they forecast the ladder's largest runs."""
+"""Weights of a mixture: stacking of leave-one-out densities of the larger runs."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize
 
-from bayescale.extrapolation.weights import weigh
+from bayescale.extrapolation.weights import densities, stacking_weights
+from bayescale.fits.record import Fit
+from bayescale.models.stages import Stages
 
-
-def table(lpd: dict[float, list[float]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {"cut": c, "quantity": "loss", "name": "a", "run": f"r{i}", "lpd": v}
-            for c, values in lpd.items()
-            for i, v in enumerate(values)
-        ]
-    )
+RNG = np.random.default_rng(0)
+RUNS = [f"run {i}" for i in range(40)]
 
 
-class TestWeights:
-    def test_softmax_of_the_sum_over_blocks_of_means(self) -> None:
-        """Alike in every cell, so that bootstraps of cells change nothing; two blocks, of which r0
-        to r2 is the later: it counts as forecast at cut 2.
-        """
-        one, other = (
-            table({1.0: [0.0] * 5, 2.0: [0.5] * 3}),
-            table({1.0: [1.0] * 5, 2.0: [1.5] * 3}),
-        )
-        mean, sd, cells = weigh([one, other])
-        np.testing.assert_allclose(mean, np.exp([0.0, 2.0]) / np.exp([0.0, 2.0]).sum())
-        assert sd.max() < 1e-12
-        assert cells == 5
+def table(values: np.ndarray) -> pd.Series:
+    return pd.Series(values, index=RUNS)
 
-    def test_what_two_cuts_forecast_counts_once(self) -> None:
-        """As forecast at the later one: the earlier one's miss of r0 is no longer seen."""
-        once = weigh([table({2.0: [1.0]}), table({2.0: [0.0]})])
-        twice = weigh([table({1.0: [-9.0], 2.0: [1.0]}), table({1.0: [0.0], 2.0: [0.0]})])
-        np.testing.assert_allclose(once[0], twice[0])
-        assert once[2] == twice[2] == 1
 
-    def test_only_cells_that_all_rivals_forecast_count(self) -> None:
-        mean, _, cells = weigh([table({1.0: [0.0, 9.0]}), table({1.0: [1.0]})])
-        np.testing.assert_allclose(mean[1], 1 / (1 + np.exp(-1.0)))
-        assert cells == 1
+class TestStacking:
+    def test_a_component_that_is_better_everywhere_has_nearly_all_the_weight(self) -> None:
+        good = RNG.standard_normal(40)
+        mean, sd, runs = stacking_weights([table(good), table(good - 3.0)])
+        assert mean[0] > 0.97
+        assert runs == 40
+        assert mean.sum() == pytest.approx(1.0)
+        assert (sd >= 0).all()
 
-    def test_scatter_makes_weights_uncertain(self) -> None:
-        _, sd, _ = weigh([table({1.0: [3.0, -3.0, 3.0, -3.0]}), table({1.0: [0.0] * 4})])
-        assert sd[0] > 0.1
+    def test_components_that_are_each_better_at_half_of_the_runs_share_it(self) -> None:
+        lift = np.repeat([2.0, 0.0], 20)
+        mean, _, _ = stacking_weights([table(lift), table(2.0 - lift)])
+        np.testing.assert_allclose(mean, 0.5, atol=0.03)
 
-    def test_cuts_that_disagree_make_weights_uncertain(self) -> None:
-        mean, sd, _ = weigh(
-            [table({1.0: [2.0] * 8, 2.0: [-2.0] * 4}), table({1.0: [0.0] * 8, 2.0: [0.0] * 4})]
-        )
-        assert sd[0] > 0.1
-        assert mean[0] == pytest.approx(0.5, abs=0.02)
+    def test_alike_components_have_equal_weights(self) -> None:
+        one = table(RNG.standard_normal(40))
+        np.testing.assert_allclose(stacking_weights([one, one, one])[0], 1 / 3)
 
-    def test_cells_that_all_members_forecast_alike_tell_nothing(self) -> None:
-        """Links of one law are not weighed by its losses, however many there are."""
-        one, other = table({1.0: [0.0] * 4}), table({1.0: [1.5] * 4})
-        same = table({1.0: [7.0] * 40}).assign(quantity="accuracy")
-        alone, beside = (
-            weigh([one, other]),
-            weigh([pd.concat([one, same]), pd.concat([other, same])]),
-        )
-        np.testing.assert_allclose(alone[0], beside[0])
-        assert weigh([same, same])[0].tolist() == [0.5, 0.5]
+    def test_without_bootstraps_it_is_the_optimum_of_the_log_score(self) -> None:
+        """The mean over bootstraps lies near the optimum of a direct search."""
+        lpd = RNG.normal(0.0, 1.5, (40, 3))
+        p = np.exp(lpd)
 
-    def test_no_past_gives_equal_weights(self) -> None:
-        mean, _, cells = weigh(
-            [table({}).reindex(columns=["cut", "quantity", "name", "run", "lpd"])] * 3
-        )
-        np.testing.assert_allclose(mean, 1 / 3)
-        assert cells == 0
+        def loss(free: np.ndarray) -> float:
+            w = np.exp(np.append(free, 0.0))
+            return -float(np.log(p @ (w / w.sum())).sum())
+
+        best = optimize.minimize(loss, np.zeros(2)).x
+        wanted = np.exp(np.append(best, 0.0))
+        mean, sd, _ = stacking_weights([table(column) for column in lpd.T])
+        assert (np.abs(mean - wanted / wanted.sum()) < sd + 0.02).all()
+
+    def test_only_runs_that_all_components_have_count(self) -> None:
+        one, other = table(np.zeros(40)), table(np.zeros(40)).iloc[:7]
+        assert stacking_weights([one, other])[2] == 7
+
+
+def test_densities_are_of_the_larger_half_of_the_runs(default_fit: Fit) -> None:
+    compute = default_fit.ladder.with_role("fit", "link").compute()
+    trees = Stages(default_fit.losses, default_fit.accuracies)
+    found = densities(trees, compute)
+    assert set(found.index) == set(compute.index[compute >= compute.median()])
+    assert np.isfinite(found).all()
+    losses = densities(Stages(default_fit.losses), compute)
+    assert not np.allclose(losses, found), "accuracies count too"

@@ -134,7 +134,7 @@ class TestBlocks:
         width = {}
         for blocks in (1, 20):
             posterior = fit(
-                ladder, blocks=blocks, discrepancy="prior", chains=2, draws=500
+                ladder, blocks=blocks, discrepancy="calibrated", chains=2, draws=500
             ).accuracies
             assert posterior is not None
             assert (

@@ -49,8 +49,8 @@ class TestFrames:
         assert rows.loc[("alpha", "olmo-mix, mmlu"), "step"] == "loss"
         level = frame[frame["parameter"] == "L0"]
         assert len(level) == 5
-        assert (level["sd"] < 0.01 * level["sd_prior"]).all(), (
-            "sixteen runs tell a level to far better than its prior"
+        assert (level["sd"] < 0.02 * level["sd_prior"]).all(), (
+            "sixteen runs tell a level far better than its prior"
         )
         assert (
             (frame["lower"] <= frame["mean"] + 3 * frame["sd"]) & (frame["lower"] < frame["upper"])

@@ -1,6 +1,9 @@
 """The parts of a forecast: noise, errors of law and link, and their shares of the variance."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayescale.data.target import Target
@@ -15,33 +18,22 @@ from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.record import Forecast
 
 
-class TestRoutes:
-    def test_a_forecast_is_a_mixture_of_the_routes(self, default_fit: Fit) -> None:
+class TestMixture:
+    def test_a_draw_comes_from_one_of_the_fits_by_their_weights(self, default_fit: Fit) -> None:
+        weights = pd.DataFrame({"member": [0, 1], "weight": [0.3, 0.7]})
+        narrow = replace(default_fit, sampler=replace(default_fit.sampler, seed=5))
+        mixture = replace(default_fit, members=(default_fit, narrow), weights=weights)
         targets = default_fit.ladder.targets("target")
-        mixed = (
-            forecast(default_fit, targets)
-            .draws["accuracy"]
-            .sel(target="13B-5T", task="mmlu")
-            .to_numpy()
-            .ravel()
+        mixed, *each = (
+            forecast(f, targets).components.cells(None) for f in (mixture, default_fit, narrow)
         )
-        each = [
-            forecast(r, targets)
-            .draws["accuracy"]
-            .sel(target="13B-5T", task="mmlu")
-            .to_numpy()
-            .ravel()
-            for r in default_fit.members
-        ]
-        is_first, is_second = (
-            np.isclose(mixed, each[0], rtol=0, atol=0),
-            np.isclose(mixed, each[1], rtol=0, atol=0),
-        )
-        assert (is_first | is_second).all()
-        weight = default_fit.weights.query("task == 'mmlu' and member == 0")["weight"].item()
-        assert is_first.mean() == pytest.approx(
-            weight, abs=4 * np.sqrt(weight * (1 - weight) / len(mixed))
-        )
+        key = ("accuracy", "13B-5T", "mmlu")
+        first, second = (mixed[key] == one[key] for one in each)
+        assert (first | second).all()
+        sd = np.sqrt(0.3 * 0.7 / len(first))
+        assert first.mean() == pytest.approx(0.3, abs=4 * sd)
+        loss = mixed["loss", "13B-5T", "mmlu"] == each[0]["loss", "13B-5T", "mmlu"]
+        np.testing.assert_array_equal(loss, first), "one draw is of one fit throughout"
 
 
 def rng() -> np.random.Generator:
@@ -58,8 +50,7 @@ class TestForecast:
             Target(7e9, 4e12, flops=100 * biggest, name="large"),
         ]
         components = forecast(default_fit, targets).components
-        assert len(components.fits) == len(default_fit.components) == 2
-        first = components.fits[0]
+        (first,) = components.fits
         losses = first.losses
         posterior = default_fit.losses["posterior"].to_dataset().isel(corpus=0)
         s, small = first.loss_index["small", "c4"]
@@ -85,16 +76,10 @@ class TestForecast:
     def test_shares_are_those_of_independent_normals(self) -> None:
         g, n = rng(), 4000
         law, noise = 0.01 * g.standard_normal((n, 1, 1)), g.standard_normal((n, 1, 1))
-        losses = LossComponents(
-            law,
-            np.full((n, 1, 1), 0.005),
-            0.004 * g.standard_normal((n, 1)),
-            np.array([3.0]),
-            noise,
-            np.zeros((n, 1)),
-        )
+        error = 0.012 * g.standard_normal((n, 1, 1))
+        losses = LossComponents(law, np.full((n, 1, 1), 0.005), error, noise, np.zeros((n, 1)))
         one = FitComponents(losses, None, {("t", "c4"): (0, 0)}, {})
-        parts = ForecastComponents((one,), {}, "link parameters")
+        parts = ForecastComponents((one,), None, "link parameters")
         whole = parts.cells(None)
         total = 0.01**2 + 0.012**2 + 0.005**2
         for kept, share in ((1, 0.01**2), (2, 0.01**2 + 0.012**2)):

@@ -71,37 +71,40 @@ class TestForecast:
 
 
 class TestRoutes:
-    def test_the_table_says_which_loss_is_the_heaviest(self, default_fit: Fit) -> None:
-        frame = forecast(default_fit, default_fit.ladder.targets("target")).to_frame()
-        heaviest = default_fit.weights.sort_values("weight").groupby("task")["via"].last()
-        for row in frame[frame["quantity"] == "accuracy"].itertuples():
-            assert row.via == (row.task if heaviest[row.task] == "own loss" else heaviest[row.task])
+    def test_the_table_says_which_loss_each_accuracy_goes_through(
+        self, default_fit: Fit, ladder_fit: Fit
+    ) -> None:
+        for fitted, via in ((default_fit, {"c4"}), (ladder_fit, set(ladder_fit.ladder.tasks))):
+            frame = forecast(fitted, fitted.ladder.targets("target")).to_frame()
+            assert set(frame.loc[frame["quantity"] == "accuracy", "via"]) == via
 
 
-class TestBeyondTheLadder:
-    def test_nothing_changes_inside_the_ladder(self, default_fit: Fit) -> None:
-        inside = Target(7e8, 2e10, flops=1e20, name="inside")
-        plain = dataclasses.replace(
-            default_fit,
-            discrepancy=dataclasses.replace(default_fit.discrepancy, kind="none", slopes=()),
-        )
-        np.testing.assert_array_equal(
-            *(forecast(f, inside).draws["loss"].to_numpy() for f in (default_fit, plain))
-        )
+class TestDiscrepancy:
+    def test_a_fitted_run_is_forecast_near_what_it_showed(self, default_fit: Fit) -> None:
+        """Law and error together go through the runs better than the law alone."""
+        runs = default_fit.ladder.targets("fit")
+        made = forecast(default_fit, runs)
+        actual = default_fit.ladder.where(task=["c4"]).frame.set_index("run")["loss"]
+        fits = made.components.fits[0].losses
+        s = default_fit.loss_data.groups.names.index("c4")
+        log_actual = np.log(actual[[run.label for run in runs]].to_numpy())
+        error = fits.without_noise()[:, s].mean(0) - log_actual
+        assert np.sqrt((error**2).mean()) < 0.005
 
-    def test_error_grows_with_every_efold(self, default_fit: Fit) -> None:
-        """With law and noise the same, what the discrepancy adds to ln L is l times a slope."""
+    def test_its_random_part_grows_away_from_the_ladder(self, default_fit: Fit) -> None:
         biggest = default_fit.ladder.with_role("fit").compute().max()
         targets = [
-            Target(1e10, 1e12, flops=float(biggest * np.exp(at)), name=str(at)) for at in (1, 2, 4)
+            Target(1.3e9 * e, 1e11 * e, flops=float(biggest * e**2), name=f"{e:g}")
+            for e in (1.5, 5.0, 30.0)
         ]
-        plain = dataclasses.replace(
-            default_fit,
-            discrepancy=dataclasses.replace(default_fit.discrepancy, kind="none", slopes=()),
-        )
-        with_it, without = (
-            np.log(forecast(f, targets).draws["loss"]) for f in (default_fit, plain)
-        )
-        added = (with_it - without).sel(task="c4").to_numpy()
-        np.testing.assert_allclose(added[..., 2], 4 * added[..., 0], rtol=1e-6)
-        np.testing.assert_allclose(added[..., 1], 2 * added[..., 0], rtol=1e-6)
+        error = forecast(default_fit, targets).components.fits[0].losses.error
+        s = default_fit.loss_data.groups.names.index("c4")
+        assert (np.diff(error[:, s].std(0)) > 0).all()
+
+    def test_scaled_to_nothing_only_the_known_part_is_left(self, default_fit: Fit) -> None:
+        components = forecast(default_fit, default_fit.ladder.targets("target")).components
+        none = components.scaled(0.0).fits[0]
+        assert not none.losses.error.any()
+        assert none.accuracies is not None
+        assert not none.accuracies.error.any()
+        np.testing.assert_array_equal(none.losses.law, components.fits[0].losses.law)

@@ -125,7 +125,7 @@ class TestLaddersOfUnequalParts:
 
     @pytest.mark.slow
     def test_a_target_is_far_from_its_own_corpus(self, unequal: Ladder) -> None:
-        fitted = fit(unequal, pooling="none", discrepancy="prior", chains=2, draws=60)
+        fitted = fit(unequal, pooling="none", discrepancy="calibrated", chains=2, draws=60)
         biggest = {c: float(unequal.where(corpus=c).compute().max()) for c in unequal.corpora}
         assert biggest["long"] > 2 * biggest["short"]
         made = forecast(fitted, [Target(2e9, 1.6e11, corpus=c, name=c) for c in unequal.corpora])

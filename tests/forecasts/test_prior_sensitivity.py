@@ -107,7 +107,6 @@ def test_what_depends_on_no_prior_is_below_the_floor_of_every_stage(default_fit:
     assert {name.split(":")[0] for name in found["prior"]} == {
         "all together",
         "law skaling",
-        "link via own loss",
         "link via c4",
     }
 

@@ -8,7 +8,7 @@ from bayescale.backtests.record import LEVELS, OURS, Backtest
 HELD = {
     "cuts": [5e19, 3e20],
     "baselines": False,
-    "discrepancy": "prior",
+    "discrepancy": "calibrated",
     "chains": 2,
     "draws": 60,
 }

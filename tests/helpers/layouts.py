@@ -1,5 +1,6 @@
 """Groups of series, rectangles of runs, and one model for each case."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -36,6 +37,8 @@ TWO_POPULATIONS = factors([(0, 0, 0), (0, 1, 0), (0, 2, 1), (0, 3, 1)])
 CROSSED = factors([(c, j, 0) for c in range(2) for j in range(2)])
 LONE = factors([(0, 0, 0)])
 TASKS = factors([(0, 0, 0), (0, 1, 0), (0, 2, 0)], "task")
+# Three corpora of one validation loss: their discrepancies have a part in common.
+VALIDATION = replace(ONE_FACTOR, kinds=("validation",))
 
 
 def loss_layout(f: Groups, runs: int = 6) -> Layout:
@@ -99,13 +102,14 @@ LOSS_CASES = {
         {"noise": "student_t", "pooling": "complete"},
     ),
     "one-sided": (ONE_FACTOR, "compute", {"noise": "one_sided"}),
-    "noise that widens": (ONE_FACTOR, "compute", {"widening": True}),
-    "noise that widens, two kinds": (TWO_KINDS, "chinchilla", {"widening": True}),
-    "noise that widens, reruns": (ONE_FACTOR, "compute", {"widening": True, "grouped": True}),
-    "noise that widens, complete pooling": (
-        ONE_FACTOR,
+    "discrepancy": (ONE_FACTOR, "compute", {"discrepancy": True}),
+    "discrepancy in common": (VALIDATION, "compute", {"discrepancy": True}),
+    "discrepancy of two kinds": (TWO_KINDS, "chinchilla", {"discrepancy": True}),
+    "discrepancy, reruns": (VALIDATION, "compute", {"discrepancy": True, "grouped": True}),
+    "discrepancy, complete pooling": (
+        TWO_KINDS,
         "compute",
-        {"widening": True, "pooling": "complete"},
+        {"discrepancy": True, "pooling": "complete"},
     ),
     "prior of one's own": (
         ONE_FACTOR,
@@ -117,12 +121,23 @@ LOSS_CASES = {
 
 def make_case(case: str) -> tuple[SeriesModel, Layout]:
     if case.startswith("link"):
-        link = LINKS[case.split()[1]]
-        return accuracy_model(
-            link, TASKS, priors={"lo": lo_prior(np.array([0.25, 0.5, 0.2]))}
-        ), accuracy_layout(TASKS)
+        link = LINKS[case.split()[1].rstrip(",")]
+        layout = accuracy_layout(TASKS)
+        model = accuracy_model(
+            link,
+            TASKS,
+            priors={"lo": lo_prior(np.array([0.25, 0.5, 0.2]))},
+            discrepancy=case.endswith("discrepancy"),
+        )
+        return model, layout._replace(basis=jnp.asarray(smooth(np.asarray(layout.x))))
     f, law, settings = LOSS_CASES[case]
     layout = loss_layout(f)
     first = np.tile([0, 0, 2, 2, 4, 5], (f.series, 1)) if "grouped" in settings else None
-    lag = jnp.maximum(0.0, jnp.max(layout.x.c) - layout.x.c) if "widening" in settings else None
-    return loss_model(LAWS[law], f, **settings), layout._replace(first=first, lag=lag)
+    lag = jnp.maximum(0.0, jnp.max(layout.x.c) - layout.x.c)
+    basis = jnp.asarray(smooth(np.asarray(layout.x.n), np.asarray(layout.x.d)))
+    return loss_model(LAWS[law], f, **settings), layout._replace(first=first, lag=lag, basis=basis)
+
+
+def smooth(*x: Array) -> Array:
+    """Three smooth functions of places (series, runs), as terms of a discrepancy."""
+    return np.stack([np.cos(0.5 * k * sum(x)) / (1 + k) for k in range(3)], -1)

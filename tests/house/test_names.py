@@ -72,7 +72,7 @@ CHOICES = [
     "--pooling",
     "complete",
     "--discrepancy",
-    "prior",
+    "calibrated",
     *SHORT,
 ]
 
@@ -296,8 +296,10 @@ class TestRecords:
     @pytest.mark.parametrize("series", [f"{CORPORA[0]}, {TASK}", f"{CORPORA[1]}, {LOSS}"])
     def test_a_sensitivity_stands_beside_its_own_series(self, chain: Chain, series: str) -> None:
         corpus, name = next((c, n) for c in CORPORA for n in (TASK, LOSS) if series == f"{c}, {n}")
+        statistics = chain.fit.losses["sample_stats"].to_dataset()
         groups = {
-            f"/{g}": chain.fit.losses[g].to_dataset() for g in ("log_prior", "log_likelihood")
+            "/log_prior": chain.fit.losses["log_prior"].to_dataset(),
+            "/log_likelihood": statistics[["log_evidence"]],
         }
         alone = (
             chain.fit.losses["posterior"]
@@ -331,18 +333,14 @@ class TestRecords:
         )
         weights = pd.DataFrame(
             {
-                "task": ["007"],
                 "member": [0],
                 "law": "1e5",
                 "link": "2",
                 "via": "1.50",
                 "weight": 1.0,
                 "sd": 0.5,
-                "cells": [3],
+                "runs": [3],
             }
-        )
-        past = pd.DataFrame(
-            {"cut": [1e18], "quantity": "accuracy", "name": "007", "run": "a\rb", "lpd": 0.5}
         )
         losses = xr.DataTree.from_dict(
             {
@@ -352,11 +350,10 @@ class TestRecords:
         )
         losses.attrs = chain.fit.losses.attrs
         small = replace(chain.fit, ladder=Ladder.from_frame(rows), losses=losses, accuracies=None)
-        replace(small, weights=weights, past=past).save(tmp_path / "a.fit")
+        replace(small, weights=weights).save(tmp_path / "a.fit")
         again = load_fit(tmp_path / "a.fit")
         assert list(again.ladder.runs.index) == list(rows["run"])
         pd.testing.assert_frame_equal(again.weights, weights, check_dtype=False)
-        pd.testing.assert_frame_equal(again.past, past, check_dtype=False)
 
 
 class TestHtml:

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bayescale.inference.batch import Job, sample_jobs, share_programs
+from bayescale.inference.batch import sample_stages, share_programs
 from bayescale.inference.nuts import Program, Sampler
-from bayescale.inference.posterior import Stage
+from bayescale.inference.posterior import Stage, full_tree
 from bayescale.models.laws import LAWS
 from bayescale.models.layout import Layout
 from bayescale.models.links import LINKS
 from bayescale.models.pooling import Groups
 from bayescale.models.stage_models import accuracy_model, loss_model
+from bayescale.models.stages import Stages
 from helpers.layouts import LONE, ONE_FACTOR, TASKS, accuracy_layout, loss_layout
 
 
@@ -25,8 +25,6 @@ def loss_stage(groups: Groups, runs: int = 6, **settings: Any) -> Stage:
     layout = loss_layout(groups, runs)
     names = np.array([[f"run {i}" for i in range(runs)]] * groups.series)
     model = loss_model(LAWS["compute"], groups, **settings)
-    if settings.get("widening"):
-        layout = layout._replace(lag=jnp.ones(layout.y.shape))
     return Stage("loss", model, layout, groups, names, "log_loss", lambda _: {})
 
 
@@ -53,11 +51,11 @@ class TestSharing:
         "other",
         [
             loss_stage(LONE),
-            loss_stage(ONE_FACTOR, widening=True),
+            loss_stage(ONE_FACTOR, discrepancy=True),
             loss_stage(ONE_FACTOR, priors={"gamma": LAWS["compute"].parameters[0].prior}),
             accuracy_stage(),
         ],
-        ids=["other series", "noise that widens", "another prior", "the other stage"],
+        ids=["other series", "a discrepancy", "another prior", "the other stage"],
     )
     def test_stages_of_another_kind_keep_their_own(self, other: Stage) -> None:
         one, two = share_programs([loss_stage(ONE_FACTOR), other])
@@ -77,39 +75,36 @@ class Recorded:
         sampler: Sampler,
         progress: Callable[[float], None],
         stream: str,
-        *,
-        divergent: float,
     ) -> object:
         for share in (0.5, 1.0):
             progress(share)
             self.act()
         self.calls.append(stream)
-        return SimpleNamespace(layout=layout, name=self.name, sampler=sampler, divergent=divergent)
+        return SimpleNamespace(layout=layout, name=self.name, sampler=sampler)
 
 
-class TestJobs:
-    def test_each_job_is_sampled_by_its_models_program_with_its_own_settings(self) -> None:
-        long, short, link = loss_stage(ONE_FACTOR), loss_stage(LONE), accuracy_stage()
+class TestStages:
+    def test_each_stage_is_sampled_by_its_models_program(self) -> None:
+        loss, link = loss_stage(ONE_FACTOR), accuracy_stage()
         calls: list[str] = []
         told: list[tuple[str, float]] = []
-        programs: Any = {
-            s.model: Recorded(f"{s.groups.series}", calls) for s in (long, short, link)
-        }
-        jobs = {
-            "loss": [Job(long, Sampler(2, 200, 100)), Job(short, Sampler(2, 50, 50), 0.5)],
-            "accuracy": [Job(link, Sampler(2, 10, 50))],
-        }
-        samples, seconds = sample_jobs(jobs, lambda name, at: told.append((name, at)), programs)
-        assert [s.name for s in samples["loss"]] == ["3", "1"], "in the order of the jobs"
-        assert [
-            s.layout is j.layout for s, j in zip(samples["loss"], (long, short), strict=True)
-        ] == [True] * 2
-        assert [s.divergent for s in samples["loss"]] == [0.0, 0.5]
-        assert [s.sampler.draws for s in samples["loss"] + samples["accuracy"]] == [200, 50, 10]
-        assert sorted(calls) == ["accuracy", "loss", "loss"], "a stage's own random numbers"
+        programs: Any = {loss.model: Recorded("law", calls), link.model: Recorded("link", calls)}
+        sampler = Sampler(2, 200, 100)
+        trees, seconds = sample_stages(
+            Stages(loss, link),
+            sampler,
+            lambda stage, sample: (stage, sample),  # type: ignore[arg-type, return-value]
+            progress=lambda name, at: told.append((name, at)),
+            programs=programs,
+        )
+        for (_, pair), stage, name in zip(
+            trees.named(), (loss, link), ("law", "link"), strict=True
+        ):
+            assert pair[0] is stage
+            assert (pair[1].name, pair[1].layout, pair[1].sampler) == (name, stage.layout, sampler)
+        assert sorted(calls) == ["accuracy", "loss"], "a stage's own random numbers"
         assert seconds >= 0
-        losses = [at for name, at in told if name == "loss"]
-        assert losses == pytest.approx([0.375, 0.75, 0.875, 1.0]), "300 of 400 iterations, then 100"
+        assert [at for name, at in told if name == "loss"] == [0.5, 1.0]
 
     def test_an_error_of_one_stage_stops_the_other(self) -> None:
         loss, link = loss_stage(ONE_FACTOR), accuracy_stage()
@@ -129,10 +124,8 @@ class TestJobs:
             loss.model: Recorded("law", calls, fail),
             link.model: Recorded("link", calls, wait),
         }
-        sampler = Sampler(2, 50, 50)
-        jobs = {"loss": [Job(loss, sampler)], "accuracy": [Job(link, sampler)]}
         with pytest.raises(ZeroDivisionError):
-            sample_jobs(jobs, None, programs)
+            sample_stages(Stages(loss, link), Sampler(2, 50, 50), full_tree, programs=programs)
         assert calls == [], "neither came to its end"
 
     def test_a_program_is_made_once_and_kept_for_the_next_call(
@@ -145,9 +138,14 @@ class TestJobs:
             return Recorded("new", [])
 
         monkeypatch.setattr("bayescale.inference.batch.Program", make)
-        stage, sampler = loss_stage(LONE), Sampler(2, 50, 50)
+        stage = loss_stage(LONE)
         programs: dict[Any, Program] = {}
         for _ in range(2):
-            sample_jobs({"loss": [Job(stage, sampler)] * 2}, None, programs)
+            sample_stages(
+                Stages(stage),
+                Sampler(2, 50, 50),
+                lambda _, sample: sample,  # type: ignore[arg-type, return-value]
+                programs=programs,
+            )
         assert made == [stage.model]
         assert set(programs) == {stage.model}

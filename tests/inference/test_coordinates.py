@@ -9,7 +9,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from bayescale.inference.coordinates import coordinates
-from bayescale.inference.modes import Quadratic, prior_moments, quadratic
+from bayescale.inference.modes import prior_moments, quadratic
+from bayescale.inference.quadratic import Linear, Quadratic, removed_by
 from bayescale.inference.ridges import noise_parameters, parameter_order, tangent
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
@@ -25,11 +26,11 @@ def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
     k = len(curve)
     moments = prior_moments(model)
     loc, sd = (np.stack([moments[p.name][i] for p in curve], -1) for i in (0, 1))
-    root = rng.standard_normal((n, k, k - 1)) * 10 ** rng.uniform(0, 1.5, (n, 1, 1))
-    F = root @ root.transpose(0, 2, 1)
+    J = rng.standard_normal((n, k - 1, k)) * 10 ** rng.uniform(-2, -0.5, (n, 1, 1))
     at = loc + 0.3 * sd * rng.standard_normal((n, k))
     centre = jax.tree.map(lambda x: x.mean(1), layout.x)
-    h = np.einsum("sij,sj->si", F, at)
+    linear = Linear(np.zeros((n, k - 1)), J, rng.standard_normal((n, k - 1, 3)), at)
+    F = J.transpose(0, 2, 1) @ J
     of_noise = len(noise_parameters(model))
     noise_root = rng.standard_normal((n, of_noise, of_noise))
     noise_F = noise_root @ noise_root.transpose(0, 2, 1)
@@ -39,8 +40,19 @@ def made_up(model: SeriesModel, layout: Layout, seed: int) -> Quadratic:
         noise_F,
         np.concatenate([rng.normal(-1, 0.5, (n, of_noise - 1)), log_scale[:, None]], 1),
     )
-    figures = (F, h, log_scale, noise_F, noise_h, rng.uniform(0.1, 2, (n, k)), rng.uniform(0, 1, n))
-    return Quadratic(*map(jnp.asarray, figures), tangent(model, curve)(at, centre))
+    made = Quadratic(
+        F=F,
+        h=np.einsum("sij,sj->si", F, at),
+        removed=removed_by(linear, at) if model.amplitude else None,
+        log_scale=log_scale,
+        log_amplitude=log_scale + 0.3,
+        noise_information=noise_F,
+        noise_h=noise_h,
+        weight=rng.uniform(0.1, 2, (n, k)),
+        repeats=rng.uniform(0, 1, n),
+        ridge=tangent(model, curve)(at, centre),
+    )
+    return jax.tree.map(jnp.asarray, made)
 
 
 # which change no coordinate's name or number
@@ -51,12 +63,12 @@ COORDINATES = [name for name in LOSS_CASES if name not in ("one-sided", "prior o
 FEW = (
     "one series",
     "reruns of two kinds",
-    "noise that widens",
-    "link logistic",
+    "discrepancy in common",
+    "link logistic, discrepancy",
 )
 MANY = [
     pytest.param(name, marks=[] if name in FEW else pytest.mark.slow)
-    for name in [*COORDINATES, "link logistic"]
+    for name in [*COORDINATES, "link logistic", "link logistic, discrepancy"]
 ]
 
 

@@ -41,7 +41,10 @@ class TestRidge:
 
 class TestParameters:
     def test_exponents_on_a_ridge_come_first_and_noise_stands_apart(self) -> None:
-        model = loss_model(LAWS["chinchilla"], ONE_FACTOR, widening=True)
+        model = loss_model(LAWS["chinchilla"], ONE_FACTOR, discrepancy=True)
         assert {p.name for p in parameter_order(model)} == {"alpha", "beta", "L0", "phi", "psi"}
         assert {p.name for p in parameter_order(model)[:2]} == {"alpha", "beta"}
         assert [p.name for p in noise_parameters(model)] == ["widening", "sigma"]
+        complete = loss_model(LAWS["chinchilla"], ONE_FACTOR, discrepancy=True, pooling="complete")
+        names = [p.name for p in noise_parameters(complete)]
+        assert names == ["widening", "law_discrepancy", "sigma"]

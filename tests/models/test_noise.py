@@ -43,7 +43,7 @@ def test_draws_have_that_covariance() -> None:
     }
     real = {k: jnp.full(1, v) for k, v in middle.items()}
     draws = np.asarray(
-        jax.vmap(lambda key: model.draw(key, real, data.layout, None))(
+        jax.vmap(lambda key: model.draw(key, real, data.layout, tail=None, terms=None))(
             jax.random.split(jax.random.key(0), 20_000)
         )
     )[:, 0]

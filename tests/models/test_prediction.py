@@ -8,7 +8,8 @@ from scipy import special, stats
 
 from bayescale.models.laws import LAWS, Point
 from bayescale.models.links import LINKS
-from bayescale.models.prediction import asymptotes, expected, shifted_accuracy, standard_noise
+from bayescale.models.prediction import expected, shifted_accuracy, standard_noise
+from bayescale.models.series import asymptotes
 from bayescale.models.stage_models import accuracy_model, loss_model
 from helpers.layouts import ONE_FACTOR, TASKS
 
@@ -36,8 +37,9 @@ class TestExpected:
         np.testing.assert_allclose(sd, np.broadcast_to(np.exp(v["sigma"]), sd.shape), rtol=1e-12)
 
     def test_noise_widens_towards_small_compute_where_it_is_asked_to(self) -> None:
-        model = loss_model(LAWS["compute"], ONE_FACTOR, widening=True)
-        values = {**self.values, "widening": jnp.full((4, 3), np.log(0.5))}
+        model = loss_model(LAWS["compute"], ONE_FACTOR, discrepancy=True)
+        more = {"widening": np.log(0.5), "law_discrepancy": -4.6}
+        values = {**self.values, **{name: jnp.full((4, 3), v) for name, v in more.items()}}
         _, flat = expected(model, values, self.x, np.ones(C.shape), np.zeros(C.shape))
         _, wide = expected(model, values, self.x, np.ones(C.shape), np.full(C.shape, 4.0))
         np.testing.assert_allclose(wide / flat, np.sqrt(1 + (0.5 * 4.0) ** 2), rtol=1e-12)
@@ -63,16 +65,17 @@ class TestAccuracies:
     def test_asymptotes_are_the_links_own(self) -> None:
         model = accuracy_model(LINKS["logistic"], TASKS)
         names = [p.name for p in model.pooling.parameters]
-        lo, hi = asymptotes(model, {name: jnp.asarray([-1.0, 0.0, 1.0]) for name in names})
-        assert lo.shape == hi.shape == (3, 1)
-        np.testing.assert_allclose(lo[:, 0], special.expit([-1.0, 0.0, 1.0]))
+        real = {name: jnp.asarray([-1.0, 0.0, 1.0]) for name in names}
+        lo, hi = asymptotes(model.pooling.values(real))
+        assert lo.shape == hi.shape == (3,)
+        np.testing.assert_allclose(lo, special.expit([-1.0, 0.0, 1.0]))
 
     def test_a_link_without_an_upper_asymptote_has_1(self) -> None:
         model = accuracy_model(LINKS["exponential"], TASKS)
         names = {p.name for p in model.pooling.parameters}
         assert "hi" not in names
-        lo, hi = asymptotes(model, {name: jnp.zeros(3) for name in names})
-        np.testing.assert_array_equal(hi, np.ones((3, 1)))
+        lo, hi = asymptotes(model.pooling.values({name: jnp.zeros(3) for name in names}))
+        np.testing.assert_array_equal(hi, np.ones(3))
         np.testing.assert_allclose(lo, 0.5)
 
     def test_a_shift_adds_to_the_logit_between_the_asymptotes(self) -> None:

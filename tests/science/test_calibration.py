@@ -64,9 +64,9 @@ def inside(made: Simulation, fitted: Fit, seed: int) -> pd.DataFrame:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("discrepancy", ["none", "prior"])
+@pytest.mark.parametrize("discrepancy", ["none", "calibrated"])
 def test_intervals_cover_and_ranks_are_uniform_when_the_model_is_true(
-    discrepancy: Literal["none", "prior"], capsys: pytest.CaptureFixture[str]
+    discrepancy: Literal["none", "calibrated"], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Law and link true; and in error beyond the ladder, with noise that widens, as the prior of
     the discrepancy says.

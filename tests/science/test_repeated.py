@@ -135,7 +135,7 @@ def test_runs_that_repeat_nothing_leave_the_prior_of_r_star_d(four_tasks: Ladder
     """Several series, none of which says anything of R*_D: the sampler still does its work, and the
     fit warns.
     """
-    fitted = fit(four_tasks, law="repeated", discrepancy="prior", chains=2, draws=1000)
+    fitted = fit(four_tasks, law="repeated", discrepancy="calibrated", chains=2, draws=1000)
     status = {c.check: c.status for c in fitted.checks}
     assert (
         status["loss: divergences"],

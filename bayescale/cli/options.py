@@ -63,7 +63,7 @@ Via = Annotated[
     str,
     typer.Option(
         help="Loss that every task is linked through: the name of a loss; own, each task's own "
-        "loss; or auto, a mixture weighted by past forecasts."
+        "loss; or auto, the first loss of running text that all tasks have."
     ),
 ]
 PoolingName = Annotated[

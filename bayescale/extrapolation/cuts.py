@@ -1,4 +1,4 @@
-"""The ladder as it stood at earlier cuts: its runs up to a compute."""
+"""Cuts of a ladder, and its runs up to a cut."""
 
 from __future__ import annotations
 

@@ -1,16 +1,19 @@
 """The error of law and link at runs that have no observation, given the runs that have one.
 
-Of a validation loss, of a task's own loss, and of a link in logits, at a run x of l e-folds of
-compute beyond the ladder:
+Of ln loss, and of a link in logits, at a run x of l e-folds of compute beyond the ladder:
 
-    lambda (phi(x) z + rest(x)) + a W(l),    a = 0.0035 (min(sigma, 0.01) / 0.005)^(1/2)
-    lambda (phi(x) z + rest(x)) + 0.2 lambda l s
-    lambda (phi(x) z + rest(x)) + 0.2 lambda l b + 0.04 l^(1/2) h
+    lambda (phi(x) z + rest(x)) + a W(l)
 
-z is given the data, and lambda and sigma are of the draw. W is a Wiener process; s, b and h are
-standard normal; rest is what the terms leave out, joint over runs. Corpora have part of z and of
-rest in common, and tasks part of the link's rest and of b; h is one for all tasks. The page on
-discrepancy in the docs says where the numbers come from.
+z is given the data; rest is what the terms leave out, joint over runs; W is a Wiener process, so a
+run beyond the ladder tells of those further out what it would tell if it were fitted. Lambda and
+the noise sigma are those of the draw, and a is
+
+    0.0035 (min(sigma, 0.01) / 0.005)^(1/2)    of a validation loss
+    0.4 lambda                                 of a task's own loss
+    0.4 lambda                                 of a link, which gains 0.04 W_0(l) besides
+
+Corpora have part of z and of rest in common; links of several tasks part of rest and of W, and all
+of W_0. The page on discrepancy in the docs says where the numbers come from.
 """
 
 from __future__ import annotations
@@ -33,12 +36,13 @@ from bayescale.models.series import SeriesModel
 WALK = 0.0035
 WALK_SIGMA = 0.005
 WALK_MAX_SIGMA = 0.01
-# sd of the slope of a task's own loss, and of a link, per e-fold, in units of lambda.
-SLOPE = 0.2
-# sd of what all links of a ladder have in common, in logits per square root of an e-fold.
-LINK_WALK = 0.04
-# Share of the variance of its rest and of its slope that the link of one task has in common with
-# those of others.
+# The same of a task's own loss and of a link, in units of lambda.
+TASK_WALK = 0.4
+LINK_WALK = 0.4
+# The same of what all links of a ladder have in common, in logits.
+COMMON_WALK = 0.04
+# Share of the variance of rest and walk that the link of one task has in common with those of
+# others.
 COMMON_OF_LINKS = 0.3
 
 
@@ -163,29 +167,28 @@ def law_error(
     rng
         Source of everything random.
     """
-    walk = WALK * np.sqrt(np.minimum(known.sigma, WALK_MAX_SIGMA) / WALK_SIGMA)
-    far = points.efolds
-    covariance = np.minimum(far[:, :, None], far[:, None, :])
-    wiener = _joint(covariance, len(walk), np.zeros(len(far)), rng)
-    slope = rng.standard_normal(known.amplitude.shape)
-    beyond = np.where(
-        of_task[:, None],
-        SLOPE * (known.amplitude * slope)[:, :, None] * far,
-        walk[:, :, None] * wiener,
-    )
+    of_text = WALK * np.sqrt(np.minimum(known.sigma, WALK_MAX_SIGMA) / WALK_SIGMA)
+    rate = np.where(of_task, TASK_WALK * known.amplitude, of_text)
+    walk = rate[:, :, None] * _walk(points, len(rate), 0.0, rng)
     rest = _left_out(terms, points, known.amplitude, known.common, rng)
-    return _with_terms(known, terms, points, rest + beyond)
+    return _with_terms(known, terms, points, rest + walk)
 
 
 def link_error(known: KnownError, terms: Terms, points: Points, rng: np.random.Generator) -> Error:
     """The error of a link at some runs, in logits; the arguments are those of `law_error`."""
     draws, series = known.amplitude.shape
     share = np.full(series, COMMON_OF_LINKS)
-    bend = _mixed(rng.standard_normal((draws, 1)), rng.standard_normal((draws, series)), share)
-    in_common = LINK_WALK * rng.standard_normal((draws, 1, 1)) * np.sqrt(points.efolds)
-    beyond = SLOPE * (known.amplitude * bend)[:, :, None] * points.efolds + in_common
+    own = LINK_WALK * known.amplitude[:, :, None] * _walk(points, draws, COMMON_OF_LINKS, rng)
+    common = COMMON_WALK * _walk(points, draws, 1.0, rng)
     rest = _left_out(terms, points, known.amplitude, share, rng)
-    return _with_terms(known, terms, points, rest + beyond)
+    return _with_terms(known, terms, points, rest + own + common)
+
+
+def _walk(points: Points, draws: int, share: float, rng: np.random.Generator) -> np.ndarray:
+    """W(l) of each series, shape (draws, series, runs); `share` of its variance is in common."""
+    far = points.efolds
+    covariance = np.minimum(far[:, :, None], far[:, None, :])
+    return _joint(covariance, draws, np.full(len(far), share), rng)
 
 
 def _with_terms(known: KnownError, terms: Terms, points: Points, more: np.ndarray) -> Error:

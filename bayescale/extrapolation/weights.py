@@ -14,13 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import softmax
 
 from bayescale.models.stages import Stages
 from bayescale.runtime import fixed_generator
 
-BOOTSTRAPS = 500
-# Steps of the EM algorithm that finds stacking weights.
-STEPS = 300
+BOOTSTRAPS = 1000
 
 
 def densities(trees: Stages[xr.DataTree, xr.DataTree], compute: pd.Series) -> pd.Series:
@@ -64,11 +63,12 @@ def _leave_one_out(log_likelihood: np.ndarray) -> np.ndarray:
         return np.asarray(stats.loo(tree, pointwise=True, reff=1.0).elpd_i)
 
 
-def stacking_weights(tables: Sequence[pd.Series]) -> tuple[np.ndarray, np.ndarray, int]:
-    """W = E argmax_w sum_r b_r ln(sum_k w_k p_kr), b of a Bayesian bootstrap over the runs r.
+def weigh(tables: Sequence[pd.Series]) -> tuple[np.ndarray, np.ndarray, int]:
+    """W = E softmax(n sum_r b_r lpd_r), b of a Bayesian bootstrap over the n runs.
 
-    Stacking of predictive distributions (Yao et al. 2018, Bayesian Analysis 13). The expectation
-    over bootstraps keeps every component that a few runs more might have favoured.
+    Pseudo-BMA+ (Yao et al. 2018, Bayesian Analysis 13). Stacking would give all the weight to a
+    component that is a little better on every one of a few runs. A run counts once, whatever its
+    outcomes, because their errors have one cause.
 
     Parameters
     ----------
@@ -80,16 +80,10 @@ def stacking_weights(tables: Sequence[pd.Series]) -> tuple[np.ndarray, np.ndarra
     tuple
         Mean and sd of each weight, shape (components,), and the number of runs that count.
     """
-    n = len(tables)
     lpd = pd.concat(tables, axis=1).dropna().to_numpy()
-    if not len(lpd):
-        return np.full(n, 1 / n), np.zeros(n), 0
-    p = np.exp(lpd - lpd.max(1, keepdims=True))
-    rng = fixed_generator("weights")
-    times = rng.dirichlet(np.ones(len(p)), BOOTSTRAPS)
-    w = np.full((BOOTSTRAPS, n), 1 / n)
-    for _ in range(STEPS):
-        share = w[:, None, :] * p
-        share /= share.sum(2, keepdims=True)
-        w = np.einsum("br,brk->bk", times, share)
-    return w.mean(0), w.std(0), len(p)
+    n = len(lpd)
+    if not n:
+        return np.full(len(tables), 1 / len(tables)), np.zeros(len(tables)), 0
+    times = fixed_generator("weights").dirichlet(np.ones(n), BOOTSTRAPS)
+    weights = softmax(n * times @ lpd, axis=1)
+    return weights.mean(0), weights.std(0), n

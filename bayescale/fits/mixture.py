@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from bayescale.errors import SettingError
-from bayescale.extrapolation.weights import densities, stacking_weights
+from bayescale.extrapolation.weights import densities, weigh
 from bayescale.fits.record import Fit
 from bayescale.models.stages import Stages
 
@@ -17,7 +17,7 @@ def stack(fits: Sequence[Fit]) -> Fit:
     """p = sum_k W_k p_k: a mixture of fits of one ladder by several laws or links.
 
     The weights rest on how well each fit predicts each of the larger runs from all others (see
-    `bayescale.extrapolation.weights.stacking_weights`). Each draw of a forecast comes from one of
+    `bayescale.extrapolation.weights.weigh`). Each draw of a forecast comes from one of
     the fits, losses and accuracies alike.
 
     Parameters
@@ -62,7 +62,7 @@ def stack(fits: Sequence[Fit]) -> Fit:
         )
     compute = fits[0].ladder.with_role("fit", "link").compute()
     tables = [densities(Stages(fit.losses, fit.accuracies), compute) for fit in fits]
-    mean, sd, runs = stacking_weights(tables)
+    mean, sd, runs = weigh(tables)
     weights = pd.DataFrame(
         {
             "member": range(len(fits)),

@@ -31,9 +31,9 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
 
     The quantity is the mean accuracy over all tasks of each target, or without accuracies the mean
     log loss. The priors scaled are those of populations, of spreads between series, and of what is
-    not pooled (group ``log_prior`` of `Fit.losses` and `Fit.accuracies`). The priors of the errors
-    beyond the ladder are not scaled: `Forecast.scaled` asks for these. The weights of a mixture are
-    taken as they are.
+    not pooled (group ``log_prior`` of `Fit.losses` and `Fit.accuracies`), those of the sd of the
+    errors of law and link among them. What these errors gain beyond the ladder has fixed scales:
+    `Forecast.scaled` asks for these. The weights of a mixture are taken as they are.
 
     Parameters
     ----------

@@ -200,10 +200,10 @@ class Forecast:
 
         The components are conditioned on in this order: law parameters, discrepancy (of the law,
         with a target's `shift`), run-to-run noise, link parameters, link discrepancy, scoring
-        noise. Which law of a mixture a draw comes from counts as a parameter of the law, which link
-        or route as a parameter of the link. Var E[y | components] is the covariance of y with the
-        same forecast whose other components are drawn again (Sobol 2001, Mathematics and Computers
-        in Simulation 55).
+        noise. What the runs tell of the errors counts with the parameters. Which law of a mixture a
+        draw comes from counts as a parameter of the law, which link as one of the link.
+        Var E[y | components] is the covariance of y with the same forecast whose other components
+        are drawn again (Sobol 2001, Mathematics and Computers in Simulation 55).
 
         Returns
         -------
@@ -223,7 +223,7 @@ class Forecast:
         return pd.DataFrame(rows)
 
     def scaled(self, by: float) -> Forecast:
-        """The same forecast, with the errors of law and link beyond the ladder `by` times as large.
+        """The same forecast, with what is unknown of the errors of law and link times `by`.
 
         A decision uses it to show how much depends on these errors.
         """

@@ -27,8 +27,8 @@ from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_6
 # Iterations between two reports of progress; an interrupt takes effect at a report.
 BLOCK = 100
 TREE_DEPTH = 10
-# Mean acceptance that the step size is adapted to (at 0.9, one fit in forty has a divergence), and
-# the one for a second attempt where draws still diverge.
+# Mean acceptance that the step size is adapted to, and the one for a second attempt where draws
+# diverge, as they do in about one fit in forty.
 TARGET_ACCEPT = (0.9, 0.99)
 # Step size from which the adaptation starts.
 FIRST_STEP_SIZE = 0.5

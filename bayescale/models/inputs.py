@@ -315,12 +315,13 @@ def routes(ladder: Ladder) -> list[str]:
     seen = ladder.with_role("fit", "link")
     own = {seen.loss_name_of[task] for task in seen.tasks}
     by_own_loss = accuracy_data(ladder, None)
-    if by_own_loss is None:
+    share_one = len(own) == 1 and own.isdisjoint(seen.tasks)
+    if by_own_loss is None or share_one:
         return []
     fitted = {(r.corpus, r.loss_name) for r in ladder.with_role("fit").frame.itertuples()}
     vias = []
     for name in seen.loss_names:
-        if name in own and (name in seen.tasks or len(own) == 1):
+        if name in own and name in seen.tasks:
             continue
         try:
             data = accuracy_data(ladder, name)

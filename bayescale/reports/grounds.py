@@ -180,8 +180,8 @@ def _influence(fit: Fit, forecast: Forecast) -> Section:
         f"of the {quantity} of each target was measured. The forecast leans on a prior whose "
         "sensitivity is above 0.05 and above the level that Monte Carlo error alone reaches (the "
         f"floor): {priors or 'none'}.",
-        "Priors of the errors beyond the ladder are not included. Where there is a verdict, the "
-        "section on what would change it scales these errors themselves.",
+        "What the errors of law and link gain beyond the ladder has fixed scales. Where there is a "
+        "verdict, the section on what would change it scales these errors.",
     )
     parameters_caption = (
         "The parameters: sensitivity to all priors of the losses or of the accuracies together, "

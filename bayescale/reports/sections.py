@@ -165,8 +165,7 @@ def _sources(forecast: Forecast) -> Section:
     shares = shares.drop(columns=["corpus", "quantity", "sd"]).round(0)
     text = (
         "Discrepancy is the error of the law and of the link themselves. It grows with the "
-        "logarithm of compute beyond the largest run of the ladder: only a larger run makes it "
-        "smaller."
+        "distance from the runs of the ladder: runs nearer to the target make it smaller."
     )
     caption = "Share of each source in the variance of the forecast, %"
     whole = shares.astype(dict.fromkeys(COMPONENTS, int))

@@ -1,22 +1,26 @@
-"""Estimates the prior of the law's drift on public sweeps, and says how the intervals held.
+"""Says how the intervals of validation losses held on five families of public sweeps.
 
     python docs/figures/discrepancy_figures.py FOLDER [LAW ...]
 
-FOLDER holds the public result files. One family of sweeps is left out at a time: the prior is
-estimated on the other families, and the intervals are judged on the family left out. For each law
-the script prints
+FOLDER holds the public result files. For each law the script prints, from rolling-origin backtests
+with the errors of the law learned, and with the law taken as true,
 
-- the best (drift, persistence) without each family;
-- coverage, interval score, CRPS and error of rolling-origin backtests of the family left out,
-  averaged within each cut, then within each sweep, then within each family, then over families;
-- the same for the laws taken as true.
+- CRPS, interval score, errors, width and coverage by family: averaged within each cut, then within
+  each sweep, then within each family;
+- the ratios of the scores to those of the same law taken as true, and their geometric mean over
+  families;
+- coverage of the 90 % intervals by extrapolation factor, with a bootstrap over (sweep, cut);
+- the intervals of differences of losses between Gadre's corpora at one configuration;
+- the intervals of the targets of the ladder and of Farseer, from all of their runs.
+
+At the end it prints the scores of the first law relative to those of every other law.
 """
 
 import itertools
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,28 +35,34 @@ from bayescale.fits.settings import make_settings
 from bayescale.forecasts.scores import score
 from bayescale.inference.nuts import Sampler
 
-DRIFTS = (0.003, 0.005, 0.007, 0.009, 0.011, 0.015)
-PERSISTENCES = (0.0, 0.3, 0.6)
 BINS = [1, 3, 10, 30, 100, np.inf]
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+INSIDE = [f"inside_{100 * p:.0f}" for p in LEVELS]
 KEYS = ["family", "series", "cut"]
-MEASURES = [
-    "crps",
-    "interval_score",
-    "absolute_error",
-    "bias",
-    "log_score",
-    *(f"inside_{100 * p:.0f}" for p in LEVELS),
-]
+SCORES = ["crps", "interval_score"]
+MEASURES = [*SCORES, "absolute_error", "bias", "log_score", "width_90", *INSIDE]
 # a run counts as larger than a cut where its compute exceeds the cut by more than this
 SAME_COMPUTE = 1.02
 BOOTSTRAPS = 500
-# the fit at each cut of a ladder
-CutFits = list[tuple[float, Fit]]
 
 
-def fits(ladder: bs.Ladder, law: str, discrepancy: str) -> CutFits:
-    """One fit per cut of the ladder."""
+class Larger(NamedTuple):
+    """Forecasts of the losses of the runs that are larger than one cut.
+
+    `runs` has one row per run and loss: run, loss_name, series (the corpus), params, tokens, factor
+    (the extrapolation factor). `draws` (losses, draws) and `truth` (losses,) are 100 times the
+    logarithm of the loss.
+    """
+
+    runs: pd.DataFrame
+    draws: np.ndarray
+    truth: np.ndarray
+
+
+def fits(
+    ladder: bs.Ladder, law: str, discrepancy: str, *, full: bool = False
+) -> Iterator[tuple[float, Fit]]:
+    """Each cut of the ladder with the fit below it; `full` posteriors can be stacked."""
     settings = make_settings(
         ladder,
         law=law,
@@ -67,207 +77,199 @@ def fits(ladder: bs.Ladder, law: str, discrepancy: str) -> CutFits:
     cuts = default_cuts(ladder)
     ladders = [below(ladder.with_role("fit"), cut) for cut in cuts]
     sampler = Sampler(chains=2, draws=500)
-    return list(zip(cuts, fit_many(settings, sampler, ladders), strict=True))
+    return zip(cuts, fit_many(settings, sampler, ladders, full=full), strict=True)
 
 
-def cases(family: str, ladder: bs.Ladder, cut: float, fit: Fit) -> pd.DataFrame:
-    """One row per run that is larger than the cut: its scores and its extrapolation factor.
+def larger_runs(ladder: bs.Ladder, cut: float, fit: Fit) -> Larger | None:
+    """Forecasts of the runs beyond a cut; None where there are none.
 
     The ladder's own targets are left out: they are looked at elsewhere.
     """
     compute = ladder.compute()
-    larger_runs = [
+    targets = [
         target
         for target in ladder.targets("fit", "held_out")
         if compute[target.label] > SAME_COMPUTE * cut
         and target.corpus in fit.loss_data.groups.corpora
     ]
-    if not larger_runs:
-        return pd.DataFrame()
-    draws = bs.forecast(fit, larger_runs).components.cells(None)
-    actual = ladder.frame.drop_duplicates("run").set_index("run")["loss"]
-    keys = list(draws)
-    # in percent of the loss
-    log_loss = 100 * np.log(np.stack([draws[key] for key in keys]))
-    truth = 100 * np.log(actual[[key[1] for key in keys]].to_numpy())
-    scored = score(log_loss, truth)
-    for p in LEVELS:
-        lower, upper = np.quantile(log_loss, [(1 - p) / 2, (1 + p) / 2], axis=1)
-        scored[f"inside_{100 * p:.0f}"] = ((lower <= truth) & (truth <= upper)).astype(float)
-    mean, sd = log_loss.mean(1), log_loss.std(1)
-    scored["log_score"] = 0.5 * ((truth - mean) / sd) ** 2 + np.log(sd)
-    columns = pd.DataFrame(
+    if not targets:
+        return None
+    cells = bs.forecast(fit, targets).components.cells(None)
+    target_of = {target.label: target for target in targets}
+    chosen = [target_of[label] for _, label, _ in cells]
+    runs = pd.DataFrame(
         {
-            "family": family,
-            "series": [target.corpus for target in larger_runs],
-            "cut": cut,
-            "factor": [compute[target.label] / cut for target in larger_runs],
+            "run": [label for _, label, _ in cells],
+            "loss_name": [name for _, _, name in cells],
+            "series": [target.corpus for target in chosen],
+            "params": [target.params for target in chosen],
+            "tokens": [target.tokens for target in chosen],
+            "factor": [compute[target.label] / cut for target in chosen],
         }
     )
-    scored = scored.assign(absolute_error=scored["error"].abs(), bias=scored["error"])
-    return pd.concat([columns, scored], axis=1)
+    return Larger(
+        runs=runs,
+        draws=100 * np.log(np.stack(list(cells.values()))),
+        truth=100 * np.log(_measured(ladder, cells)),
+    )
 
 
-def all_cases(
-    families: dict[str, bs.Ladder], cut_fits: Iterable[tuple[str, float, Fit]]
-) -> pd.DataFrame:
-    """The cases of many (family, cut, fit)."""
-    return pd.concat([cases(name, families[name], cut, fit) for name, cut, fit in cut_fits])
+def _measured(ladder: bs.Ladder, cells: Iterable[tuple[str, str, str]]) -> np.ndarray:
+    """The measured loss of each (quantity, run, loss name)."""
+    key = ["run", "loss_name"]
+    losses = ladder.frame.drop_duplicates(key).set_index(key)["loss"]
+    return losses[[(run, name) for _, run, name in cells]].to_numpy()
 
 
-def averaged(scored: pd.DataFrame) -> pd.DataFrame:
+def scored(family: str, cut: float, larger: Larger) -> pd.DataFrame:
+    """One row per loss of a run beyond the cut: its scores and its extrapolation factor."""
+    draws, truth = larger.draws, larger.truth
+    scores = score(draws, truth)
+    for name, p in zip(INSIDE, LEVELS, strict=True):
+        lower, upper = np.quantile(draws, [(1 - p) / 2, (1 + p) / 2], axis=1)
+        scores[name] = ((lower <= truth) & (truth <= upper)).astype(float)
+    mean, sd = draws.mean(1), draws.std(1)
+    scores = scores.assign(
+        log_score=0.5 * ((truth - mean) / sd) ** 2 + np.log(sd),
+        width_90=scores["upper"] - scores["lower"],
+        absolute_error=scores["error"].abs(),
+        bias=scores["error"],
+    )
+    columns = larger.runs[["series", "factor"]].assign(family=family, cut=cut)
+    return pd.concat([columns, scores], axis=1)
+
+
+def cases(family: str, ladder: bs.Ladder, cut: float, fit: Fit) -> pd.DataFrame:
+    """The scores of every run that is larger than the cut; empty where there is none."""
+    larger = larger_runs(ladder, cut, fit)
+    return pd.DataFrame() if larger is None else scored(family, cut, larger)
+
+
+def averaged(rows: pd.DataFrame) -> pd.DataFrame:
     """Means within each cut, then each sweep, then each family: one row per family."""
-    return (
-        scored.groupby(KEYS)[MEASURES]
-        .mean()
-        .groupby(["family", "series"])
-        .mean()
-        .groupby("family")
-        .mean()
-    )
+    of_cut = rows.groupby(KEYS, sort=False)[MEASURES].mean()
+    of_sweep = of_cut.groupby(["family", "series"], sort=False).mean()
+    return of_sweep.groupby("family", sort=False).mean()
 
 
-def with_prior(fit: Fit, drift: float, persistence: float) -> Fit:
-    """The same fit under another prior of the drift; the prior of small ladders stays."""
-    slopes = tuple(
-        group
-        if group.basis.startswith("the prior of small")
-        else replace(
-            group, common=drift, own=group.own / group.common * drift, persistence=persistence
-        )
-        for group in fit.discrepancy.slopes
-    )
-    return replace(fit, discrepancy=replace(fit.discrepancy, slopes=slopes))
-
-
-def without_discrepancy(fit: Fit) -> Fit:
-    """The same posteriors, with law and link taken as true beyond the ladder."""
-    return replace(fit, discrepancy=bs.Discrepancy("none"))
-
-
-def main(folder: Path, laws: list[str]) -> None:
-    """Print all figures of the page."""
-    families = sweeps(folder)
-    pd.set_option("display.width", 200)
-    plain = all_cases(
-        families,
-        (
-            (name, cut, fit)
-            for name, ladder in families.items()
-            for cut, fit in fits(ladder, "chinchilla", "none")
-        ),
-    )
-    show("chinchilla, taken as true", plain, plain)
-    for law in laws:
-        show_law(law, families, plain)
-
-
-def show_law(law: str, families: dict[str, bs.Ladder], plain: pd.DataFrame) -> None:
-    """Print the best prior of the drift, and how the intervals held under several priors."""
-    fits_by_family = {name: fits(ladder, law, "calibrated") for name, ladder in families.items()}
-    calibrated = [
-        (name, cut, fit) for name, cut_fits in fits_by_family.items() for cut, fit in cut_fits
-    ]
-    by_prior = {
-        prior: all_cases(
-            families, ((name, cut, with_prior(fit, *prior)) for name, cut, fit in calibrated)
-        )
-        for prior in itertools.product(DRIFTS, PERSISTENCES)
-    }
-    log_score = pd.DataFrame({p: averaged(scored)["log_score"] for p, scored in by_prior.items()})
-    best = {name: log_score.drop(index=name).mean().idxmin() for name in families}
-    print(f"\n{law}: log score by drift and persistence\n{log_score.mean().round(3).to_string()}")
-    print(f"best of all: {log_score.mean().idxmin()}; without each: {best}")
-    left_out = pd.concat([by_prior[p][by_prior[p]["family"] == name] for name, p in best.items()])
-    show(f"{law}, each family under the prior of the others", left_out, plain)
-    show(f"{law}, as shipped", all_cases(families, calibrated), plain)
-    show_targets(law, families["farseer2025"], fits_by_family["farseer2025"][-1][1])
-    alone = all_cases(
-        families, ((name, cut, without_discrepancy(fit)) for name, cut, fit in calibrated)
-    )
-    show(f"{law}, without discrepancy", alone, plain)
-    interval_score = hindsight(families["muennighoff2023"], law)
-    print(f"Muennighoff's runs, {law} in hindsight: interval score {interval_score:.1f}")
-
-
-def hindsight(ladder: bs.Ladder, law: str) -> float:
-    """Nearly the smallest interval score that is possible with this law.
-
-    The law has seen every run, and the interval at each cut is that of the errors beyond the cut.
-    """
-    fit = bs.fit(ladder, law=law, discrepancy="none")
-    draws = bs.forecast(fit, ladder.targets("fit")).components.cells(None)
-    actual = ladder.frame.set_index("run")["loss"]
-    compute = ladder.compute()
-    error = pd.Series(
-        {
-            run: 100 * float(np.log(actual[run]) - np.median(np.log(x)))
-            for (_, run, _), x in draws.items()
-        }
-    )
-    scores = []
-    for cut in default_cuts(ladder):
-        beyond = error[compute[error.index] > SAME_COMPUTE * cut]
-        lower, upper = beyond.quantile([0.05, 0.95])
-        outside = np.maximum(lower - beyond, 0) + np.maximum(beyond - upper, 0)
-        scores.append(upper - lower + 20 * outside.mean())
-    return float(np.mean(scores))
-
-
-def show_targets(law: str, ladder: bs.Ladder, whole: Fit) -> None:
-    """Print how the intervals of Farseer's own targets held, from all of its runs."""
-    actual = ladder.frame.set_index("run")["loss"]
-    for name, fit in (
-        ("as shipped", whole),
-        ("without discrepancy", without_discrepancy(whole)),
-    ):
-        forecast = bs.forecast(fit, ladder.targets("target"))
-        labels = [target.label for target in forecast.targets]
-        loss = (
-            forecast.draws["loss"]
-            .stack(sample=("chain", "draw"))
-            .isel(task=0)
-            .sel(target=labels)
-            .to_numpy()
-        )
-        truth = actual[labels].to_numpy()
-        for p in (0.9, 0.95):
-            lower, upper = np.quantile(loss, [(1 - p) / 2, (1 + p) / 2], axis=1)
-            inside = int(((lower <= truth) & (truth <= upper)).sum())
-            width = 100 * (upper - lower) / truth
-            print(
-                f"Farseer's targets, {law} {name}, {100 * p:.0f} %: {inside} of 7 inside, "
-                f"{width.mean():.1f} % wide on average, {width.max():.1f} at most"
-            )
-
-
-def show(title: str, scored: pd.DataFrame, plain: pd.DataFrame) -> None:
-    """Print averages over families, their ratios to `plain`, and coverage by factor.
-
-    `plain` holds the cases of chinchilla taken as true. Coverage by extrapolation factor has the
-    90 % interval of a bootstrap over (sweep, cut).
-    """
-    by_family = averaged(scored)
-    mean = by_family.mean()
-    base = averaged(plain).mean()
-    ratios = {k: round(float(mean[k] / base[k]), 3) for k in ("interval_score", "crps")}
-    print(f"\n{title}: ratios to chinchilla taken as true {ratios}")
-    print(pd.concat([by_family, mean.rename("mean").to_frame().T]).round(3).to_string())
+def by_factor(rows: pd.DataFrame) -> pd.DataFrame:
+    """Coverage of the 90 % intervals by extrapolation factor, with its bootstrap."""
     rng = np.random.default_rng(0)
-    for factor, rows in scored.groupby(pd.cut(scored["factor"], BINS), observed=True):
-        clusters = rows.groupby(KEYS)[["inside_80", "inside_90"]].mean()
-        resampled = np.array(
-            [
-                clusters.iloc[rng.integers(0, len(clusters), len(clusters))].mean()
-                for _ in range(BOOTSTRAPS)
-            ]
+    table = []
+    for factor, of_factor in rows.groupby(pd.cut(rows["factor"], BINS), observed=True):
+        clusters = of_factor.groupby(KEYS)["inside_90"].mean().to_numpy()
+        again = rng.choice(clusters, (BOOTSTRAPS, len(clusters))).mean(1)
+        lower, upper = np.quantile(again, [0.05, 0.95])
+        table.append(
+            {
+                "factor": str(factor),
+                "cases": len(of_factor),
+                "cuts": len(clusters),
+                "inside_90": clusters.mean(),
+                "lower": lower,
+                "upper": upper,
+            }
         )
-        lower, upper = np.quantile(resampled, [0.05, 0.95], axis=0)
-        coverage = "; ".join(
-            f"{k[7:]} %: {clusters[k].mean():.2f} ({lower[i]:.2f} to {upper[i]:.2f})"
-            for i, k in enumerate(clusters)
+    return pd.DataFrame(table)
+
+
+def differences(cut: float, larger: Larger) -> pd.DataFrame:
+    """One row per two runs of one configuration on different corpora: their difference of ln loss.
+
+    Columns pair, cut, inside_90, width_90 and bias (median less truth, in percent).
+    """
+    log_size = np.log(larger.runs[["params", "tokens"]]).round(1)
+    rows = []
+    for _, at in larger.runs.groupby([log_size["params"], log_size["tokens"]]):
+        for i, j in itertools.combinations(at.sort_values("series").index, 2):
+            pair = larger.runs["series"][i], larger.runs["series"][j]
+            if pair[0] == pair[1]:
+                continue
+            truth = larger.truth[i] - larger.truth[j]
+            lower, median, upper = np.quantile(larger.draws[i] - larger.draws[j], [0.05, 0.5, 0.95])
+            rows.append(
+                {
+                    "pair": " - ".join(pair),
+                    "cut": cut,
+                    "inside_90": float(lower <= truth <= upper),
+                    "width_90": upper - lower,
+                    "bias": median - truth,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def show_law(law: str, families: dict[str, bs.Ladder]) -> pd.DataFrame:
+    """Print all figures of one law; the scores by family, with the errors of the law learned."""
+    learned = show_fits(f"{law}, errors learned", families, law, "calibrated")
+    true = show_fits(f"{law}, taken as true", families, law, "none")
+    show_ratios(f"{law}: errors learned / taken as true", learned, true)
+    return learned
+
+
+def show_fits(
+    title: str, families: dict[str, bs.Ladder], law: str, discrepancy: str
+) -> pd.DataFrame:
+    """Print the figures of one law with or without its errors; the scores by family."""
+    rows, of_corpora, failed = [], [], []
+    for family, ladder in families.items():
+        for cut, fit in fits(ladder, law, discrepancy):
+            if fit.status == "fail":
+                failed.append(f"{family} {cut:.2g}")
+            larger = larger_runs(ladder, cut, fit)
+            if larger is None:
+                continue
+            rows.append(scored(family, cut, larger))
+            of_corpora.append(differences(cut, larger))
+        if ladder.targets("target"):
+            # The last cut is above all runs that may be fitted.
+            show_targets(title, ladder, fit)
+    of_family = averaged(pd.concat(rows))
+    show(title, of_family, pd.concat(rows), pd.concat(of_corpora))
+    print(f"checks that failed: {', '.join(failed) or 'none'}", flush=True)
+    return of_family
+
+
+def show(title: str, of_family: pd.DataFrame, rows: pd.DataFrame, of_corpora: pd.DataFrame) -> None:
+    """Print the scores by family, coverage by factor, and the differences between corpora."""
+    mean = of_family.mean().rename("mean").to_frame().T
+    print(f"\n{title}\n{pd.concat([of_family, mean]).round(3).to_string()}")
+    print(f"\n{by_factor(rows).round(3).to_string(index=False)}")
+    of_cut = of_corpora.groupby(["pair", "cut"]).mean()
+    print(f"\ndifferences between corpora\n{of_cut.groupby('pair').mean().round(3).to_string()}")
+    print(f"all pairs: {of_cut.mean().round(3).to_dict()}")
+
+
+def show_ratios(title: str, scores: pd.DataFrame, base: pd.DataFrame) -> None:
+    """Print ratios of the scores by family to those of a base, and their geometric mean."""
+    ratios = scores[SCORES] / base[SCORES]
+    geometric = np.exp(np.log(ratios).mean()).rename("geometric mean").to_frame().T
+    print(f"\n{title}\n{pd.concat([ratios, geometric]).round(3).to_string()}", flush=True)
+
+
+def show_targets(title: str, ladder: bs.Ladder, whole: Fit) -> None:
+    """Print how the intervals of the ladder's own targets held, from all of its runs."""
+    cells = bs.forecast(whole, ladder.targets("target")).components.cells(None)
+    truth = _measured(ladder, cells)
+    loss = np.stack(list(cells.values()))
+    for p in (0.9, 0.95):
+        lower, upper = np.quantile(loss, [(1 - p) / 2, (1 + p) / 2], axis=1)
+        inside = int(((lower <= truth) & (truth <= upper)).sum())
+        width = 100 * (upper - lower) / truth
+        print(
+            f"{ladder.name}'s targets, {title}, {100 * p:.0f} %: {inside} of {len(truth)} inside, "
+            f"{width.mean():.2f} % wide on average, {width.max():.2f} at most"
         )
-        print(f"  factor {factor}: {len(rows)} cases, {coverage}")
+
+
+def main(folder: Path, laws: Sequence[str]) -> None:
+    """Print all figures, and the scores of the first law relative to those of the others."""
+    pd.set_option("display.width", 200)
+    families = sweeps(folder)
+    by_law = {law: show_law(law, families) for law in laws}
+    first = laws[0]
+    for law in laws[1:]:
+        show_ratios(f"{first} / {law}, errors learned", by_law[first], by_law[law])
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 
 FOLDER holds the public result files. The sweeps are both embedded data sets and public sweeps. For
 each sweep the script prints the CRPS and the interval score (percent of a loss) of rolling-origin
-backtests at the settings of `bayescale.fit`, averaged within each cut, then within each sweep: of
-each law that ``law="auto"`` weighs, and of their mixture. It prints the mean weights too.
+backtests with the errors of the laws learned, averaged within each cut, then within each sweep: of
+each law that ``law="auto"`` weighs, and of their mixture. It prints the weights at each cut too.
 """
 
 import sys
@@ -21,7 +21,7 @@ from bayescale.fits.fit import STACKED
 
 def compare(name: str, ladder: bs.Ladder) -> pd.DataFrame:
     """One row per case of every law and of the mixture."""
-    cut_fits = {law: fits(ladder, law, "calibrated") for law in STACKED}
+    cut_fits = {law: fits(ladder, law, "calibrated", full=True) for law in STACKED}
     rows = []
     for at_cut in zip(*cut_fits.values(), strict=True):
         cut = at_cut[0][0]

@@ -1,4 +1,4 @@
-"""The public sweeps of runs on which the priors of the discrepancy are estimated and judged.
+"""The public sweeps of runs on which the discrepancy is judged.
 
 The tables are read from the folder of public result files, which is not part of the project. Only
 runs that may be fitted have the role ``fit``.

@@ -9,8 +9,9 @@ import pytest
 
 from bayescale.extrapolation.discrepancy import (
     COMMON_OF_LINKS,
+    COMMON_WALK,
     LINK_WALK,
-    SLOPE,
+    TASK_WALK,
     WALK,
     WALK_MAX_SIGMA,
     KnownError,
@@ -27,6 +28,8 @@ DRAWS = 20_000
 RUNS = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 1.0], [2.0, 3.0]])
 TERMS = make_terms(RUNS)
 AWAY = np.array([[3.0, 4.0], [4.0, 5.0]])
+# Covariance of a Wiener process at 2 and 4 e-folds.
+MIN = np.array([[2.0, 2.0], [2.0, 4.0]])
 FAR = Points(AWAY, np.array([[2.0, 4.0]] * 2))
 
 
@@ -52,7 +55,7 @@ class TestLaw:
             rng=np.random.default_rng(0),
         )
         left_out = 0.02**2 * TERMS.left_out(AWAY)
-        wanted = left_out + WALK**2 * np.array([[2.0, 2.0], [2.0, 4.0]])
+        wanted = left_out + WALK**2 * MIN
         np.testing.assert_allclose(np.cov(error.random[:, 0].T), wanted, rtol=0.06)
         assert not error.known.any()
 
@@ -67,11 +70,11 @@ class TestLaw:
         assert error.random[:, 0, 1].std() == pytest.approx(WALK * 2 * factor, rel=0.03)
         assert WALK_MAX_SIGMA == 0.01
 
-    def test_a_tasks_loss_has_a_slope_tied_to_its_amplitude(self) -> None:
+    def test_a_tasks_loss_has_a_walk_tied_to_its_amplitude(self) -> None:
         known = nothing_known()
         rng = np.random.default_rng(0)
         error = law_error(known, TERMS, FAR, of_task=np.ones(2, bool), rng=rng)
-        wanted = 0.02**2 * (TERMS.left_out(AWAY) + SLOPE**2 * np.outer([2.0, 4.0], [2.0, 4.0]))
+        wanted = 0.02**2 * (TERMS.left_out(AWAY) + TASK_WALK**2 * MIN)
         np.testing.assert_allclose(np.cov(error.random[:, 1].T), wanted, rtol=0.06)
 
     def test_corpora_share_what_terms_leave_out_and_not_the_walk(self) -> None:
@@ -90,8 +93,8 @@ class TestLaw:
 def test_links_of_tasks_share_a_part_of_all_that_is_beyond_the_ladder() -> None:
     known = nothing_known()
     error = link_error(known, TERMS, FAR, np.random.default_rng(0))
-    own = 0.02**2 * (TERMS.left_out(AWAY) + SLOPE**2 * np.outer([2.0, 4.0], [2.0, 4.0]))
-    walk = LINK_WALK**2 * np.sqrt(np.outer([2.0, 4.0], [2.0, 4.0]))
+    own = 0.02**2 * (TERMS.left_out(AWAY) + LINK_WALK**2 * MIN)
+    walk = COMMON_WALK**2 * MIN
     np.testing.assert_allclose(np.cov(error.random[:, 0].T), own + walk, rtol=0.06)
     between = np.cov(error.random[:, 0, 1], error.random[:, 1, 1])[0, 1]
     assert between == pytest.approx(COMMON_OF_LINKS * own[1, 1] + walk[1, 1], rel=0.06)

@@ -45,7 +45,7 @@ def ladder(runs: pd.DataFrame) -> Ladder:
 
 @pytest.fixture(scope="module")
 def repeated(ladder: Ladder) -> Fit:
-    return fit(ladder, law="repeated", chains=2, draws=1000)
+    return fit(ladder, law="repeated", discrepancy="none", chains=2, draws=1000)
 
 
 def interval(fitted: Fit, name: str) -> tuple[float, float]:

@@ -85,6 +85,17 @@ class KnownError:
     sigma: np.ndarray
     common: np.ndarray
 
+    def of(self, s: int) -> KnownError:
+        """That of one series alone."""
+        one = [s]
+        return KnownError(
+            mean=self.mean[:, one],
+            drawn=self.drawn[:, one],
+            amplitude=self.amplitude[:, one],
+            sigma=self.sigma[:, one],
+            common=self.common[one],
+        )
+
 
 class Error(NamedTuple):
     """The error at some runs, in two parts, each of shape (draws, series, runs).

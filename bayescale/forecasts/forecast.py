@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
+from bayescale.checks import Status
 from bayescale.data.target import Target
 from bayescale.errors import DataError, SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.components import make_components
+from bayescale.forecasts.components import ForecastComponents, make_components
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
 from bayescale.forecasts.record import Forecast, make_dataset
 from bayescale.runtime import check_seed
@@ -35,7 +37,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     Returns
     -------
     Forecast
-        Joint draws, and what they rest on.
+        Joint draws, and what they rest on. The status is ``fail`` where a draw is not finite.
 
     Raises
     ------
@@ -87,20 +89,33 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     components = make_components(fit, targets, corpora, seed)
     table = _table(fit, targets, corpora)
     draws = make_dataset(components, targets, table, (fit.sampler.chains, fit.sampler.draws))
-    draws.attrs = {"status": fit.status, "seed": seed}
+    lost = _not_finite(components)
+    status: Status = "fail" if lost else fit.status
+    draws.attrs = {"status": status, "seed": seed}
     shifted = [f"{one.label} {one.shift:g}" for one in targets if one.shift]
     note = fit.discrepancy.note
     if shifted:
         note += f" Widened on purpose, by an sd of log loss: {', '.join(shifted)}."
+    if lost:
+        note += f" Draws that are not finite: {', '.join(lost)}. Do not use this forecast."
     return Forecast(
         draws=draws,
         targets=targets,
         table=table,
         extrapolation=extrapolation(fit.ladder, fit.loss_data, targets),
-        status=fit.status,
+        status=status,
         note=note,
         components=components,
     )
+
+
+def _not_finite(components: ForecastComponents) -> list[str]:
+    """Quantity, target and name of every cell with a draw that is no number."""
+    return [
+        " ".join(cell)
+        for cell, draws in components.cells(None).items()
+        if not np.isfinite(draws).all()
+    ]
 
 
 def _table(fit: Fit, targets: Sequence[Target], corpora: Sequence[str]) -> pd.DataFrame:

@@ -12,11 +12,14 @@ import pandas as pd
 
 from bayescale.data.target import six_nd
 from bayescale.errors import DataError, SettingError
+from bayescale.extrapolation.discrepancy import Points, law_error
 from bayescale.fits.record import Fit
 from bayescale.inference.posterior import real_draws
 from bayescale.inference.summary import interval
 from bayescale.models.inputs import point
+from bayescale.models.kernel import locations
 from bayescale.models.prediction import expected
+from bayescale.runtime import random_generator
 from bayescale.validation import check_prob
 
 MULTIPLIERS = (20.0, 100.0, 640.0)
@@ -33,10 +36,10 @@ def frontier(
     corpus: str | None = None,
     prob: float = 0.9,
 ) -> pd.DataFrame:
-    """(N*, D*) = argmin f(N, D) over 6ND = C, and f at D / N = M relative to f(N*, D*), per draw.
+    """(N*, D*) = argmin L(N, D) over 6ND = C, and L at D / N = M relative to L(N*, D*), per draw.
 
-    The discrepancy plays no part: it grows with compute, and is taken to be the same for all
-    configurations of one budget.
+    L is the law with its error, which is not the same for all configurations of one budget, and
+    without the noise of a run.
 
     Parameters
     ----------
@@ -131,10 +134,12 @@ def _draws(
     fit: Fit, s: int, budget: float, multipliers: Sequence[float]
 ) -> tuple[dict[tuple[str, float], np.ndarray], float]:
     """Draws of each (quantity, multiplier), and the share of draws without an optimum."""
-    log_loss = _log_loss(fit, s, budget, LOG_MULTIPLIERS)
+    asked = np.log(np.asarray(multipliers, float))
+    # In one call, because the error of all configurations is joint.
+    both = _log_loss(fit, s, budget, np.concatenate([LOG_MULTIPLIERS, asked]))
+    log_loss, at_multipliers = np.split(both, [len(LOG_MULTIPLIERS)], 1)
     best = log_loss.argmin(1)
     ratio = np.exp(_vertex(log_loss, best))
-    at_multipliers = _log_loss(fit, s, budget, np.log(np.asarray(multipliers, float)))
     given_up = np.exp(at_multipliers - log_loss.min(1, keepdims=True)) - 1
     draws = {
         ("params", np.nan): np.sqrt(budget / 6 / ratio),
@@ -169,7 +174,7 @@ def _series(fit: Fit, loss_name: str | None, corpus: str | None) -> int:
 
 
 def _log_loss(fit: Fit, s: int, budget: float, log_multiplier: np.ndarray) -> np.ndarray:
-    """ln f at each D / N of the budget, shape (draws, multipliers)."""
+    """ln L at each D / N of the budget, shape (draws, multipliers)."""
     data = fit.loss_data
     real, _ = real_draws(fit.losses, fit.loss_model, data.groups.names, "loss_name")
     params = np.sqrt(budget / 6 * np.exp(-log_multiplier))
@@ -178,7 +183,22 @@ def _log_loss(fit: Fit, s: int, budget: float, log_multiplier: np.ndarray) -> np
     one = {name: v[:, [s]] if v.ndim > 1 else v for name, v in real.items()}
     with_series = type(x)(*(v[None] for v in x))
     mean, _ = expected(fit.loss_model, one, with_series, np.ones((1, len(params))))
-    return mean[:, 0]
+    log_loss = mean[:, 0]
+    if fit.loss_error is not None:
+        groups = data.groups
+        runs = fit.ladder.with_role("fit").where(corpus=groups.pairs[s][0]).runs
+        largest = float(six_nd(runs["params"], runs["tokens"]).max())
+        far = np.full((1, len(params)), max(0.0, float(np.log(budget / largest))))
+        error = law_error(
+            fit.loss_error.of(s),
+            data.terms,
+            Points(locations(params, tokens), far),
+            of_task=np.array([groups.kinds[groups.kind[s]] == "task"]),
+            # The same numbers for every budget: a frontier is smooth.
+            rng=random_generator(fit.sampler.seed, "discrepancy"),
+        )
+        log_loss = log_loss + error.known[:, 0] + error.random[:, 0]
+    return log_loss
 
 
 def _vertex(log_loss: np.ndarray, best: np.ndarray) -> np.ndarray:

@@ -46,7 +46,7 @@ def sampler_checks(tree: xr.DataTree, stage: str) -> list[Check]:
 
     posterior = _varying(tree["posterior"].to_dataset())
     statistics = tree["sample_stats"].to_dataset()
-    rows = [_rhat_check(posterior, stage)]
+    rows = [_rhat_check(posterior, stage), *_finite_check(posterior, stage)]
     for kind in ("bulk", "tail"):
         rows.append(
             _limit_check(
@@ -147,6 +147,15 @@ def _enough_runs(layout: Layout, needed: int, curve: str) -> list[Check]:
         "what the runs cannot"
     )
     return [Check(f"runs for each parameter of {curve}", "warn", fewest, needed, advice)]
+
+
+def _finite_check(posterior: xr.Dataset, stage: str) -> list[Check]:
+    """A failure where draws are no numbers, which no other check tells from too few draws."""
+    lost = [str(name) for name, v in posterior.data_vars.items() if not np.isfinite(v).all()]
+    if not lost:
+        return []
+    advice = f"no number in draws of {', '.join(lost)}: give a tighter prior, or another law"
+    return [Check(f"{stage}: draws that are not finite", "fail", len(lost), 0, advice)]
 
 
 def _rhat_check(posterior: xr.Dataset, stage: str) -> Check:

@@ -1,5 +1,6 @@
 """The compute-optimal frontier against its closed form."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,11 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.frontier import frontier
 
 
+def law_alone(fitted: Fit) -> Fit:
+    """The same posterior, its law taken as true."""
+    return replace(fitted, settings=replace(fitted.settings, discrepancy="none"))
+
+
 class TestFrontier:
     def test_is_that_of_the_closed_form(self, ladder_fit: Fit) -> None:
         """N* = G (C/6)^(beta / (alpha + beta)), G = (alpha A / (beta B))^(1 / (alpha + beta))
@@ -17,7 +23,11 @@ class TestFrontier:
         """
         corpus, name = ladder_fit.loss_data.groups.pairs[0]
         found = frontier(
-            ladder_fit, [1e21, 1e24], loss_name=name, corpus=corpus, multipliers=[20.0, 640.0]
+            law_alone(ladder_fit),
+            [1e21, 1e24],
+            loss_name=name,
+            corpus=corpus,
+            multipliers=[20.0, 640.0],
         )
         of = ladder_fit.losses["posterior"].sel(corpus=corpus, loss_name=name)
         alpha, beta, A, B, E = (of[k].to_numpy().ravel() for k in ("alpha", "beta", "A", "B", "E"))
@@ -39,6 +49,18 @@ class TestFrontier:
                 assert (row["median"], row["upper"]) == pytest.approx(
                     (np.median(lost), np.quantile(lost, 0.95)), rel=0.05, abs=1e-5
                 )
+
+    def test_an_error_of_the_law_widens_it(self, ladder_fit: Fit) -> None:
+        corpus, name = ladder_fit.loss_data.groups.pairs[0]
+        with_error, without = (
+            frontier(one, [1e23], loss_name=name, corpus=corpus).set_index("quantity")
+            for one in (ladder_fit, law_alone(ladder_fit))
+        )
+        wide, narrow = (
+            np.log(found.loc["params", "upper"] / found.loc["params", "lower"])
+            for found in (with_error, without)
+        )
+        assert wide > narrow
 
     def test_nothing_is_given_up_at_the_optimum(self, ladder_fit: Fit) -> None:
         corpus, name = ladder_fit.loss_data.groups.pairs[0]

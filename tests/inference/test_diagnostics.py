@@ -1,6 +1,9 @@
 """Checks of the draws and of the ladder's design."""
 
+from dataclasses import replace
+
 import arviz_stats
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -49,6 +52,22 @@ class TestFrames:
                 ]
                 == 0
             ).all()
+
+    def test_a_draw_that_is_no_number_fails_the_fit_and_its_forecast(
+        self, default_fit: Fit
+    ) -> None:
+        assert default_fit.accuracies is not None
+        broken = default_fit.accuracies.copy(deep=True)
+        broken["posterior"]["slope"][0, 3] = np.nan
+        fitted = replace(default_fit, accuracies=broken)
+        checks = {c.check: c for c in fitted.checks}
+        assert checks["accuracy: draws that are not finite"].status == "fail"
+        assert "slope" in checks["accuracy: draws that are not finite"].advice
+        healthy = replace(default_fit, losses=default_fit.losses)
+        assert "loss: draws that are not finite" not in {c.check for c in healthy.checks}
+        made = forecast(fitted, default_fit.ladder.targets("target"))
+        assert made.status == "fail"
+        assert "Draws that are not finite: accuracy 7B-4T mmlu" in made.note
 
 
 class TestDesign:

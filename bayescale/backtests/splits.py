@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from bayescale.backtests.cuts import SAME_COST, enough_runs, one_measure
+from bayescale.backtests.cuts import cuts as cuts_of
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target, six_nd
 from bayescale.errors import DataError, SettingError
-from bayescale.extrapolation.cuts import SAME_COST, enough_runs, one_measure
-from bayescale.extrapolation.cuts import cuts as cuts_of
 from bayescale.fits.record import Fit
 
 # Roles of finished runs. A run that only a link may see need not be finished.

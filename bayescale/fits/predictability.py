@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bayescale.models.inputs import AccuracyData
+from bayescale.models.inputs import AccuracyData, floors
 from bayescale.models.parameters import NORMAL_95
 
 Predictability = Literal["predictable", "weak", "no trend", "inverse", "not through this loss"]
@@ -24,7 +24,7 @@ def predictability(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
     """Verdict of each task from rank correlations of its accuracy with loss and with compute.
 
     - predictable: the lower end of rho is 0.5 or more
-    - weak: rho is 0.5 or more, its lower end is not
+    - weak: rho is 0.5 or more, its lower end is not, or weak runs lie below the stated chance
     - not through this loss: rho is below 0.5, but the lower end of rho_compute is 0.5 or more:
       accuracy follows compute, but not this loss
     - inverse: of the other tasks, rho is -0.5 or less
@@ -44,6 +44,7 @@ def predictability(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
         rho_compute_lower.
     """
     rows = {}
+    lowest = floors(data)
     for j, task in enumerate(data.groups.names):
         series = [s for s, name in enumerate(data.groups.name) if name == j]
         seen = np.asarray(data.layout.seen)[series]
@@ -53,8 +54,11 @@ def predictability(data: AccuracyData, compute: pd.Series) -> pd.DataFrame:
         rho = _rank_correlation(accuracy, -loss)
         rho_compute = _rank_correlation(accuracy, flops)
         lower, compute_lower = (_lower(value, len(loss)) for value in (rho, rho_compute))
+        verdict = _verdict(rho, lower, compute_lower)
+        if verdict == "predictable" and (lowest < data.chance)[series].any():
+            verdict = "weak"
         rows[task] = {
-            "verdict": _verdict(rho, lower, compute_lower),
+            "verdict": verdict,
             "runs": len(loss),
             "rho": rho,
             "rho_lower": lower,

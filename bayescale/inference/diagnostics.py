@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayescale.checks import Check
 from bayescale.inference.nuts import TREE_DEPTH
-from bayescale.models.inputs import AccuracyData, LossData
+from bayescale.models.inputs import AccuracyData, LossData, floors
 from bayescale.models.laws import R_STAR_D, Law
 from bayescale.models.layout import Layout
 from bayescale.models.links import Link
@@ -115,6 +115,7 @@ def design_checks(
     rows = _enough_runs(data.layout, len(law.parameters) + 1, f"law {law.name}")
     if accuracies is not None and link is not None:
         rows += _enough_runs(accuracies.layout, len(link.parameters), f"link {link.name}")
+        rows += _below_chance(accuracies)
     layout = data.layout
     spread = float(np.nanstd(np.where(layout.seen, layout.x.d - layout.x.n, np.nan)))
     if spread < ONE_RATIO and len(law.parameters) > 2:
@@ -130,6 +131,21 @@ def design_checks(
             "give unique_tokens, or take another law"
         )
         rows.append(Check("runs that repeat data", "warn", repeating, 1, advice))
+    return rows
+
+
+def _below_chance(data: AccuracyData) -> list[Check]:
+    """A warning for each series whose weak runs lie below the stated chance of its task."""
+    rows = []
+    pairs = zip(data.groups.pairs, data.chance, floors(data), strict=True)
+    for (corpus, task), chance, lowest in pairs:
+        if lowest < chance:
+            advice = (
+                f"weak runs score {lowest:.3g} where guessing scores {chance:.3g}: give the chance "
+                "of the metric that was measured; until then the link starts from these runs"
+            )
+            name = f"chance of {task}, {corpus}"
+            rows.append(Check(name, "warn", float(lowest), float(chance), advice))
     return rows
 
 

@@ -16,7 +16,7 @@ from bayescale.errors import DataError, SettingError
 from bayescale.models.kernel import Terms, locations, make_terms
 from bayescale.models.laws import Point, Reference
 from bayescale.models.layout import Blocks, Layout
-from bayescale.models.links import Link, lo_prior
+from bayescale.models.links import Link, floor, lo_prior
 from bayescale.models.pooling import Groups, PoolingMode
 from bayescale.models.rectangles import (
     deviation_from_last,
@@ -120,11 +120,6 @@ class AccuracyData:
     flops: np.ndarray
     through: np.ndarray
     terms: Terms
-
-
-def largest_compute(data: LossData | AccuracyData) -> np.ndarray:
-    """Largest compute among the runs of each series in FLOPs, shape (series,)."""
-    return np.where(np.asarray(data.layout.seen), data.flops, 0.0).max(1)
 
 
 def point(
@@ -334,6 +329,13 @@ def routes(ladder: Ladder) -> list[str]:
     return vias
 
 
+def floors(data: AccuracyData) -> np.ndarray:
+    """The accuracy that each link starts from, by its runs of more than the mean loss: `floor`."""
+    seen = np.asarray(data.layout.seen)
+    weak = seen & (data.through > data.centre[:, None])
+    return floor(data.chance, np.asarray(data.layout.y), weak)
+
+
 def link_model(
     link: Link,
     data: AccuracyData,
@@ -364,7 +366,7 @@ def link_model(
     """
     at_chance: dict[str, Distribution] = {}
     if any(p.name == "lo" for p in link.parameters):
-        at_chance["lo"] = lo_prior(data.chance)
+        at_chance["lo"] = lo_prior(floors(data))
     return accuracy_model(
         link,
         data.groups,

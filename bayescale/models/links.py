@@ -119,6 +119,25 @@ RATE = Parameter(
 )
 
 
+def floor(chance: np.ndarray, accuracy: np.ndarray, weak: np.ndarray) -> np.ndarray:
+    """The accuracy that a link starts from: chance, or that of weak runs well below it.
+
+    A task whose stated chance is not that of its metric (a normalised score beside a plain one)
+    has a floor of its own, and does not bend the links that it is pooled with.
+
+    Parameters
+    ----------
+    chance
+        Score of guessing of each series, shape (series,).
+    accuracy
+        Accuracies, shape (series, runs).
+    weak
+        Whether each is one of a weak run, shape (series, runs).
+    """
+    mean = np.where(weak, accuracy, 0.0).sum(1) / np.maximum(weak.sum(1), 1)
+    return np.where(weak.any(1) & (mean < chance - CHANCE_SD), mean, chance)
+
+
 def lo_prior(chance: np.ndarray) -> dist.Distribution:
     """logit(lo) ~ Normal(logit(chance), sd) for each series.
 

@@ -30,6 +30,7 @@ from bayescale.forecasts.scores import score
 from bayescale.inference.nuts import Sampler
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+CHAINS, DRAWS = 2, 500
 DISCREPANCIES = ("calibrated", "none")
 
 
@@ -38,7 +39,7 @@ def main(folder: Path) -> None:
     pd.set_option("display.width", 200)
     scores, means = [], []
     for ladder in (bs.load_dataset("ladder2024"), gadre_tasks(folder)):
-        backtest = bs.backtest(ladder)
+        backtest = bs.backtest(ladder, chains=CHAINS, draws=DRAWS)
         table = backtest.scores().set_index(["quantity", "model"]).drop(columns="cases")
         print(f"\n{ladder.name}: {backtest!r}\n{table.round(2).to_string()}", flush=True)
         scores.append(table.loc["accuracy"])
@@ -73,7 +74,9 @@ def fits(ladder: bs.Ladder, discrepancy: str) -> Iterator[tuple[Split, Fit]]:
     size = size_of(ladder, "flops")
     splits = [Split(ladder, "flops", cut, size, 0) for cut in default_cuts(ladder)]
     ladders = [split.fitted for split in splits]
-    return zip(splits, fit_many(settings, Sampler(), ladders), strict=True)
+    return zip(
+        splits, fit_many(settings, Sampler(chains=CHAINS, draws=DRAWS), ladders), strict=True
+    )
 
 
 def cases_of(split: Split, fit: Fit, accuracy: pd.DataFrame) -> pd.DataFrame:

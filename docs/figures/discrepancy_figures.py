@@ -27,8 +27,8 @@ import pandas as pd
 from sweeps import sweeps
 
 import bayescale as bs
+from bayescale.backtests.cuts import below
 from bayescale.backtests.splits import default_cuts
-from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import make_settings

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from bayescale.backtests.backtest import backtest
+from bayescale.backtests.cuts import below
 from bayescale.backtests.record import (
     OURS,
     Backtest,
@@ -11,7 +12,6 @@ from bayescale.backtests.record import (
 from bayescale.backtests.splits import default_cuts
 from bayescale.data.ladder import Ladder
 from bayescale.errors import SettingError
-from bayescale.extrapolation.cuts import below
 from bayescale.fits.fit import fit
 from bayescale.forecasts.forecast import forecast
 from helpers.backtests import HELD

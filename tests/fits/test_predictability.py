@@ -14,7 +14,10 @@ from bayescale.data.ladder import Ladder
 from bayescale.fits.predictability import Predictability, predictability
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
-from bayescale.models.inputs import accuracy_data
+from bayescale.inference.diagnostics import design_checks
+from bayescale.models.inputs import accuracy_data, loss_data
+from bayescale.models.laws import LAWS
+from bayescale.models.links import LINKS
 
 RUNS = 16
 SIZE = np.repeat([1e8, 2e8, 4e8, 8e8], 4)
@@ -115,3 +118,19 @@ def test_a_forecast_carries_them(ladder_fit: Fit) -> None:
     assert accuracy.to_dict() == ladder_fit.verdicts()["verdict"].to_dict()
     assert set(accuracy) <= set(get_args(Predictability))
     assert frame.loc[frame["quantity"] == "loss", "verdict"].isna().all()
+
+
+def test_a_task_below_its_stated_chance_is_not_predictable() -> None:
+    made = ladder(0)
+    table = made.task_table.assign(chance=[0.45, *[0.25] * 4]).reset_index()
+    wrong = Ladder.from_frame(made.frame, tasks=table)
+    data = accuracy_data(wrong, None)
+    assert data is not None
+    verdicts = predictability(data, wrong.compute())["verdict"]
+    assert verdicts["steep"] == "weak"
+    assert judged(0).loc["steep", "verdict"] == "predictable"
+    checks = design_checks(loss_data(wrong), LAWS["compute"], data, LINKS["logistic"])
+    (check,) = [c for c in checks if c.check.startswith("chance of")]
+    assert check.check == "chance of steep, default"
+    assert check.limit == 0.45
+    assert "give the chance of the metric" in check.advice

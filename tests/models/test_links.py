@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bayescale.errors import SettingError
-from bayescale.models.links import LINKS, UNSEEN, Link, get_link, lo_prior
+from bayescale.models.links import LINKS, UNSEEN, Link, floor, get_link, lo_prior
 
 CENTRE, SCALE = 1.13, 0.21  # of the losses that a link is fitted on
 type Numbers = dict[str, float]
@@ -199,3 +199,16 @@ def test_an_unknown_link_is_answered_with_the_known_ones(name: object) -> None:
         get_link(name)  # type: ignore[arg-type]
     assert "logistic, exponential, asymmetric" in str(caught.value)
     assert repr(name) in str(caught.value)
+
+
+class TestFloor:
+    CHANCE = np.array([0.25, 0.25, 0.5])
+
+    def test_it_is_chance_unless_weak_runs_lie_well_below(self) -> None:
+        accuracy = np.array([[0.26, 0.24, 0.6], [0.14, 0.16, 0.3], [0.49, 0.9, 0.9]])
+        weak = np.array([[True, True, False], [True, True, False], [True, False, False]])
+        np.testing.assert_allclose(floor(self.CHANCE, accuracy, weak), [0.25, 0.15, 0.5])
+
+    def test_a_series_without_weak_runs_keeps_its_chance(self) -> None:
+        none = np.zeros((3, 2), bool)
+        np.testing.assert_array_equal(floor(self.CHANCE, np.full((3, 2), 0.9), none), self.CHANCE)

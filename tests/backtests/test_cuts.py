@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale.backtests.cuts import below, cuts, enough_runs, one_measure
 from bayescale.data.datasets import load_dataset
 from bayescale.data.ladder import Ladder
-from bayescale.extrapolation.cuts import below, cuts, enough_runs, one_measure
 
 
 def table_of(

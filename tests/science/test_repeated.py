@@ -55,7 +55,8 @@ def interval(fitted: Fit, name: str) -> tuple[float, float]:
 
 @pytest.mark.slow
 class TestMuennighoff:
-    """Measured, medians and 95 % intervals, all 216 runs, parameters and noise free, seed 0:
+    """The law is taken as true: a free function of size and tokens would take over what repetition
+    explains. Measured, medians and 95 % intervals, all 216 runs, noise that widens, seed 0:
 
     alpha 0.39 (0.35 to 0.42), beta 0.40 (0.37 to 0.43), E 2.07 (2.01 to 2.13), R*_D 71 (54 to 98),
     R*_N 104 (53 to 204), sigma 2.8 %. The paper's are 0.353, 0.353, 1.869, 15.4 and 5.3: all just
@@ -80,7 +81,7 @@ class TestMuennighoff:
         """By more than its two parameters could by chance: twice the gain in log likelihood would
         then be a chi-squared of 2, below 14 with 99.9 %.
         """
-        plain = fit(ladder, law="chinchilla", chains=2, draws=1000)
+        plain = fit(ladder, law="chinchilla", discrepancy="none", chains=2, draws=1000)
         one, other = (
             float(f.losses["log_likelihood"]["log_loss"].sum(("loss_name", "run")).mean())
             for f in (repeated, plain)

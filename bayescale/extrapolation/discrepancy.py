@@ -31,7 +31,9 @@ from bayescale.models.layout import Layout
 from bayescale.models.prediction import Real
 from bayescale.models.series import SeriesModel
 
-# sd of the walk of a validation loss per square root of an e-fold, at noise `WALK_SIGMA`; it grows
+# Draws that are conditioned at once.
+BATCH = 100
+# sd of the walk of a validation loss over its first e-fold, at noise `WALK_SIGMA`; it grows
 # with the root of the noise up to `WALK_MAX_SIGMA`.
 WALK = 0.0035
 WALK_SIGMA = 0.005
@@ -148,11 +150,12 @@ def known_error(
 def _terms(
     model: SeriesModel, real: Real, layout: Layout, keys: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    def one(real: Real, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        terms = model.terms(real, layout)
-        return mean_terms(terms), draw_terms(terms, key)
+    def one(pair: tuple[Real, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        terms = model.terms(pair[0], layout)
+        return mean_terms(terms), draw_terms(terms, pair[1])
 
-    return jax.vmap(one)(real, keys)
+    # Not all draws at once: terms in every cell of every draw would take gigabytes.
+    return jax.lax.map(one, (real, keys), batch_size=BATCH)
 
 
 def law_error(

@@ -33,6 +33,10 @@ from bayescale.runtime import NUMPYRO, random_key
 
 type Arrays = Mapping[str, np.ndarray]
 
+# Draws that are described at once: the terms of a discrepancy in every cell of every draw would
+# take gigabytes.
+BATCH = 100
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -285,7 +289,8 @@ def _describe(
             log_prior=model.log_prior(sites),
         )
 
-    return jax.vmap(one)(flat, jax.random.split(key, flat[next(iter(flat))].shape[0]))
+    keys = jax.random.split(key, flat[next(iter(flat))].shape[0])
+    return jax.lax.map(lambda pair: one(*pair), (flat, keys), batch_size=BATCH)
 
 
 def _host(described: _Description[jax.Array], shape: tuple[int, int]) -> _Description[np.ndarray]:

@@ -42,10 +42,6 @@ OLDER: dict[str, tuple[int, ...]] = {
     "evidence, first half": (0,),
     "evidence, second half": (1,),
 }
-# Uses without a user's seed: what they give depends on the data alone. They share random numbers,
-# and no result depends on two of them draw by draw.
-FixedStream = Literal["prior moments", "weights", "coverage", "sensitivity"]
-FIXED: dict[FixedStream, int] = dict.fromkeys(get_args(FixedStream), 0)
 # NumPyro keeps its handlers and its validation in globals of the process: only one thread at a time
 # may trace a model.
 NUMPYRO = threading.Lock()
@@ -166,11 +162,14 @@ def random_generator(seed: int, stream: Stream | OlderStream) -> np.random.Gener
     return np.random.default_rng([seed, *rest])
 
 
-def fixed_key(stream: FixedStream) -> jax.Array:
-    """The random key of a use that no user's seed enters."""
-    return jax.random.key(FIXED[stream])
+def fixed_key() -> jax.Array:
+    """The random key of a use that no user's seed enters: what it gives depends on the data alone.
+
+    Such uses share random numbers; no result depends on two of them draw by draw.
+    """
+    return jax.random.key(0)
 
 
-def fixed_generator(stream: FixedStream) -> np.random.Generator:
-    """The NumPy generator of a use that no user's seed enters."""
-    return np.random.default_rng(FIXED[stream])
+def fixed_generator() -> np.random.Generator:
+    """The NumPy generator of a use that no user's seed enters, as `fixed_key`."""
+    return np.random.default_rng(0)

@@ -90,7 +90,7 @@ class Backtest:
         for (quantity, factor), group in cases.groupby(["quantity", "factor"], observed=True):
             for prob in LEVELS:
                 shares = covered(group, prob).to_numpy()
-                rng = fixed_generator("coverage")
+                rng = fixed_generator()
                 again = rng.choice(shares, (BOOTSTRAPS, len(shares))).mean(1)
                 lower, upper = np.quantile(again, [0.05, 0.95])
                 rows.append(

@@ -151,8 +151,8 @@ def _terms(
     model: SeriesModel, real: Real, layout: Layout, keys: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     def one(pair: tuple[Real, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        terms = model.terms(pair[0], layout)
-        return mean_terms(terms), draw_terms(terms, pair[1])
+        given = model.conditional(pair[0], layout)
+        return mean_terms(given), draw_terms(given, pair[1])
 
     # Not all draws at once: terms in every cell of every draw would take gigabytes.
     return jax.lax.map(one, (real, keys), batch_size=BATCH)

@@ -22,7 +22,7 @@ from bayescale.runtime import fixed_generator
 BOOTSTRAPS = 1000
 
 
-def densities(trees: Stages[xr.DataTree, xr.DataTree], compute: pd.Series) -> pd.Series:
+def densities(trees: Stages[xr.DataTree, xr.DataTree], compute: pd.Series) -> pd.DataFrame:
     """ln p(outcome | all other runs): the mean over a run's outcomes, for the larger half of runs.
 
     Parameters
@@ -34,8 +34,8 @@ def densities(trees: Stages[xr.DataTree, xr.DataTree], compute: pd.Series) -> pd
 
     Returns
     -------
-    pandas.Series
-        One value per run, indexed by run.
+    pandas.DataFrame
+        One row per run, indexed by run: lpd, and k (the largest Pareto k of its outcomes).
     """
     larger = compute.index[compute >= compute.median()]
     each = []
@@ -46,21 +46,21 @@ def densities(trees: Stages[xr.DataTree, xr.DataTree], compute: pd.Series) -> pd
         known = np.isfinite(cells.transpose("chain", "draw", "cell").values).all((0, 1))
         chosen = known & np.isin(runs, larger)
         values = cells.transpose("chain", "draw", "cell").values[..., chosen]
-        each.append(pd.Series(_leave_one_out(values), index=runs[chosen]))
-    return pd.concat(each).groupby(level=0).mean()
+        each.append(_leave_one_out(values).set_index(runs[chosen]))
+    return pd.concat(each).groupby(level=0).agg({"lpd": "mean", "k": "max"})
 
 
-def _leave_one_out(log_likelihood: np.ndarray) -> np.ndarray:
-    """ln p(y_i | all other y) of each cell, from log likelihoods (chain, draw, cell)."""
+def _leave_one_out(log_likelihood: np.ndarray) -> pd.DataFrame:
+    """ln p(y_i | all other y) and Pareto k of each cell, from densities (chain, draw, cell)."""
     import arviz_stats as stats
 
     y = xr.Dataset({"y": (("chain", "draw", "cell"), log_likelihood)})
     tree = xr.DataTree.from_dict({"/posterior": y, "/log_likelihood": y})
     with warnings.catch_warnings():
-        # A cell with a large Pareto k counts for little among many, and its density is too high
-        # for every component alike.
+        # A large Pareto k goes into the table and from there into the checks.
         warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
-        return np.asarray(stats.loo(tree, pointwise=True, reff=1.0).elpd_i)
+        loo = stats.loo(tree, pointwise=True, reff=1.0)
+    return pd.DataFrame({"lpd": np.ravel(loo.elpd_i), "k": np.ravel(loo.pareto_k)})
 
 
 def weigh(tables: Sequence[pd.Series]) -> tuple[np.ndarray, np.ndarray, int]:
@@ -73,7 +73,7 @@ def weigh(tables: Sequence[pd.Series]) -> tuple[np.ndarray, np.ndarray, int]:
     Parameters
     ----------
     tables
-        `densities` of each component.
+        lpd of each component's `densities`.
 
     Returns
     -------
@@ -84,6 +84,6 @@ def weigh(tables: Sequence[pd.Series]) -> tuple[np.ndarray, np.ndarray, int]:
     n = len(lpd)
     if not n:
         return np.full(len(tables), 1 / len(tables)), np.zeros(len(tables)), 0
-    times = fixed_generator("weights").dirichlet(np.ones(n), BOOTSTRAPS)
+    times = fixed_generator().dirichlet(np.ones(n), BOOTSTRAPS)
     weights = softmax(n * times @ lpd, axis=1)
     return weights.mean(0), weights.std(0), n

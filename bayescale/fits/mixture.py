@@ -62,7 +62,7 @@ def stack(fits: Sequence[Fit]) -> Fit:
         )
     compute = fits[0].ladder.with_role("fit", "link").compute()
     tables = [densities(Stages(fit.losses, fit.accuracies), compute) for fit in fits]
-    mean, sd, runs = weigh(tables)
+    mean, sd, runs = weigh([table["lpd"] for table in tables])
     weights = pd.DataFrame(
         {
             "member": range(len(fits)),
@@ -72,6 +72,7 @@ def stack(fits: Sequence[Fit]) -> Fit:
             "weight": mean,
             "sd": sd,
             "runs": runs,
+            "k": [float(table["k"].max()) for table in tables],
         }
     )
     return replace(fits[int(mean.argmax())], members=tuple(fits), weights=weights)

@@ -38,6 +38,8 @@ from bayescale.runtime import random_key
 STRAYS = 0.08
 # A loss scatters too much where its noise is above the largest of the published ladders.
 SCATTERS = 0.05
+# Largest Pareto k of a density that can be relied on (Vehtari et al. 2024, JMLR 25).
+GOOD_K = 0.7
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,7 +62,7 @@ class Fit:
         The fits given to `stack`. Empty for a single fit.
     weights
         One row per member: member (its index), law, link, via, weight, sd, runs (the larger runs
-        that the weights rest on). Empty for a single fit.
+        that the weights rest on), k (largest Pareto k of their densities). Empty for a single fit.
     """
 
     ladder: Ladder
@@ -187,6 +189,7 @@ class Fit:
         for i, component in enumerate(self.components):
             if i != self.heaviest:
                 rows += self._checks_of(component)
+        rows += self._weight_checks()
         rows += design_checks(self.loss_data, self.law, self.accuracy_data, self.link)
         return rows + self.ladder.with_role("fit", "link").checks()
 
@@ -202,6 +205,15 @@ class Fit:
         if component.accuracies is not None:
             rows += sampler_checks(component.accuracies, f"{name}: accuracy")
         return rows
+
+    def _weight_checks(self) -> list[Check]:
+        """A warning for each member whose density at some run is unreliable."""
+        advice = "its weight rests on a run that its draws tell too little of: give more draws"
+        return [
+            Check(f"law {row.law}: Pareto k of its weight", "warn", row.k, GOOD_K, advice)
+            for row in self.weights.itertuples()
+            if row.k > GOOD_K
+        ]
 
     def diagnostics(self) -> pd.DataFrame:
         """Every check of the fit.

@@ -112,7 +112,7 @@ def _quantity(forecast: Forecast) -> xr.DataArray:
 
 def _with_shuffles(quantity: xr.DataArray, shape: dict[str, int]) -> xr.Dataset:
     """The draws as they are, and in random orders that tell nothing."""
-    rng = fixed_generator("sensitivity")
+    rng = fixed_generator()
     dims = ("target", "chain", "draw")
     flat = quantity.stack(sample=("chain", "draw"))
     variables: dict[str, object] = {"forecast": quantity.transpose(*dims)}

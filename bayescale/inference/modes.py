@@ -123,7 +123,7 @@ def _moments(prior: Distribution) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(prior.loc), np.asarray(prior.scale)
     # Only the sampler's coordinates depend on these figures, so a fixed sample is enough.
     with jax.ensure_compile_time_eval():
-        draws = np.asarray(prior.sample(fixed_key("prior moments"), (2000,)))
+        draws = np.asarray(prior.sample(fixed_key(), (2000,)))
     return draws.mean(0), draws.std(0)
 
 

@@ -278,7 +278,7 @@ def _describe(
             evidence = model.log_evidence(real, layout)
             terms = jnp.where(
                 given_data,
-                draw_terms(model.terms(real, layout), terms_key),
+                draw_terms(model.conditional(real, layout), terms_key),
                 prior_terms(model.common, layout.basis.shape[2], terms_key),
             )
         return _Description(

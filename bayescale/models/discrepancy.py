@@ -50,7 +50,7 @@ COMMON_OF_CORPORA = 0.9
 type Shares = tuple[float, ...]
 
 
-class Terms(NamedTuple):
+class Conditional(NamedTuple):
     """z and z_s given the data: what draws and densities of them need.
 
     Parameters
@@ -63,8 +63,6 @@ class Terms(NamedTuple):
         Share of the variance that each series has by itself and in common, shape (series,).
     inverse
         L^-1 of I + own M = L L', shape (series, terms, terms).
-    pulled
-        (I + own M)^-1 b, shape (series, terms).
     common_inverse
         L^-1 of the same for z, shape (terms, terms).
     common_mean
@@ -78,7 +76,6 @@ class Terms(NamedTuple):
     own: jax.Array
     common: jax.Array
     inverse: jax.Array
-    pulled: jax.Array
     common_inverse: jax.Array | None
     common_mean: jax.Array | None
     log_det: jax.Array
@@ -99,7 +96,7 @@ def prior_of_law(groups: Groups) -> dist.Distribution:
     )
 
 
-def condition(u: jax.Array, B: jax.Array, common: np.ndarray) -> Terms:
+def condition(u: jax.Array, B: jax.Array, common: np.ndarray) -> Conditional:
     """z and z_s given the residuals, (D2) and (D3).
 
     Parameters
@@ -116,24 +113,22 @@ def condition(u: jax.Array, B: jax.Array, common: np.ndarray) -> Terms:
     b = jnp.sum(B * u[..., None], 1)
     identity = np.eye(B.shape[-1])
     inverse, log_det = inverse_cholesky(identity + own[:, None, None] * M)
-    pulled = solve(inverse, b)
     log_det = jnp.sum(log_det)
     common_inverse = common_mean = None
     if common.any():
         # (I + own M)^-1 M is symmetric, since both are functions of M.
         left = inverse.mT @ (inverse @ M)
-        pull = jnp.sum(np.sqrt(common)[:, None] * pulled, 0)
+        pull = jnp.sum(np.sqrt(common)[:, None] * solve(inverse, b), 0)
         total = identity + jnp.sum(common[:, None, None] * left, 0)
         common_inverse, common_log_det = inverse_cholesky((total + total.mT) / 2)
         common_mean = solve(common_inverse, pull)
         log_det = log_det + common_log_det
-    return Terms(
+    return Conditional(
         M=M,
         b=b,
         own=jnp.asarray(own),
         common=jnp.asarray(common),
         inverse=inverse,
-        pulled=pulled,
         common_inverse=common_inverse,
         common_mean=common_mean,
         log_det=log_det,
@@ -151,8 +146,8 @@ def log_evidence(u: jax.Array, B: jax.Array, common: Shares) -> jax.Array:
     common
         c of each series.
     """
-    terms = condition(u, B, np.array(common))
-    return -0.5 * jnp.sum(u * _left(terms, u, B)) - terms.log_det
+    given = condition(u, B, np.array(common))
+    return -0.5 * jnp.sum(u * _left(given, u, B)) - given.log_det
 
 
 @log_evidence.defjvp
@@ -164,62 +159,62 @@ def _log_evidence_jvp(
     They need no derivative of a Cholesky factor, which costs more than the factor.
     """
     u, B = primal
-    terms = condition(u, B, np.array(common))
-    left = _left(terms, u, B)
-    variance = terms.inverse.mT @ terms.inverse
-    if terms.common_inverse is not None:
-        shared = terms.common_inverse @ variance
-        variance = terms.own[:, None, None] * variance + terms.common[:, None, None] * (
+    given = condition(u, B, np.array(common))
+    left = _left(given, u, B)
+    variance = given.inverse.mT @ given.inverse
+    if given.common_inverse is not None:
+        shared = given.common_inverse @ variance
+        variance = given.own[:, None, None] * variance + given.common[:, None, None] * (
             shared.mT @ shared
         )
-    by_B = left[..., None] * mean_terms(terms)[:, None, :] - B @ variance
-    value = -0.5 * jnp.sum(u * left) - terms.log_det
+    by_B = left[..., None] * mean_terms(given)[:, None, :] - B @ variance
+    value = -0.5 * jnp.sum(u * left) - given.log_det
     return value, jnp.sum(by_B * tangent[1]) - jnp.sum(left * tangent[0])
 
 
-def _left(terms: Terms, u: jax.Array, B: jax.Array) -> jax.Array:
+def _left(given: Conditional, u: jax.Array, B: jax.Array) -> jax.Array:
     """Q u, the residuals less the mean of the discrepancy, shape (series, runs)."""
-    return u - jnp.sum(B * mean_terms(terms)[:, None, :], -1)
+    return u - jnp.sum(B * mean_terms(given)[:, None, :], -1)
 
 
-def mean_terms(terms: Terms) -> jax.Array:
+def mean_terms(given: Conditional) -> jax.Array:
     """Mean of c^(1/2) z + (1 - c)^(1/2) z_s given the data, shape (series, terms), (D4)."""
-    return _terms_given(terms, terms.common_mean, 0.0)
+    return _terms_given(given, given.common_mean, 0.0)
 
 
-def draw_terms(terms: Terms, key: jax.Array) -> jax.Array:
+def draw_terms(given: Conditional, key: jax.Array) -> jax.Array:
     """A draw of c^(1/2) z + (1 - c)^(1/2) z_s given the data, shape (series, terms), (D4)."""
     own_key, common_key = jax.random.split(key)
-    noise = jax.random.normal(own_key, terms.b.shape)
-    z = terms.common_mean
-    if terms.common_inverse is not None and z is not None:
-        z = z + terms.common_inverse.T @ jax.random.normal(common_key, z.shape)
-    return _terms_given(terms, z, noise)
+    noise = jax.random.normal(own_key, given.b.shape)
+    z = given.common_mean
+    if given.common_inverse is not None and z is not None:
+        z = z + given.common_inverse.T @ jax.random.normal(common_key, z.shape)
+    return _terms_given(given, z, noise)
 
 
-def _terms_given(terms: Terms, z: jax.Array | None, noise: jax.Array | float) -> jax.Array:
+def _terms_given(given: Conditional, z: jax.Array | None, noise: jax.Array | float) -> jax.Array:
     """The sum of both parts given z, with z_s at its mean plus its sd times `noise`."""
-    b = terms.b
+    b = given.b
     shared = jnp.zeros_like(b)
     if z is not None:
-        shared = jnp.sqrt(terms.common)[:, None] * z
-        b = b - jnp.sum(terms.M * shared[:, None, :], -1)
-    root = jnp.sqrt(terms.own)[:, None]
-    return shared + root * solve(terms.inverse, root * b, noise)
+        shared = jnp.sqrt(given.common)[:, None] * z
+        b = b - jnp.sum(given.M * shared[:, None, :], -1)
+    root = jnp.sqrt(given.own)[:, None]
+    return shared + root * solve(given.inverse, root * b, noise)
 
 
-def log_density_of_each(terms: Terms, u: jax.Array, B: jax.Array) -> jax.Array:
+def log_density_of_each(given: Conditional, u: jax.Array, B: jax.Array) -> jax.Array:
     """ln p(u_i | all other u, parameters) + 1/2 ln 2 pi, shape (series, runs), (D5).
 
     With Q the precision of u it is Normal(u_i - (Q u)_i / Q_ii, 1 / Q_ii) (Burkner, Gabry and
     Vehtari 2021, Computational Statistics 36).
     """
-    residual = _left(terms, u, B)
-    own = terms.inverse @ B.mT
-    precision = 1 - terms.own[:, None] * jnp.sum(own**2, 1)
-    if terms.common_inverse is not None:
-        shared = terms.common_inverse @ (terms.inverse.mT @ own)
-        precision = precision - terms.common[:, None] * jnp.sum(shared**2, 1)
+    residual = _left(given, u, B)
+    own = given.inverse @ B.mT
+    precision = 1 - given.own[:, None] * jnp.sum(own**2, 1)
+    if given.common_inverse is not None:
+        shared = given.common_inverse @ (given.inverse.mT @ own)
+        precision = precision - given.common[:, None] * jnp.sum(shared**2, 1)
     return 0.5 * jnp.log(precision) - 0.5 * residual**2 / precision
 
 

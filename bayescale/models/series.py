@@ -184,7 +184,7 @@ class SeriesModel:
         evidence = discrepancy.log_evidence(u, B, tuple(self.common.tolist()))
         return evidence - jnp.sum(log_sd) - jnp.sum(layout.seen) * LOG_ROOT_2PI
 
-    def terms(self, real: Mapping[str, jax.Array], layout: Layout) -> discrepancy.Terms:
+    def conditional(self, real: Mapping[str, jax.Array], layout: Layout) -> discrepancy.Conditional:
         """The terms of the discrepancy given the data and the parameters."""
         u, B, _ = self.standardised(real, layout)
         return discrepancy.condition(u, B, self.common)
@@ -211,8 +211,8 @@ class SeriesModel:
         if self.amplitude is None:
             return self.given_earlier(real, layout, tail).log_prob(layout.y)
         u, B, log_sd = self.standardised(real, layout)
-        terms = discrepancy.condition(u, B, self.common)
-        return discrepancy.log_density_of_each(terms, u, B) - log_sd - LOG_ROOT_2PI
+        given = discrepancy.condition(u, B, self.common)
+        return discrepancy.log_density_of_each(given, u, B) - log_sd - LOG_ROOT_2PI
 
     def given_earlier(
         self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None

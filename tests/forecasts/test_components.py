@@ -20,7 +20,9 @@ from bayescale.forecasts.record import Forecast
 
 class TestMixture:
     def test_a_draw_comes_from_one_of_the_fits_by_their_weights(self, default_fit: Fit) -> None:
-        weights = pd.DataFrame({"member": [0, 1], "weight": [0.3, 0.7]})
+        weights = pd.DataFrame(
+            {"member": [0, 1], "law": "skaling", "weight": [0.3, 0.7], "k": [0.1, 0.2]}
+        )
         narrow = replace(default_fit, sampler=replace(default_fit.sampler, seed=5))
         mixture = replace(default_fit, members=(default_fit, narrow), weights=weights)
         targets = default_fit.ladder.targets("target")

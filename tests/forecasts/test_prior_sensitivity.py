@@ -117,7 +117,7 @@ def test_priors_of_every_member_count_once(narrow: Fit) -> None:
     both = replace(
         narrow,
         members=(narrow, replace(narrow, losses=denser)),
-        weights=pd.DataFrame({"task": "", "member": [0, 1], "weight": 0.5}),
+        weights=pd.DataFrame({"member": [0, 1], "law": "skaling", "weight": 0.5, "k": 0.1}),
     )
     names = set(prior_sensitivity(both, forecast(narrow, LARGE))["prior"])
     assert {name.split(":")[0] for name in names} == {

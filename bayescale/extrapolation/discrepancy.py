@@ -9,8 +9,8 @@ run beyond the ladder tells of those further out what it would tell if it were f
 the noise sigma are those of the draw, and a is
 
     0.0035 (min(sigma, 0.01) / 0.005)^(1/2)    of a validation loss
-    0.4 lambda                                 of a task's own loss
-    0.4 lambda                                 of a link, which gains 0.04 W_0(l) besides
+    0.6 lambda                                 of a task's own loss
+    0.5 lambda                                 of a link, which gains 0.04 W_0(l) besides
 
 Corpora have part of z and of rest in common; links of several tasks part of rest and of W, and all
 of W_0. The page on discrepancy in the docs says where the numbers come from.
@@ -31,16 +31,14 @@ from bayescale.models.layout import Layout
 from bayescale.models.prediction import Real
 from bayescale.models.series import SeriesModel
 
-# Draws that are conditioned at once.
-BATCH = 100
 # sd of the walk of a validation loss over its first e-fold, at noise `WALK_SIGMA`; it grows
 # with the root of the noise up to `WALK_MAX_SIGMA`.
 WALK = 0.0035
 WALK_SIGMA = 0.005
 WALK_MAX_SIGMA = 0.01
 # The same of a task's own loss and of a link, in units of lambda.
-TASK_WALK = 0.4
-LINK_WALK = 0.4
+TASK_WALK = 0.6
+LINK_WALK = 0.5
 # The same of what all links of a ladder have in common, in logits.
 COMMON_WALK = 0.04
 # Share of the variance of rest and walk that the link of one task has in common with those of
@@ -154,8 +152,7 @@ def _terms(
         given = model.conditional(pair[0], layout)
         return mean_terms(given), draw_terms(given, pair[1])
 
-    # Not all draws at once: terms in every cell of every draw would take gigabytes.
-    return jax.lax.map(one, (real, keys), batch_size=BATCH)
+    return jax.lax.map(one, (real, keys), batch_size=layout.batch)
 
 
 def law_error(

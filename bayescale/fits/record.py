@@ -38,6 +38,9 @@ from bayescale.runtime import random_key
 STRAYS = 0.08
 # A loss scatters too much where its noise is above the largest of the published ladders.
 SCATTERS = 0.05
+# Error of a link at a run, in logits, from which on the link does not fit: the upper end of the
+# 90 % interval of its sd by the prior.
+BENDS = 0.5
 # Largest Pareto k of a density that can be relied on (Vehtari et al. 2024, JMLR 25).
 GOOD_K = 0.7
 
@@ -229,7 +232,9 @@ class Fit:
         """Whether each task can be forecast through this loss at all.
 
         A task whose loss errs from its law by an sd of 8 % or more (lower end of the 90 %
-        interval), or scatters around it by 5 % or more, is ``not through this loss``.
+        interval), or scatters around it by 5 % or more, is ``not through this loss``. A task whose
+        link errs by 0.5 logits or more at one of its runs is at most ``weak``: its accuracies bend
+        where the link does not.
 
         Returns
         -------
@@ -252,7 +257,23 @@ class Fit:
             if via[task] in unruly:
                 table.loc[task, "verdict"] = "not through this loss"
                 table.loc[task, "alternative"] = others[0] if others else ""
+        for task in self._bent_tasks():
+            if table.loc[task, "verdict"] == "predictable":
+                table.loc[task, "verdict"] = "weak"
         return table
+
+    def _bent_tasks(self) -> set[str]:
+        """Tasks whose link errs by much at one of their runs."""
+        data, known = self.accuracy_data, self.accuracy_error
+        if data is None or known is None:
+            return set()
+        error = np.einsum("st,srt->sr", known.mean.mean(0), np.asarray(data.layout.basis))
+        errs = (np.abs(error) >= BENDS) & np.asarray(data.layout.seen)
+        return {
+            task
+            for (_, task), any_run in zip(data.groups.pairs, errs.any(1), strict=True)
+            if any_run
+        }
 
     def _unruly_losses(self) -> set[str]:
         """Loss names of which a series strays from its law, or scatters too much around it."""

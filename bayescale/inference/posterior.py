@@ -33,10 +33,6 @@ from bayescale.runtime import NUMPYRO, random_key
 
 type Arrays = Mapping[str, np.ndarray]
 
-# Draws that are described at once: the terms of a discrepancy in every cell of every draw would
-# take gigabytes.
-BATCH = 100
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -243,7 +239,7 @@ class _Description[T](NamedTuple):
     """Natural values with the constants, draws of y, and log densities of y and of every prior.
 
     `log_likelihood` is of each cell, given all others where the curve has a discrepancy;
-    `log_evidence` is of all cells together.
+    `log_evidence` is of all cells together. Both are 0 of draws from the prior.
     """
 
     values: dict[str, T]
@@ -270,17 +266,22 @@ def _describe(
         values |= stage.constants({p.name: values[p.name] for p in pooling.parameters})
         if "tail" in sites:
             values["tail"] = jnp.exp(sites["tail"])
-        each = jnp.where(layout.seen, model.log_density_of_each(real, layout, tail), 0.0)
         terms_key, noise_key = jax.random.split(key)
-        evidence = jnp.sum(each)
-        terms = None
-        if model.amplitude is not None and layout.basis is not None:
-            evidence = model.log_evidence(real, layout)
-            terms = jnp.where(
-                given_data,
-                draw_terms(model.conditional(real, layout), terms_key),
-                prior_terms(model.common, layout.basis.shape[2], terms_key),
-            )
+
+        def from_data() -> tuple[jax.Array, jax.Array, jax.Array | None]:
+            each = jnp.where(layout.seen, model.log_density_of_each(real, layout, tail), 0.0)
+            if model.amplitude is None:
+                return each, jnp.sum(each), None
+            terms = draw_terms(model.conditional(real, layout), terms_key)
+            return each, model.log_evidence(real, layout), terms
+
+        def from_prior() -> tuple[jax.Array, jax.Array, jax.Array | None]:
+            nothing = jnp.zeros(layout.seen.shape), jnp.asarray(0.0)
+            if model.amplitude is None or layout.basis is None:
+                return *nothing, None
+            return *nothing, prior_terms(model.common, layout.basis.shape[2], terms_key)
+
+        each, evidence, terms = jax.lax.cond(given_data, from_data, from_prior)
         return _Description(
             values=values,
             log_likelihood=each,
@@ -290,7 +291,7 @@ def _describe(
         )
 
     keys = jax.random.split(key, flat[next(iter(flat))].shape[0])
-    return jax.lax.map(lambda pair: one(*pair), (flat, keys), batch_size=BATCH)
+    return jax.lax.map(lambda pair: one(*pair), (flat, keys), batch_size=layout.batch)
 
 
 def _host(described: _Description[jax.Array], shape: tuple[int, int]) -> _Description[np.ndarray]:

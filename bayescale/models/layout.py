@@ -7,6 +7,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+# Draws that are described or conditioned at once, and numbers that their terms may take: terms in
+# every cell of every draw would take gigabytes, and a few megabytes stay in the processor's cache.
+MAX_BATCH = 100
+MAX_BATCH_CELLS = 2**18
+
 
 class Blocks(NamedTuple):
     """x of a link that is fitted on blocks of a run's checkpoints.
@@ -64,6 +69,13 @@ class Layout(NamedTuple):
         if self.first is None:
             return np.broadcast_to(np.arange(self.seen.shape[1]), self.seen.shape)
         return np.asarray(self.first)
+
+    @property
+    def batch(self) -> int:
+        """Number of draws of the parameters for which something is computed at once."""
+        if self.basis is None:
+            return MAX_BATCH
+        return min(MAX_BATCH, max(1, MAX_BATCH_CELLS // self.basis.size))
 
     def wider(self, width: int, terms: int) -> Layout:
         """The same cells, then unseen ones up to a width, and more terms, which are 0.

@@ -11,6 +11,8 @@ import pytest
 from scipy import stats
 
 from bayescale.data.ladder import Ladder
+from bayescale.data.target import Target
+from bayescale.fits.fit import fit
 from bayescale.fits.predictability import Predictability, predictability
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
@@ -134,3 +136,41 @@ def test_a_task_below_its_stated_chance_is_not_predictable() -> None:
     assert check.check == "chance of steep, default"
     assert check.limit == 0.45
     assert "give the chance of the metric" in check.advice
+
+
+@pytest.mark.slow
+def test_a_task_that_bends_where_its_link_does_not_is_weak_and_goes_on_from_its_best_run() -> None:
+    # One family of models: "late" stays at chance, then rises faster than any logistic that does.
+    # Its last size, at twice the compute of the one before, is the target.
+    size = np.append(np.geomspace(1e8, 1e10, 10), 1.41e10)
+    loss = 1.7 + 400 * size**-0.34 + 410 * (20 * size) ** -0.28
+    rng = np.random.default_rng(0)
+    measured = loss * np.exp(0.003 * rng.standard_normal(len(size)))
+    expected = {
+        "late": 0.25 + 1.5 * np.clip(0.85 - np.log(loss), 0, None),
+        "steady": 0.25 + 0.5 / (1 + np.exp(3 * (loss - 2.6))),
+    }
+    rows = [
+        {
+            "run": f"r{i}",
+            "params": size[i],
+            "tokens": 20 * size[i],
+            "loss_name": "validation",
+            "loss": measured[i],
+            "task": task,
+            "accuracy": score[i] + 0.005 * rng.standard_normal(),
+        }
+        for i in range(len(size) - 1)
+        for task, score in expected.items()
+    ]
+    tasks = pd.DataFrame({"task": list(expected), "chance": 0.25, "items": 2000})
+    family = Ladder.from_frame(pd.DataFrame(rows), tasks=tasks)
+    fitted = fit(family, chains=2, draws=400)
+    assert fitted.verdicts()["verdict"].to_dict() == {"late": "weak", "steady": "predictable"}
+    twice = Target(params=size[-1], tokens=20 * size[-1])
+    table = forecast(fitted, [twice]).to_frame().query("quantity == 'accuracy'").set_index("task")
+    best = family.frame.groupby("task")["accuracy"].max()
+    assert (table["median"] > best).all()
+    truth = pd.Series({task: score[-1] for task, score in expected.items()})
+    assert table["lower"].lt(truth).all()
+    assert table["upper"].gt(truth).all()

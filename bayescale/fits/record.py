@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -24,6 +25,7 @@ from bayescale.fits.settings import FitSettings, law_model_of, link_model_of
 from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.inference.nuts import Sampler
 from bayescale.inference.posterior import by_cell, real_draws
+from bayescale.models.discrepancy import at_runs
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.models.laws import Law
 from bayescale.models.links import Link
@@ -267,7 +269,7 @@ class Fit:
         data, known = self.accuracy_data, self.accuracy_error
         if data is None or known is None:
             return set()
-        error = np.einsum("st,srt->sr", known.mean.mean(0), np.asarray(data.layout.basis))
+        error = np.asarray(at_runs(jnp.asarray(data.layout.basis), jnp.asarray(known.mean.mean(0))))
         errs = (np.abs(error) >= BENDS) & np.asarray(data.layout.seen)
         return {
             task

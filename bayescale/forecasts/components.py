@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from bayescale.data.target import Target
@@ -26,6 +27,7 @@ from bayescale.extrapolation.predictive import (
 from bayescale.fits.record import Fit
 from bayescale.forecasts.placement import compute_of, factor
 from bayescale.inference.posterior import real_draws
+from bayescale.models.discrepancy import at_runs
 from bayescale.models.inputs import AccuracyData, LossData, point
 from bayescale.models.kernel import locations
 from bayescale.models.laws import Point
@@ -295,7 +297,7 @@ def _accuracies(
     if known is not None:
         places = _places(targets, log_factors(fit, data, targets))
         error = link_error(known, data.terms, places, rng)
-        of_fitted = np.einsum("dst,srt->dsr", known.drawn, np.asarray(data.layout.basis))
+        of_fitted = np.asarray(at_runs(jnp.asarray(data.layout.basis), jnp.asarray(known.drawn)))
     return AccuracyComponents(
         model=model,
         real=real,

@@ -47,7 +47,7 @@ def _likeness(stage: Stage) -> tuple[object, ...]:
 
 def _terms(stage: Stage) -> int:
     """Number of terms of the discrepancy."""
-    return 0 if stage.layout.basis is None else stage.layout.basis.shape[2]
+    return 0 if stage.layout.basis is None else stage.layout.basis.shape[-1]
 
 
 def _wider(stage: Stage, width: int, terms: int) -> Stage:

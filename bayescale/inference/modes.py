@@ -143,6 +143,8 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
     def find(layout: Layout) -> Quadratic:
         seen = np.asarray(layout.seen)
         runs = seen.sum(1)
+        without_terms = layout._replace(basis=None)
+        phi = np.zeros((seen.shape[1], 1)) if model.amplitude is None else layout.basis
         centre = jax.tree.map(lambda v: np.where(seen, v, 0.0).sum(1) / runs, layout.x)
         start = prior.loc
         around = _Normal(prior.loc, 1 / (prior.variance + prior.spread**2))
@@ -153,7 +155,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
             ratio = np.exp(prior.amplitude[0]) / np.sqrt(prior.noise_variance)
         for _ in range(ROUNDS):
             ridge = tangent_at(start, centre)
-            linearise = _host(partial(linear, layout, ridge, widening))
+            linearise = _host(partial(linear, without_terms, ridge, widening), phi)
             white = whitener(linearise(start).B, ratio)
             mode = _newton(linearise, white, start, around, noise=noise)
             at = linearise(mode.theta)
@@ -189,9 +191,16 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
     return find
 
 
-def _host(function: Callable[[np.ndarray], tuple[jax.Array, ...]]) -> Callable[..., Linear]:
-    """The same function with its results as NumPy arrays."""
-    return lambda theta: Linear(*map(np.asarray, function(theta)))
+def _host(
+    function: Callable[[np.ndarray], tuple[jax.Array, ...]], phi: jax.Array | np.ndarray | None
+) -> Callable[[np.ndarray], Linear]:
+    """The same function with its results as NumPy arrays, and with the terms put in."""
+
+    def linearise(theta: np.ndarray) -> Linear:
+        r, J, a, real = map(np.asarray, function(theta))
+        return Linear(r, J, a[..., None] * np.asarray(phi), real)
+
+    return linearise
 
 
 def _prior(model: SeriesModel, curve: Sequence[Parameter]) -> _Prior:
@@ -313,20 +322,19 @@ def _linear(
             factor = 1.0 if layout.lag is None else widened(widening, layout.lag)
             unit = model.unit_sd(mean, layout.items) * factor
             r = jnp.where(layout.seen, (layout.y - mean) / unit, 0.0)
-            B = jnp.zeros((len(r), 1))
+            a = jnp.zeros_like(r)
             if model.amplitude is not None:
-                effect = jnp.where(layout.seen, model.effect(values, mean) / unit, 0.0)
-                B = effect[:, None] * layout.basis
+                a = jnp.where(layout.seen, model.effect(values, mean) / unit, 0.0)
             if layout.first is not None:
                 common = jnp.asarray(PROVISIONAL_COMMON)
                 given = partial(from_earlier, first=layout.first, common=common)
                 expected, spread = given(r)
                 r = (r - expected) / spread
-                B = (B - jax.vmap(lambda v: given(v)[0], -1, -1)(B)) / spread[:, None]
-            return r, (r, B, real)
+                a = (a - given(a)[0]) / spread
+            return r, (r, a, real)
 
-        jacobian, (r, B, real) = jax.jacfwd(residuals, has_aux=True)(theta)
-        return r, jacobian, B, real
+        jacobian, (r, a, real) = jax.jacfwd(residuals, has_aux=True)(theta)
+        return r, jacobian, a, real
 
     return linearise
 

@@ -27,9 +27,12 @@ from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_6
 # Iterations between two reports of progress; an interrupt takes effect at a report.
 BLOCK = 100
 TREE_DEPTH = 10
-# Mean acceptance that the step size is adapted to, and the one for a second attempt where draws
-# diverge, as they do in about one fit in forty.
-TARGET_ACCEPT = (0.9, 0.99)
+# Mean acceptance that the step size is adapted to; where draws diverge, as they do in about one fit
+# in forty, the next one is tried. A model of more than `LARGE` coordinates starts at the first: its
+# steps are small anyway, and at 0.9 they would have to be twice as many. A smaller one starts at
+# the second, because at the first it diverges more often.
+TARGET_ACCEPT = (0.8, 0.9, 0.99)
+LARGE = 250
 # Step size from which the adaptation starts.
 FIRST_STEP_SIZE = 0.5
 # Potential energy given to the initial point. It is so high that the first iteration of warm-up
@@ -198,7 +201,7 @@ class Program:
         layout = jax.tree.map(jnp.asarray, layout)
         q = self._quadratic(layout)
         key = random_key(sampler.seed, stream)
-        for accept in TARGET_ACCEPT:
+        for accept in TARGET_ACCEPT[0 if self._space.size > LARGE else 1 :]:
             sites, statistics = self._sample(
                 key, layout, q, sampler=sampler, accept=accept, progress=progress
             )

@@ -279,7 +279,7 @@ def _describe(
             nothing = jnp.zeros(layout.seen.shape), jnp.asarray(0.0)
             if model.amplitude is None or layout.basis is None:
                 return *nothing, None
-            return *nothing, prior_terms(model.common, layout.basis.shape[2], terms_key)
+            return *nothing, prior_terms(model.common, layout.basis.shape[-1], terms_key)
 
         each, evidence, terms = jax.lax.cond(given_data, from_data, from_prior)
         return _Description(

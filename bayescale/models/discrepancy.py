@@ -4,10 +4,11 @@ In units of the noise, the residuals of series s are
 
     u_s = B_s (c^(1/2) z + (1 - c)^(1/2) z_s) + e_s,    z, z_s, e_s ~ Normal(0, I),
 
-B_s = lambda_s phi(x) / sd, phi the terms of `bayescale.models.kernel` and c the share of the
-variance that the corpora of a ladder have in common. Given the parameters everything is normal, so
-z and z_s are integrated out, by Woodbury's identity for z_s and once more for z, and drawn
-afterwards.
+B_s = a_s phi(x), a_s = lambda_s / sd the size of the error at each run, phi the terms of
+`bayescale.models.kernel` and c the share of the variance that the corpora of a ladder have in
+common. Given the parameters everything is normal, so z and z_s are integrated out, by Woodbury's
+identity for z_s and once more for z, and drawn afterwards. B itself is never formed: it is the
+largest array of the model, and phi does not change.
 
 Equation numbers, such as (D2), are from docs/mathematics.md, section "The error of law and link".
 """
@@ -96,22 +97,59 @@ def prior_of_law(groups: Groups) -> dist.Distribution:
     )
 
 
-def condition(u: jax.Array, B: jax.Array, common: np.ndarray) -> Conditional:
+def at_runs(phi: jax.Array, z: jax.Array) -> jax.Array:
+    """phi z, the error that terms z (..., series, terms) make at every run (..., series, runs).
+
+    Parameters
+    ----------
+    phi
+        The terms at every run, shape (runs, terms), or (series, runs, terms) where the series have
+        different runs.
+    z
+        The terms of each series.
+    """
+    return z @ phi.mT if phi.ndim == 2 else jnp.einsum("...st,srt->...sr", z, phi)
+
+
+def _products(phi: jax.Array, weight: jax.Array) -> jax.Array:
+    """phi' diag(weight) phi of each series, shape (series, terms, terms)."""
+    if phi.ndim == 3:
+        return (phi * weight[..., None]).mT @ phi
+    terms = phi.shape[1]
+    # One product of two large matrices in place of one product for each series.
+    return (weight @ _outer(phi)).reshape(-1, terms, terms)
+
+
+def _quadratic_forms(phi: jax.Array, V: jax.Array) -> jax.Array:
+    """phi(x)' V phi(x) of each series at every run, shape (series, runs)."""
+    if phi.ndim == 3:
+        return jnp.sum(phi @ V * phi, -1)
+    return V.reshape(len(V), -1) @ _outer(phi).T
+
+
+def _outer(phi: jax.Array) -> jax.Array:
+    """phi(x) phi(x)' at every run, shape (runs, terms^2)."""
+    return (phi[:, :, None] * phi[:, None, :]).reshape(len(phi), -1)
+
+
+def condition(u: jax.Array, a: jax.Array, phi: jax.Array, common: np.ndarray) -> Conditional:
     """z and z_s given the residuals, (D2) and (D3).
 
     Parameters
     ----------
     u
         Residuals in units of the noise, shape (series, runs); 0 where nothing was seen.
-    B
-        The terms in the same units, shape (series, runs, terms); 0 where nothing was seen.
+    a
+        Sd of the error in the same units, shape (series, runs); 0 where nothing was seen.
+    phi
+        The terms at every run, as in `at_runs`.
     common
         c of each series, shape (series,).
     """
     own = 1 - common
-    M = B.mT @ B
-    b = jnp.sum(B * u[..., None], 1)
-    identity = np.eye(B.shape[-1])
+    M = _products(phi, a**2)
+    b = (a * u) @ phi if phi.ndim == 2 else jnp.einsum("sr,srt->st", a * u, phi)
+    identity = np.eye(phi.shape[-1])
     inverse, log_det = inverse_cholesky(identity + own[:, None, None] * M)
     log_det = jnp.sum(log_det)
     common_inverse = common_mean = None
@@ -135,46 +173,47 @@ def condition(u: jax.Array, B: jax.Array, common: np.ndarray) -> Conditional:
     )
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def log_evidence(u: jax.Array, B: jax.Array, common: Shares) -> jax.Array:
+@partial(jax.custom_jvp, nondiff_argnums=(3,))
+def log_evidence(u: jax.Array, a: jax.Array, phi: jax.Array, common: Shares) -> jax.Array:
     """ln p(u) with z and z_s integrated out, but for -1/2 ln 2 pi for each run: a scalar, (D3).
 
     Parameters
     ----------
-    u, B
-        As in `condition`.
+    u, a, phi
+        As in `condition`. Phi is data: derivatives by it are taken as 0.
     common
         c of each series.
     """
-    given = condition(u, B, np.array(common))
-    return -0.5 * jnp.sum(u * _left(given, u, B)) - given.log_det
+    given = condition(u, a, phi, np.array(common))
+    left = u - a * at_runs(phi, mean_terms(given))
+    return -0.5 * jnp.sum(u * left) - given.log_det
 
 
 @log_evidence.defjvp
 def _log_evidence_jvp(
     common: Shares, primal: tuple[jax.Array, ...], tangent: tuple[jax.Array, ...]
 ) -> tuple[jax.Array, jax.Array]:
-    """Derivatives: -Q u by u, and (Q u) w' - B V by B, w and V mean and variance of terms, (D6).
+    """Derivatives: -Q u by u, (Q u) (phi w) - a phi' V phi by a, (D6).
 
-    They need no derivative of a Cholesky factor, which costs more than the factor.
+    w and V are mean and variance of the terms. No derivative of a Cholesky factor is needed, which
+    costs more than the factor.
     """
-    u, B = primal
-    given = condition(u, B, np.array(common))
-    left = _left(given, u, B)
-    variance = given.inverse.mT @ given.inverse
-    if given.common_inverse is not None:
-        shared = given.common_inverse @ variance
-        variance = given.own[:, None, None] * variance + given.common[:, None, None] * (
-            shared.mT @ shared
-        )
-    by_B = left[..., None] * mean_terms(given)[:, None, :] - B @ variance
+    u, a, phi = primal
+    given = condition(u, a, phi, np.array(common))
+    error = at_runs(phi, mean_terms(given))
+    left = u - a * error
+    by_a = left * error - a * _quadratic_forms(phi, variance_of_terms(given))
     value = -0.5 * jnp.sum(u * left) - given.log_det
-    return value, jnp.sum(by_B * tangent[1]) - jnp.sum(left * tangent[0])
+    return value, jnp.sum(by_a * tangent[1]) - jnp.sum(left * tangent[0])
 
 
-def _left(given: Conditional, u: jax.Array, B: jax.Array) -> jax.Array:
-    """Q u, the residuals less the mean of the discrepancy, shape (series, runs)."""
-    return u - jnp.sum(B * mean_terms(given)[:, None, :], -1)
+def variance_of_terms(given: Conditional) -> jax.Array:
+    """Variance of c^(1/2) z + (1 - c)^(1/2) z_s given the data, (series, terms, terms), (D6)."""
+    variance = given.inverse.mT @ given.inverse
+    if given.common_inverse is None:
+        return variance
+    shared = given.common_inverse @ variance
+    return given.own[:, None, None] * variance + given.common[:, None, None] * (shared.mT @ shared)
 
 
 def mean_terms(given: Conditional) -> jax.Array:
@@ -203,18 +242,16 @@ def _terms_given(given: Conditional, z: jax.Array | None, noise: jax.Array | flo
     return shared + root * solve(given.inverse, root * b, noise)
 
 
-def log_density_of_each(given: Conditional, u: jax.Array, B: jax.Array) -> jax.Array:
+def log_density_of_each(
+    given: Conditional, u: jax.Array, a: jax.Array, phi: jax.Array
+) -> jax.Array:
     """ln p(u_i | all other u, parameters) + 1/2 ln 2 pi, shape (series, runs), (D5).
 
     With Q the precision of u it is Normal(u_i - (Q u)_i / Q_ii, 1 / Q_ii) (Burkner, Gabry and
     Vehtari 2021, Computational Statistics 36).
     """
-    residual = _left(given, u, B)
-    own = given.inverse @ B.mT
-    precision = 1 - given.own[:, None] * jnp.sum(own**2, 1)
-    if given.common_inverse is not None:
-        shared = given.common_inverse @ (given.inverse.mT @ own)
-        precision = precision - given.common[:, None] * jnp.sum(shared**2, 1)
+    residual = u - a * at_runs(phi, mean_terms(given))
+    precision = 1 - a**2 * _quadratic_forms(phi, variance_of_terms(given))
     return 0.5 * jnp.log(precision) - 0.5 * residual**2 / precision
 
 

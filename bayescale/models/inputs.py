@@ -20,6 +20,7 @@ from bayescale.models.links import Link, floor, lo_prior
 from bayescale.models.pooling import Groups, PoolingMode
 from bayescale.models.rectangles import (
     deviation_from_last,
+    end_of_group,
     rectangle,
     side_by_side,
     split_into_series,
@@ -191,11 +192,10 @@ def loss_data(ladder: Ladder) -> LossData:
     )
     label = configurations(runs.set_index("run"))
     tables, first = side_by_side(tables, [label[table["run"]].to_numpy() for table in tables])
-    loss, params, tokens, flops, unique = (
-        rectangle(tables, column) for column in ("loss", "params", "tokens", "c", "unique_tokens")
-    )
+    columns = ("loss", "params", "tokens", "c", "unique_tokens")
+    loss, params, tokens, flops, unique = (rectangle(tables, column) for column in columns)
     seen = rectangle(tables, "loss", fill=0.0) > 0
-    x = locations(params, tokens)
+    x = end_of_group(locations(params, tokens), seen, first)
     terms = make_terms(x[seen])
     layout = Layout(
         y=np.log(loss),
@@ -204,7 +204,7 @@ def loss_data(ladder: Ladder) -> LossData:
         items=np.ones_like(loss),
         first=first,
         lag=np.log(np.where(seen, flops, 0.0).max(1, keepdims=True) / flops),
-        basis=terms.at(x),
+        basis=terms.at_cells(x, seen),
     )
     return LossData(
         groups=groups,
@@ -272,7 +272,8 @@ def accuracy_data(
     through = rectangle(tables, "through")
     seen = rectangle(tables, "through", fill=0.0) > 0
     z = (through - centre[:, None]) / scale[:, None]
-    x = locations(rectangle(tables, "params"), rectangle(tables, "tokens"))
+    params, tokens = rectangle(tables, "params"), rectangle(tables, "tokens")
+    x = end_of_group(locations(params, tokens), seen, first)
     terms = make_terms(x[seen])
     layout = Layout(
         y=rectangle(tables, "accuracy"),
@@ -280,7 +281,7 @@ def accuracy_data(
         x=z if first is None else Blocks(z=z, deviation=deviation_from_last(z, seen, first)),
         items=np.broadcast_to(items[:, None], through.shape).copy(),
         first=first,
-        basis=terms.at(x),
+        basis=terms.at_cells(x, seen),
     )
     return AccuracyData(
         groups=groups,

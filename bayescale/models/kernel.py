@@ -43,6 +43,12 @@ class Terms(NamedTuple):
         """phi at some points (..., 2), shape (..., terms)."""
         return kernel(x, self.x) @ self.root
 
+    def at_cells(self, x: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """phi at the cells of series by runs (series, runs, 2), as in `Layout.basis`."""
+        column = x[seen.argmax(0), np.arange(x.shape[1])]
+        alike = np.isclose(x, column) | ~seen[..., None]
+        return self.at(column if alike.all() else x)
+
     def left_out(self, x: np.ndarray) -> np.ndarray:
         """k(x, x') - phi(x) phi(x')', shape (points, points): what no term carries."""
         phi = self.at(x)

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-# Draws that are described or conditioned at once, and numbers that their terms may take: terms in
-# every cell of every draw would take gigabytes, and a few megabytes stay in the processor's cache.
+# Draws that are described or conditioned at once, and numbers that these may take: all draws would
+# take gigabytes, and a few megabytes stay in the processor's cache.
 MAX_BATCH = 100
-MAX_BATCH_CELLS = 2**18
+MAX_BATCH_NUMBERS = 2**18
 
 
 class Blocks(NamedTuple):
@@ -51,8 +51,9 @@ class Layout(NamedTuple):
         ln(Cmax / C) of each cell, e-folds of compute below the largest run, shape (series, runs).
         None where noise does not depend on it.
     basis
-        The terms of the discrepancy at each cell (see `bayescale.models.kernel`), shape
-        (series, runs, terms). None where there is no discrepancy.
+        The terms of the discrepancy at each cell (see `bayescale.models.kernel`): shape
+        (runs, terms) where they are the same for all series, else (series, runs, terms). The cells
+        of a group have the same terms. None where there is no discrepancy.
     """
 
     y: jax.Array
@@ -75,7 +76,8 @@ class Layout(NamedTuple):
         """Number of draws of the parameters for which something is computed at once."""
         if self.basis is None:
             return MAX_BATCH
-        return min(MAX_BATCH, max(1, MAX_BATCH_CELLS // self.basis.size))
+        series, terms = self.seen.shape[0], self.basis.shape[-1]
+        return min(MAX_BATCH, max(1, MAX_BATCH_NUMBERS // max(self.basis.size, series * terms**2)))
 
     def wider(self, width: int, terms: int) -> Layout:
         """The same cells, then unseen ones up to a width, and more terms, which are 0.
@@ -100,6 +102,7 @@ class Layout(NamedTuple):
             first = np.concatenate([np.asarray(self.first), alone], 1)
         basis = self.basis
         if basis is not None:
-            basis = np.pad(np.asarray(basis), (*added, (0, terms - basis.shape[2])))
+            more = ((0, width - present), (0, terms - basis.shape[-1]))
+            basis = np.pad(np.asarray(basis), ((0, 0), *more) if basis.ndim == 3 else more)
         seen = np.pad(np.asarray(self.seen), added)
         return Layout(y=y, seen=seen, x=x, items=items, first=first, lag=lag, basis=basis)

@@ -115,8 +115,28 @@ def deviation_from_last(z: np.ndarray, seen: np.ndarray, first: np.ndarray) -> n
     ndarray
         Shape (series, runs); 0 where nothing was seen.
     """
+    return np.where(seen, z - np.take_along_axis(z, _last_of_group(seen, first), -1), 0.0)
+
+
+def end_of_group(x: np.ndarray, seen: np.ndarray, first: np.ndarray | None) -> np.ndarray:
+    """x (series, runs, 2) of the last cell of each cell's group, whose cells err as one.
+
+    Parameters
+    ----------
+    x
+        (ln N, ln D) of each cell.
+    seen, first
+        As in `deviation_from_last`; `first` None where every cell is a group of its own.
+    """
+    if first is None:
+        return x
+    return np.take_along_axis(x, _last_of_group(seen, first)[..., None], 1)
+
+
+def _last_of_group(seen: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Index of the last cell of each cell's group, shape (series, runs)."""
     size = ((first[:, :, None] == first[:, None, :]) & seen[:, None, :]).sum(2)
-    return np.where(seen, z - np.take_along_axis(z, first + np.maximum(size, 1) - 1, -1), 0.0)
+    return first + np.maximum(size, 1) - 1
 
 
 def rectangle(tables: list[pd.DataFrame], column: str, fill: object = None) -> np.ndarray:

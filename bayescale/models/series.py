@@ -30,20 +30,20 @@ LOG_ROOT_2PI = 0.5 * math.log(2 * math.pi)
 
 
 class Standardised(NamedTuple):
-    """Residuals and terms in units of the noise, given the earlier cells of each group.
+    """Residuals and their discrepancy in units of the noise, given earlier cells of each group.
 
     Parameters
     ----------
     u
         Residuals, shape (series, runs); 0 where nothing was seen.
-    B
-        Terms of the discrepancy, shape (series, runs, terms); 0 where nothing was seen.
+    a
+        Sd of the discrepancy, shape (series, runs); 0 where nothing was seen.
     log_sd
         ln of the unit, shape (series, runs); 0 where nothing was seen.
     """
 
     u: jax.Array
-    B: jax.Array
+    a: jax.Array
     log_sd: jax.Array
 
 
@@ -148,30 +148,28 @@ class SeriesModel:
         return mean, sd
 
     def standardised(self, real: Mapping[str, jax.Array], layout: Layout) -> Standardised:
-        """Residuals and terms of the discrepancy in units of the noise, (D1).
+        """Residuals and the sd of the discrepancy in units of the noise, (D1).
 
         Parameters
         ----------
         real
             Values of the parameters on the real line, by name, shape (series,).
         layout
-            The data, with `Layout.basis`.
+            The data. The cells of a group have the same terms.
         """
         mean, sd = self.expectation(real, layout)
         values = self.pooling.values(real)
         effect = self._amplitude(values)[:, None] * jax.vmap(self.effect)(values, mean)
         u = jnp.where(layout.seen, (layout.y - mean) / sd, 0.0)
-        B = jnp.where(layout.seen, effect / sd, 0.0)[..., None] * layout.basis
+        a = jnp.where(layout.seen, effect / sd, 0.0)
         log_sd = jnp.where(layout.seen, jnp.log(sd), 0.0)
         if layout.first is None:
-            return Standardised(u, B, log_sd)
+            return Standardised(u, a, log_sd)
         common = COMMON.transform(real[COMMON.name])[:, None]
         expected, spread = from_earlier(u, layout.first, common)
-        of_terms = jax.vmap(lambda v: from_earlier(v, layout.first, common)[0], -1, -1)(B)
+        of_error, _ = from_earlier(a, layout.first, common)
         log_spread = jnp.where(layout.seen, jnp.log(spread), 0.0)
-        return Standardised(
-            (u - expected) / spread, (B - of_terms) / spread[..., None], log_sd + log_spread
-        )
+        return Standardised((u - expected) / spread, (a - of_error) / spread, log_sd + log_spread)
 
     def _amplitude(self, values: Values) -> jax.Array:
         """The sd of the discrepancy of each series, of a model that has one."""
@@ -180,14 +178,14 @@ class SeriesModel:
 
     def log_evidence(self, real: Mapping[str, jax.Array], layout: Layout) -> jax.Array:
         """ln p(y | parameters), the discrepancy integrated out, (D3): a scalar."""
-        u, B, log_sd = self.standardised(real, layout)
-        evidence = discrepancy.log_evidence(u, B, tuple(self.common.tolist()))
+        u, a, log_sd = self.standardised(real, layout)
+        evidence = discrepancy.log_evidence(u, a, layout.basis, tuple(self.common.tolist()))
         return evidence - jnp.sum(log_sd) - jnp.sum(layout.seen) * LOG_ROOT_2PI
 
     def conditional(self, real: Mapping[str, jax.Array], layout: Layout) -> discrepancy.Conditional:
         """The terms of the discrepancy given the data and the parameters."""
-        u, B, _ = self.standardised(real, layout)
-        return discrepancy.condition(u, B, self.common)
+        u, a, _ = self.standardised(real, layout)
+        return discrepancy.condition(u, a, layout.basis, self.common)
 
     def log_density_of_each(
         self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None
@@ -210,9 +208,9 @@ class SeriesModel:
         """
         if self.amplitude is None:
             return self.given_earlier(real, layout, tail).log_prob(layout.y)
-        u, B, log_sd = self.standardised(real, layout)
-        given = discrepancy.condition(u, B, self.common)
-        return discrepancy.log_density_of_each(given, u, B) - log_sd - LOG_ROOT_2PI
+        u, a, log_sd = self.standardised(real, layout)
+        given = discrepancy.condition(u, a, layout.basis, self.common)
+        return discrepancy.log_density_of_each(given, u, a, layout.basis) - log_sd - LOG_ROOT_2PI
 
     def given_earlier(
         self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None
@@ -276,7 +274,7 @@ class SeriesModel:
         mean, sd = self.expectation(real, layout)
         if terms is not None:
             values = self.pooling.values(real)
-            error = self._amplitude(values)[:, None] * jnp.sum(layout.basis * terms[:, None, :], -1)
+            error = self._amplitude(values)[:, None] * discrepancy.at_runs(layout.basis, terms)
             mean = mean + error * jax.vmap(self.effect)(values, mean)
         if layout.first is None:
             return self.scatter(mean, sd, tail).sample(key)

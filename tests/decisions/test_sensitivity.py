@@ -77,7 +77,9 @@ class TestSensitivity:
             same = change.looked_at if np.isnan(at) else between
             assert {funds(by) for by in same} == {asked}
             if not np.isnan(at):
-                assert funds(at + 0.01 * (at - change.none)) != asked
+                # A small change is found to within 1e-4.
+                beyond = max(0.01 * abs(at - change.none), 1e-4)
+                assert funds(at + np.sign(at - change.none) * beyond) != asked
 
     def test_without_discrepancy_the_scaled_forecast_is_narrower_and_at_one_the_same(
         self, two_targets: Forecast

@@ -22,6 +22,7 @@ from bayescale.extrapolation.discrepancy import (
 )
 from bayescale.fits.record import Fit
 from bayescale.inference.posterior import real_draws
+from bayescale.models.discrepancy import at_runs
 from bayescale.models.kernel import make_terms
 
 DRAWS = 20_000
@@ -105,8 +106,7 @@ class TestKnown:
         """The residuals of the law less the error are noise: smaller than without it."""
         data, known = default_fit.loss_data, default_fit.loss_error
         assert known is not None
-        basis = np.asarray(data.layout.basis)
-        error = np.einsum("dst,srt->dsr", known.drawn, basis)
+        error = np.asarray(at_runs(np.asarray(data.layout.basis), known.drawn))
         real, shape = real_draws(
             default_fit.losses, default_fit.loss_model, data.groups.names, "loss_name"
         )

@@ -135,6 +135,9 @@ def make_case(case: str) -> tuple[SeriesModel, Layout]:
     first = np.tile([0, 0, 2, 2, 4, 5], (f.series, 1)) if "grouped" in settings else None
     lag = jnp.maximum(0.0, jnp.max(layout.x.c) - layout.x.c)
     basis = jnp.asarray(smooth(np.asarray(layout.x.n), np.asarray(layout.x.d)))
+    if first is not None:
+        # The cells of a group have the terms of its last cell.
+        basis = basis[:, [1, 1, 3, 3, 4, 5]]
     return loss_model(LAWS[law], f, **settings), layout._replace(first=first, lag=lag, basis=basis)
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 
 from bayescale.models.discrepancy import (
     COMMON_OF_CORPORA,
+    at_runs,
     common_share,
     condition,
     draw_terms,
@@ -19,6 +20,7 @@ from bayescale.models.discrepancy import (
     mean_terms,
     prior_of_law,
     prior_terms,
+    variance_of_terms,
 )
 from helpers.layouts import TWO_KINDS, VALIDATION
 
@@ -26,28 +28,36 @@ SERIES, RUNS, TERMS = 3, 7, 4
 SHARES = [np.zeros(SERIES), np.array([0.9, 0.9, 0.0]), np.full(SERIES, 0.6)]
 
 
+@pytest.fixture(params=["one phi for all", "a phi for each"])
+def phi(request: pytest.FixtureRequest) -> np.ndarray:
+    shape = (RUNS, TERMS) if request.param == "one phi for all" else (SERIES, RUNS, TERMS)
+    return np.random.default_rng(1).standard_normal(shape)
+
+
 @pytest.fixture(params=range(len(SHARES)), ids=["alone", "two of three", "all"])
-def dense(request: pytest.FixtureRequest) -> "Dense":
-    return Dense(SHARES[request.param])
+def dense(request: pytest.FixtureRequest, phi: np.ndarray) -> "Dense":
+    return Dense(SHARES[request.param], phi)
 
 
 class Dense:
-    """u = B w + e as one normal vector, with the covariance of w written out."""
+    """u = a phi w + e as one normal vector, with the covariance of w written out."""
 
-    def __init__(self, share: np.ndarray) -> None:
+    def __init__(self, share: np.ndarray, phi: np.ndarray) -> None:
         rng = np.random.default_rng(0)
         self.share = share
-        self.u = rng.standard_normal((SERIES, RUNS))
-        self.B = rng.standard_normal((SERIES, RUNS, TERMS))
+        u = rng.standard_normal((SERIES, RUNS))
+        a = rng.uniform(0.5, 2.0, (SERIES, RUNS))
         # A series with fewer runs.
-        self.u[1, 5:] = 0.0
-        self.B[1, 5:] = 0.0
+        u[1, 5:] = 0.0
+        a[1, 5:] = 0.0
+        self.residuals = u
+        self.u, self.a, self.phi = jnp.asarray(u), jnp.asarray(a), jnp.asarray(phi)
         of_series = np.sqrt(np.outer(share, share)) + np.diag(1 - share)
         self.prior = np.kron(of_series, np.eye(TERMS))
         self.block = np.zeros((SERIES * RUNS, SERIES * TERMS))
         for s in range(SERIES):
             rows, columns = slice(RUNS * s, RUNS * (s + 1)), slice(TERMS * s, TERMS * (s + 1))
-            self.block[rows, columns] = self.B[s]
+            self.block[rows, columns] = a[s][:, None] * (phi if phi.ndim == 2 else phi[s])
         self.covariance = np.eye(SERIES * RUNS) + self.block @ self.prior @ self.block.T
 
     @property
@@ -56,26 +66,28 @@ class Dense:
 
 
 def test_evidence_is_the_density_of_the_dense_normal(dense: Dense) -> None:
-    found = log_evidence(jnp.asarray(dense.u), jnp.asarray(dense.B), tuple(dense.share))
-    wanted = stats.multivariate_normal(cov=dense.covariance).logpdf(dense.u.ravel())
+    found = log_evidence(dense.u, dense.a, dense.phi, tuple(dense.share))
+    wanted = stats.multivariate_normal(cov=dense.covariance).logpdf(dense.residuals.ravel())
     constant = SERIES * RUNS * 0.5 * np.log(2 * np.pi)
     assert float(found) - constant == pytest.approx(float(wanted), rel=1e-10)
 
 
 def test_its_derivatives_are_those_of_finite_differences(dense: Dense) -> None:
-    def evidence(u: jax.Array, B: jax.Array) -> jax.Array:
-        return log_evidence(u, B, tuple(dense.share))
+    def evidence(u: jax.Array, a: jax.Array) -> jax.Array:
+        return log_evidence(u, a, dense.phi, tuple(dense.share))
 
-    check_grads(
-        evidence, (jnp.asarray(dense.u), jnp.asarray(dense.B)), order=1, modes=["fwd", "rev"]
-    )
+    check_grads(evidence, (dense.u, dense.a), order=1, modes=["fwd", "rev"])
 
 
 def test_terms_have_mean_and_covariance_of_the_dense_conditional(dense: Dense) -> None:
-    terms = condition(jnp.asarray(dense.u), jnp.asarray(dense.B), dense.share)
-    mean = dense.gain @ dense.u.ravel()
+    terms = condition(dense.u, dense.a, dense.phi, dense.share)
+    mean = dense.gain @ dense.residuals.ravel()
     covariance = dense.prior - dense.gain @ dense.block @ dense.prior
     np.testing.assert_allclose(np.ravel(mean_terms(terms)), mean, atol=1e-10)
+    of_terms = [covariance[k : k + TERMS, k : k + TERMS] for k in range(0, len(mean), TERMS)]
+    np.testing.assert_allclose(variance_of_terms(terms), of_terms, atol=1e-10)
+    at = np.ravel(dense.a * at_runs(dense.phi, mean_terms(terms)))
+    np.testing.assert_allclose(at, dense.block @ mean, atol=1e-10)
     draws = jax.vmap(lambda key: draw_terms(terms, key))(jax.random.split(jax.random.key(0), 40000))
     flat = np.asarray(draws).reshape(len(draws), -1)
     np.testing.assert_allclose(flat.mean(0), mean, atol=0.03)
@@ -83,9 +95,9 @@ def test_terms_have_mean_and_covariance_of_the_dense_conditional(dense: Dense) -
 
 
 def test_each_residual_given_all_others(dense: Dense) -> None:
-    u, B = jnp.asarray(dense.u), jnp.asarray(dense.B)
-    found = np.ravel(log_density_of_each(condition(u, B, dense.share), u, B))
-    flat = dense.u.ravel()
+    given = condition(dense.u, dense.a, dense.phi, dense.share)
+    found = np.ravel(log_density_of_each(given, dense.u, dense.a, dense.phi))
+    flat = dense.residuals.ravel()
     for i in (0, 9, 20):
         rest = np.delete(np.arange(len(flat)), i)
         within = dense.covariance[np.ix_(rest, rest)]
@@ -95,11 +107,13 @@ def test_each_residual_given_all_others(dense: Dense) -> None:
         assert found[i] - 0.5 * np.log(2 * np.pi) == pytest.approx(wanted, rel=1e-9)
 
 
-def test_prior_draws_have_the_covariance_of_the_prior(dense: Dense) -> None:
+@pytest.mark.parametrize("share", SHARES)
+def test_prior_draws_have_the_covariance_of_the_prior(share: np.ndarray) -> None:
+    prior = Dense(share, np.zeros((RUNS, TERMS))).prior
     keys = jax.random.split(jax.random.key(0), 20000)
-    draws = np.asarray(jax.vmap(lambda key: prior_terms(dense.share, TERMS, key))(keys))
+    draws = np.asarray(jax.vmap(lambda key: prior_terms(share, TERMS, key))(keys))
     found = np.cov(draws.reshape(len(draws), -1).T)
-    np.testing.assert_allclose(found, dense.prior, atol=0.05)
+    np.testing.assert_allclose(found, prior, atol=0.05)
 
 
 class TestPriors:

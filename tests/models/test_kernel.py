@@ -56,4 +56,16 @@ def test_a_layout_has_the_terms_at_its_own_runs() -> None:
     data = loss_data(load_dataset("ladder2024").with_role("fit"))
     assert data.terms.root.shape == (16, 9)
     at = data.terms.at(locations(data.params, data.tokens))
-    np.testing.assert_allclose(np.asarray(data.layout.basis), at)
+    assert at.shape == (9, 16, 9)
+    np.testing.assert_allclose(at, np.broadcast_to(data.layout.basis, at.shape))
+
+
+def test_cells_have_one_set_of_terms_where_all_series_have_the_same_runs() -> None:
+    terms = make_terms(X)
+    x = np.stack([X, X, X])
+    seen = np.ones(x.shape[:2], bool)
+    # A series without the last run, whose cell holds anything.
+    x[1, -1], seen[1, -1] = x[1, 0], False
+    np.testing.assert_allclose(terms.at_cells(x, seen), terms.at(X))
+    x[2] = x[2, ::-1].copy()
+    np.testing.assert_allclose(terms.at_cells(x, seen), terms.at(x))

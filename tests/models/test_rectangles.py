@@ -7,6 +7,7 @@ import pytest
 from bayescale.errors import DataError
 from bayescale.models.rectangles import (
     deviation_from_last,
+    end_of_group,
     rectangle,
     side_by_side,
     split_into_series,
@@ -70,6 +71,14 @@ class TestDeviation:
         first = np.array([[0, 0, 0, 3, 3]])
         found = deviation_from_last(z, np.ones((1, 5), bool), first)
         np.testing.assert_allclose(found, [[2.0, 1.0, 0.0, 0.5, 0.0]])
+
+    def test_the_cells_of_a_group_err_where_it_ends(self) -> None:
+        x = np.arange(8.0).reshape(1, 4, 2)
+        seen = np.array([[True, True, True, False]])
+        first = np.array([[0, 0, 2, 3]])
+        ends = end_of_group(x, seen, first)
+        np.testing.assert_array_equal(ends[0, :3], x[0, [1, 1, 2]])
+        np.testing.assert_array_equal(end_of_group(x, seen, None), x)
 
     def test_cells_that_are_not_seen_count_for_nothing(self) -> None:
         z = np.array([[3.0, 2.0, 99.0]])

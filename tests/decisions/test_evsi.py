@@ -7,6 +7,8 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.evidence import value_of_information
+from bayescale.decisions.evsi import _Refits
+from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Linear
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
@@ -25,6 +27,20 @@ def whole_fit() -> Fit:
     return fit(load_dataset("ladder2024"))
 
 
+def means_of_refits(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """A list that fills with draws of the mean accuracy over tasks, one entry per refit."""
+    means: list[np.ndarray] = []
+    add = _Refits.add
+
+    def adding(self: _Refits, problem: EvsiProblem, fit: Fit) -> None:
+        draws = forecast(fit, list(problem.targets), seed=problem.seed).draws["accuracy"]
+        means.append(draws.mean("task").values)
+        add(self, problem, fit)
+
+    monkeypatch.setattr(_Refits, "add", adding)
+    return means
+
+
 class TestEvidence:
     @pytest.mark.slow
     @pytest.mark.parametrize("beyond", [False, True], ids=["a rerun", "beyond the ladder"])
@@ -32,7 +48,8 @@ class TestEvidence:
         self, whole_fit: Fit, monkeypatch: pytest.MonkeyPatch, beyond: bool
     ) -> None:
         """A rerun of the largest run, or a run of 7 times its compute, at the cost at which
-        evidence tells most: expected width within a fifth, value within its Monte Carlo error.
+        evidence tells most: expected width within a fifth, value within its Monte Carlo error. By
+        refits the variance of the mean over tasks adds up, and narrows no more than it should.
         """
         value = Linear(1e5, 0.6)
         asked = {
@@ -48,7 +65,13 @@ class TestEvidence:
         weighed = value_of_information(whole_fit, LARGE, candidates, **asked).table.iloc[0]
         assert weighed["method"] == "reweighting"
         monkeypatch.setattr("bayescale.decisions.evidence.UNRELIABLE", -np.inf)
-        fitted = value_of_information(whole_fit, LARGE, candidates, **asked, refits=4).table.iloc[0]
+        after = means_of_refits(monkeypatch)
+        fitted = value_of_information(whole_fit, LARGE, candidates, **asked, refits=8).table.iloc[0]
+        total = np.mean([m.var() for m in after]) + np.var([m.mean() for m in after])
+        before = forecast(whole_fit, LARGE).draws["accuracy"].mean("task").values
+        print(f"variance after {total / before.var():.3f} of that before")
+        assert len(after) == 8
+        assert total / before.var() == pytest.approx(1.0, abs=0.25)
         print(f"\n{weighed.to_string()}\n{fitted.to_string()}")
         assert fitted["method"] == "refitting"
         assert weighed["evsi"] > weighed["evsi_floor"], "or there is nothing to compare"

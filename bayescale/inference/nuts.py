@@ -27,11 +27,12 @@ from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_6
 # Iterations between two reports of progress; an interrupt takes effect at a report.
 BLOCK = 100
 TREE_DEPTH = 10
-# Mean acceptance that the step size is adapted to; where draws diverge, as they do in about one fit
-# in forty, the next one is tried. A model of more than `LARGE` coordinates starts at the first: its
-# steps are small anyway, and at 0.9 they would have to be twice as many. A smaller one starts at
-# the second, because at the first it diverges more often.
-TARGET_ACCEPT = (0.8, 0.9, 0.99)
+# Mean acceptance that the step size is adapted to, and the one for a second attempt where draws
+# diverge, as they do in about one fit in forty.
+TARGET_ACCEPT = (0.9, 0.99)
+# A model of more coordinates than `LARGE` starts at this one: its steps are small anyway, and at
+# 0.9 there would be nearly twice as many. A smaller model diverges here too often.
+TARGET_ACCEPT_OF_LARGE = 0.8
 LARGE = 250
 # Step size from which the adaptation starts.
 FIRST_STEP_SIZE = 0.5
@@ -201,7 +202,8 @@ class Program:
         layout = jax.tree.map(jnp.asarray, layout)
         q = self._quadratic(layout)
         key = random_key(sampler.seed, stream)
-        for accept in TARGET_ACCEPT[0 if self._space.size > LARGE else 1 :]:
+        large = (TARGET_ACCEPT_OF_LARGE,) if self._space.size > LARGE else ()
+        for accept in (*large, *TARGET_ACCEPT):
             sites, statistics = self._sample(
                 key, layout, q, sampler=sampler, accept=accept, progress=progress
             )

@@ -40,8 +40,8 @@ from bayescale.runtime import random_key
 STRAYS = 0.08
 # A loss scatters too much where its noise is above the largest of the published ladders.
 SCATTERS = 0.05
-# Error of a link at a run, in logits, from which on the link does not fit: the upper end of the
-# 90 % interval of its sd by the prior.
+# Error of a link at a run, in logits, from which on the link does not fit: about the upper end of
+# the 90 % interval of its sd by the prior.
 BENDS = 0.5
 # Largest Pareto k of a density that can be relied on (Vehtari et al. 2024, JMLR 25).
 GOOD_K = 0.7

@@ -174,7 +174,7 @@ class Program:
     ) -> Sample:
         """Draws of the posterior given the data.
 
-        Where draws diverge, the posterior is sampled once more with smaller steps.
+        Where draws diverge, the posterior is sampled again with smaller steps.
 
         Parameters
         ----------

@@ -111,6 +111,11 @@ def at_runs(phi: jax.Array, z: jax.Array) -> jax.Array:
     return z @ phi.mT if phi.ndim == 2 else jnp.einsum("...st,srt->...sr", z, phi)
 
 
+def _sums(phi: jax.Array, weight: jax.Array) -> jax.Array:
+    """phi' weight of each series, shape (series, terms)."""
+    return weight @ phi if phi.ndim == 2 else jnp.einsum("sr,srt->st", weight, phi)
+
+
 def _products(phi: jax.Array, weight: jax.Array) -> jax.Array:
     """phi' diag(weight) phi of each series, shape (series, terms, terms)."""
     if phi.ndim == 3:
@@ -148,7 +153,7 @@ def condition(u: jax.Array, a: jax.Array, phi: jax.Array, common: np.ndarray) ->
     """
     own = 1 - common
     M = _products(phi, a**2)
-    b = (a * u) @ phi if phi.ndim == 2 else jnp.einsum("sr,srt->st", a * u, phi)
+    b = _sums(phi, a * u)
     identity = np.eye(phi.shape[-1])
     inverse, log_det = inverse_cholesky(identity + own[:, None, None] * M)
     log_det = jnp.sum(log_det)

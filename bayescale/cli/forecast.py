@@ -162,18 +162,13 @@ def _sampler_json(fit: Fit) -> dict[str, Any]:
     The stages are sampled side by side, so `seconds` is the time of both together, and
     `leapfrog_steps` is the larger of the two means per draw.
     """
-    stages = {"loss": fit.losses, "accuracy": fit.accuracies}
     costs = {
-        stage: {
-            "leapfrog_steps": float(tree.attrs["leapfrog_steps"]),
-            "seconds": float(tree.attrs["seconds"]),
-        }
-        for stage, tree in stages.items()
-        if tree is not None
+        stage: {name: float(posterior.draws.attrs[name]) for name in ("leapfrog_steps", "seconds")}
+        for stage, posterior in fit.posteriors.named()
     }
     return {
         "leapfrog_steps": max(cost["leapfrog_steps"] for cost in costs.values()),
-        "seconds": float(fit.losses.attrs["seconds_together"]),
+        "seconds": float(fit.posteriors.loss.draws.attrs["seconds_together"]),
         "steps": costs,
         "chains": fit.sampler.chains,
         "draws": fit.sampler.draws,

@@ -8,7 +8,7 @@ z is given the data; rest is what the terms leave out, joint over runs; W is a W
 run beyond the ladder tells of those further out what it would tell if it were fitted. Lambda and
 the noise sigma are those of the draw, and a is
 
-    0.0035 (min(sigma, 0.01) / 0.005)^(1/2)    of a validation loss
+    0.0035 (min(sigma, 0.01) / 0.005)^(1/2)    of a validation loss, twice that of one of several
     0.6 lambda                                 of a task's own loss
     0.5 lambda                                 of a link, which gains 0.04 W_0(l) besides
 
@@ -34,6 +34,8 @@ from bayescale.models.series import SeriesModel
 # sd of the walk of a validation loss over its first e-fold, at noise `WALK_SIGMA`; it grows
 # with the root of the noise up to `WALK_MAX_SIGMA`.
 WALK = 0.0035
+# The same where the ladder has several validation losses, such as those of several corpora.
+WALK_OF_CORPORA = 0.007
 WALK_SIGMA = 0.005
 WALK_MAX_SIGMA = 0.01
 # The same of a task's own loss and of a link, in units of lambda.
@@ -178,7 +180,8 @@ def law_error(
     rng
         Source of everything random.
     """
-    of_text = WALK * np.sqrt(np.minimum(known.sigma, WALK_MAX_SIGMA) / WALK_SIGMA)
+    scale = np.sqrt(np.minimum(known.sigma, WALK_MAX_SIGMA) / WALK_SIGMA)
+    of_text = np.where(known.common > 0, WALK_OF_CORPORA, WALK) * scale
     rate = np.where(of_task, TASK_WALK * known.amplitude, of_text)
     walk = rate[:, :, None] * _walk(points, len(rate), 0.0, rng)
     rest = _left_out(terms, points, known.amplitude, known.common, rng)

@@ -47,7 +47,7 @@ def _write(fit: Fit, file: Path | io.BytesIO, mixture: Fit | None) -> None:
         archive.writestr("runs.csv", _csv(fit.ladder.frame))
         archive.writestr("tasks.csv", _csv(fit.ladder.task_table.reset_index()))
         archive.writestr("weights.csv", _csv(fit.weights))
-        if mixture is None or fit.losses is not mixture.losses:
+        if mixture is None or fit.posteriors.loss is not mixture.posteriors.loss:
             archive.writestr("losses.nc", bytes(fit.losses.to_netcdf(engine=ENGINE)))
         if fit.accuracies is not None:
             archive.writestr("accuracies.nc", bytes(fit.accuracies.to_netcdf(engine=ENGINE)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import xarray as xr
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
@@ -16,7 +15,7 @@ from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO, FitSettings, make_settings, make_stages
 from bayescale.inference.batch import sample_stages, share_programs
 from bayescale.inference.nuts import Program, Sampler
-from bayescale.inference.posterior import full_tree, short_tree
+from bayescale.inference.posterior import Posterior
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import Link
 from bayescale.models.noise import Noise
@@ -131,7 +130,7 @@ def fit(
     )
     if law == AUTO:
         return _fit_laws(settings, sampler, ladder, progress)
-    return next(fit_many(settings, sampler, [ladder], full=True, progress=progress))
+    return next(fit_many(settings, sampler, [ladder], progress=progress))
 
 
 def _fit_laws(
@@ -139,9 +138,7 @@ def _fit_laws(
 ) -> Fit:
     """The mixture of laws that ``law="auto"`` asks for."""
     each = [replace(settings, law=LAWS[name]) for name in STACKED]
-    return stack(
-        [next(fit_many(one, sampler, [ladder], full=True, progress=progress)) for one in each]
-    )
+    return stack([next(fit_many(one, sampler, [ladder], progress=progress)) for one in each])
 
 
 def fit_many(
@@ -150,7 +147,6 @@ def fit_many(
     ladders: Sequence[Ladder],
     *,
     only: Collection[int] | None = None,
-    full: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Fit]:
     """The fit of each ladder in turn, made when it is asked for.
@@ -168,8 +164,6 @@ def fit_many(
     only
         Indices of the ladders to fit; None for all. Programs have the shape that serves all
         ladders, so a fit does not depend on which others are made.
-    full
-        Whether posteriors hold prior, predictive draws and log likelihood.
     progress
         As in `fit`.
     """
@@ -180,33 +174,29 @@ def fit_many(
         for stages in prepared
     ]
     programs: dict[SeriesModel, Program] = {}
-    make_tree = full_tree if full else short_tree
     for i, (ladder, stages) in enumerate(zip(ladders, pairs, strict=True)):
         if only is not None and i not in only:
             continue
-        trees, seconds = sample_stages(
-            stages, sampler, make_tree, progress=progress, programs=programs
-        )
-        _describe(trees, settings, ladder, seconds)
+        posteriors, seconds = sample_stages(stages, sampler, progress=progress, programs=programs)
+        _describe(posteriors, settings, ladder, seconds)
         yield Fit(
             ladder=ladder,
             settings=settings,
-            losses=trees.loss,
-            accuracies=trees.accuracy,
+            posteriors=posteriors,
             sampler=sampler,
         )
 
 
 def _describe(
-    trees: Stages[xr.DataTree, xr.DataTree], settings: FitSettings, ladder: Ladder, seconds: float
+    posteriors: Stages[Posterior, Posterior], settings: FitSettings, ladder: Ladder, seconds: float
 ) -> None:
-    """Write into each tree what it was fitted on and how."""
+    """Write into each posterior what it was fitted on and how."""
     attributes = {
         "ladder": ladder.name,
         "data_sha256": ladder.with_role("fit", "link").digest(),
         "pooling": settings.pooling,
         "seconds_together": seconds,
     }
-    for _, tree in trees.named():
-        tree.attrs |= attributes
-    trees.loss.attrs |= {"law": settings.law.name, "noise": settings.noise}
+    for _, posterior in posteriors.named():
+        posterior.draws.attrs |= attributes
+    posteriors.loss.draws.attrs |= {"law": settings.law.name, "noise": settings.noise}

@@ -21,8 +21,10 @@ from bayescale.fits.archive import ENGINE, FORMAT, OTHER_TEXT_COLUMNS
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import FitSettings
 from bayescale.inference.nuts import Sampler
+from bayescale.inference.posterior import Posterior
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link, get_link
+from bayescale.models.stages import Stages
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
@@ -100,18 +102,20 @@ def _read(
     settings: dict[str, Any],
     law: Law | None,
     link: Link | None,
-    shared: xr.DataTree | None,
+    shared: Posterior | None,
 ) -> Fit:
     """The fit of one archive; a component of a mixture may share the losses of the mixture."""
     entries = set(archive.namelist())
-    losses = _tree(archive, "losses.nc") if "losses.nc" in entries else shared
-    accuracies = _tree(archive, "accuracies.nc") if "accuracies.nc" in entries else None
+    loss = _posterior(archive, "losses.nc") if "losses.nc" in entries else shared
+    if loss is None:
+        raise zipfile.BadZipFile("no losses.nc")
+    has_accuracies = "accuracies.nc" in entries
+    accuracy = _posterior(archive, "accuracies.nc") if has_accuracies else None
     ladder = _ladder(archive, settings)
     whole = Fit(
         ladder=ladder,
         settings=_fit_settings(settings, ladder, law, link),
-        losses=losses,
-        accuracies=accuracies,
+        posteriors=Stages(loss, accuracy),
         sampler=Sampler(**settings["sampler"]),
         weights=_table(archive.read("weights.csv")),
     )
@@ -119,7 +123,7 @@ def _read(
     for i in range(settings["members"]):
         with zipfile.ZipFile(io.BytesIO(archive.read(f"member-{i}.fit"))) as inside:
             own = json.loads(inside.read("settings.json"))
-            members.append(_read(inside, own, law, link, whole.losses))
+            members.append(_read(inside, own, law, link, loss))
     return replace(whole, members=tuple(members))
 
 
@@ -164,8 +168,8 @@ def _curve[T: (Law, Link)](
     return given
 
 
-def _tree(archive: zipfile.ZipFile, entry: str) -> xr.DataTree:
-    return xr.open_datatree(io.BytesIO(archive.read(entry)), engine=ENGINE).load()
+def _posterior(archive: zipfile.ZipFile, entry: str) -> Posterior:
+    return Posterior(xr.open_datatree(io.BytesIO(archive.read(entry)), engine=ENGINE).load())
 
 
 def _table(text: bytes) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from bayescale.fits.predictability import predictability
 from bayescale.fits.settings import FitSettings, law_model_of, link_model_of
 from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.inference.nuts import Sampler
-from bayescale.inference.posterior import by_cell, real_draws
+from bayescale.inference.posterior import Posterior, by_cell, real_draws
 from bayescale.models.discrepancy import at_runs
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, loss_data
 from bayescale.models.laws import Law
@@ -57,10 +57,8 @@ class Fit:
         The runs. A fit sees only those with role ``fit``; its link sees role ``link`` too.
     settings
         What was asked for: law, link, via, pooling, discrepancy, noise, blocks, priors.
-    losses
-        ArviZ DataTree of the losses: see `bayescale.inference.posterior.full_tree`.
-    accuracies
-        ArviZ DataTree of the accuracies; None where the ladder has none.
+    posteriors
+        Draws of the losses and of the accuracies; the latter are None where the ladder has none.
     sampler
         Chains, draws, warm-up and seed.
     members
@@ -72,11 +70,24 @@ class Fit:
 
     ladder: Ladder
     settings: FitSettings
-    losses: xr.DataTree
-    accuracies: xr.DataTree | None
+    posteriors: Stages[Posterior, Posterior]
     sampler: Sampler
     members: tuple[Fit, ...] = ()
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def losses(self) -> xr.DataTree:
+        """ArviZ DataTree of the losses: see `bayescale.inference.posterior.whole_tree`.
+
+        Groups that forecasts and checks do not need are computed when this is first read.
+        """
+        return self.posteriors.loss.whole
+
+    @property
+    def accuracies(self) -> xr.DataTree | None:
+        """ArviZ DataTree of the accuracies; None where the ladder has none."""
+        found = self.posteriors.accuracy
+        return None if found is None else found.whole
 
     @property
     def law(self) -> Law:
@@ -86,7 +97,7 @@ class Fit:
     @property
     def link(self) -> Link | None:
         """The link; None where the ladder has no accuracies."""
-        return None if self.accuracies is None else self.settings.link
+        return None if self.posteriors.accuracy is None else self.settings.link
 
     @property
     def via(self) -> str | None:
@@ -164,33 +175,32 @@ class Fit:
     def loss_error(self) -> KnownError | None:
         """The law's error at the fitted runs, for every draw; None where the law is true."""
         data, model = self.loss_data, self.loss_model
-        real, _ = real_draws(self.losses, model, data.groups.names, "loss_name")
+        real, _ = real_draws(self.posteriors.loss.draws, model, data.groups.names, "loss_name")
         return known_error(model, real, data.layout, random_key(self.sampler.seed, "law error"))
 
     @cached_property
     def accuracy_error(self) -> KnownError | None:
         """The link's error at the fitted runs, for every draw; None where the link is true."""
-        data = self.accuracy_data
-        if data is None or self.accuracies is None:
+        data, found = self.accuracy_data, self.posteriors.accuracy
+        if data is None or found is None:
             return None
         model = link_model_of(self.settings, data)
-        real, _ = real_draws(self.accuracies, model, data.groups.names, "task")
+        real, _ = real_draws(found.draws, model, data.groups.names, "task")
         return known_error(model, real, data.layout, random_key(self.sampler.seed, "link error"))
 
     @cached_property
     def discrepancy(self) -> Discrepancy:
         """The sd of the errors of law and link, beside its prior."""
         models = Stages(self.loss_model, self.accuracy_model)
-        return make_discrepancy(
-            self.settings.discrepancy, models, Stages(self.losses, self.accuracies)
-        )
+        draws = Stages(*(posterior.draws for _, posterior in self.posteriors.named()))
+        return make_discrepancy(self.settings.discrepancy, models, draws)
 
     @cached_property
     def checks(self) -> list[Check]:
         """Checks of the sampler for both stages, then warnings about the data and the design."""
-        rows = sampler_checks(self.losses, "loss")
-        if self.accuracies is not None:
-            rows += sampler_checks(self.accuracies, "accuracy")
+        rows = []
+        for stage, posterior in self.posteriors.named():
+            rows += sampler_checks(posterior.draws, stage)
         for i, component in enumerate(self.components):
             if i != self.heaviest:
                 rows += self._checks_of(component)
@@ -202,13 +212,10 @@ class Fit:
         """Checks of a component that is not the heaviest one, its name in front of each."""
         link = component.link.name if component.link else "none"
         name = f"law {component.law.name}, link {link} via {component.route or 'own loss'}"
-        rows = (
-            []
-            if component.losses is self.losses
-            else sampler_checks(component.losses, f"{name}: loss")
-        )
-        if component.accuracies is not None:
-            rows += sampler_checks(component.accuracies, f"{name}: accuracy")
+        rows = []
+        for stage, posterior in component.posteriors.named():
+            if posterior is not self.posteriors.loss:
+                rows += sampler_checks(posterior.draws, f"{name}: {stage}")
         return rows
 
     def _weight_checks(self) -> list[Check]:
@@ -279,7 +286,7 @@ class Fit:
 
     def _unruly_losses(self) -> set[str]:
         """Loss names of which a series strays from its law, or scatters too much around it."""
-        posterior = self.losses["posterior"]
+        posterior = self.posteriors.loss.draws["posterior"]
         dims = ("chain", "draw")
         unruly = posterior["sigma"].median(dims) >= SCATTERS
         amplitude = self.loss_model.amplitude

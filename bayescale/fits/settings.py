@@ -10,7 +10,7 @@ from numpyro.distributions import Distribution
 from bayescale.data.ladder import Ladder
 from bayescale.errors import SettingError
 from bayescale.extrapolation.amplitudes import DISCREPANCY_MODES, DiscrepancyMode
-from bayescale.inference.posterior import Stage, accuracy_stage, loss_stage
+from bayescale.inference.stage import Stage, accuracy_stage, loss_stage
 from bayescale.models.inputs import (
     AccuracyData,
     LossData,

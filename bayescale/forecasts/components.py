@@ -248,7 +248,9 @@ def _losses(
 ) -> LossComponents:
     data = fit.loss_data
     series = data.groups.series
-    real, shape = real_draws(fit.losses, fit.loss_model, data.groups.names, "loss_name")
+    real, shape = real_draws(
+        fit.posteriors.loss.draws, fit.loss_model, data.groups.names, "loss_name"
+    )
     draws = shape[0] * shape[1]
     points = _points(data, fit.law.name, targets)
     x = jax.tree.map(lambda v: np.broadcast_to(v, (series, len(targets))), points)
@@ -286,10 +288,11 @@ def _accuracies(
     rng: np.random.Generator,
 ) -> AccuracyComponents | None:
     data, model = fit.accuracy_data, fit.accuracy_model
-    if data is None or model is None or fit.accuracies is None:
+    found = fit.posteriors.accuracy
+    if data is None or model is None or found is None:
         return None
     series = data.groups.series
-    real, _ = real_draws(fit.accuracies, model, data.groups.names, "task")
+    real, _ = real_draws(found.draws, model, data.groups.names, "task")
     noise = np.asarray(jax.random.normal(noise_key, (draws, series, len(targets))))
     known = fit.accuracy_error
     error = Error(np.zeros_like(noise), np.zeros_like(noise))

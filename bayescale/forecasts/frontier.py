@@ -176,7 +176,7 @@ def _series(fit: Fit, loss_name: str | None, corpus: str | None) -> int:
 def _log_loss(fit: Fit, s: int, budget: float, log_multiplier: np.ndarray) -> np.ndarray:
     """ln L at each D / N of the budget, shape (draws, multipliers)."""
     data = fit.loss_data
-    real, _ = real_draws(fit.losses, fit.loss_model, data.groups.names, "loss_name")
+    real, _ = real_draws(fit.posteriors.loss.draws, fit.loss_model, data.groups.names, "loss_name")
     params = np.sqrt(budget / 6 * np.exp(-log_multiplier))
     tokens = np.sqrt(budget / 6 * np.exp(log_multiplier))
     x = point(params, tokens, np.full(len(params), budget), data.reference)

@@ -84,7 +84,8 @@ def update(
     SettingError
         For a mixture of laws, or a fit whose priors were your own and did not come through a file.
     DataError
-        For rows that break a rule of the run table, or a (run, task) that the ladder has already.
+        For rows that break a rule of the run table, a (run, task) that the ladder has already, and
+        runs without flops where all runs of the ladder have them.
 
     Examples
     --------
@@ -117,7 +118,14 @@ def update(
             got=f"{new_runs['run'].nunique()} runs of other roles",
             way_out="new_runs.assign(role='fit')",
         )
-    again = fit_many(before.settings, before.sampler, [ladder], full=True, progress=progress)
+    if before.ladder.compute_is_measured and not ladder.compute_is_measured:
+        raise DataError(
+            "new runs",
+            rule="must have flops, as the runs of the ladder do",
+            got="runs without flops",
+            way_out="fill in flops, or fit ladder.without_flops() with the new runs",
+        )
+    again = fit_many(before.settings, before.sampler, [ladder], progress=progress)
     after = next(again)
     chosen = before.ladder.targets("target") if targets is None else list(targets)
     if not chosen:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import xarray as xr
 
-from bayescale.inference.nuts import Program, Sample, Sampler
-from bayescale.inference.posterior import Stage
+from bayescale.inference.nuts import Program, Sampler
+from bayescale.inference.posterior import Posterior, posterior
+from bayescale.inference.stage import Stage
 from bayescale.models.series import SeriesModel
 from bayescale.models.stages import StageName, Stages
 
@@ -59,11 +59,10 @@ def _wider(stage: Stage, width: int, terms: int) -> Stage:
 def sample_stages(
     stages: Stages[Stage, Stage],
     sampler: Sampler,
-    make_tree: Callable[[Stage, Sample], xr.DataTree],
     *,
     progress: Callable[[str, float], None] | None = None,
     programs: dict[SeriesModel, Program] | None = None,
-) -> tuple[Stages[xr.DataTree, xr.DataTree], float]:
+) -> tuple[Stages[Posterior, Posterior], float]:
     """The posterior of each stage, and the seconds that both took together.
 
     The stages are independent, so each has a thread of its own: one is traced and compiled while
@@ -76,8 +75,6 @@ def sample_stages(
         What to sample.
     sampler
         Chains, draws, warm-up and seed.
-    make_tree
-        What makes a posterior of draws: `full_tree` or `short_tree`.
     progress
         Function that is told the stage and the share of its work that is done.
     programs
@@ -93,11 +90,11 @@ def sample_stages(
         if progress is not None:
             progress(name, share)
 
-    def sample(name: StageName, stage: Stage) -> xr.DataTree:
+    def sample(name: StageName, stage: Stage) -> Posterior:
         if stage.model not in known:
             known[stage.model] = Program(stage.model)
         draws = known[stage.model](stage.layout, sampler, partial(report, name), stage.name)
-        return make_tree(stage, draws)
+        return posterior(stage, draws)
 
     named = stages.named()
     with ThreadPoolExecutor(len(named)) as pool:
@@ -112,5 +109,5 @@ def sample_stages(
                 future.result()
         finally:
             stop.set()
-        trees = Stages(*(future.result() for future in running))
-        return trees, time.perf_counter() - began
+        posteriors = Stages(*(future.result() for future in running))
+        return posteriors, time.perf_counter() - began

@@ -1,6 +1,7 @@
 """Draws of one stage -> an ArviZ DataTree with named dimensions.
 
-The tree holds natural values, the constants of the law's or link's paper, and predictive draws.
+Natural values and the constants of the law's or link's paper come with the draws. Predictive draws,
+densities and draws of the prior are made when someone asks for them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import itertools
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import jax
@@ -21,77 +22,57 @@ import xarray as xr
 from numpyro import handlers
 
 from bayescale.inference.nuts import Sample, Sampler
+from bayescale.inference.stage import Stage
 from bayescale.models.discrepancy import draw_terms, prior_terms
-from bayescale.models.inputs import AccuracyData, LossData
-from bayescale.models.laws import Law
-from bayescale.models.layout import Layout
-from bayescale.models.links import Link
 from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel
-from bayescale.models.stages import StageName
 from bayescale.runtime import NUMPYRO, random_key
 
 type Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of a fit: its model and data, and what turns parameters into a paper's constants.
+class Posterior:
+    """Draws of one stage, and what is made of them on demand.
 
     Parameters
     ----------
-    name
-        ``loss`` or ``accuracy``.
-    model
-        The NumPyro model of the stage.
-    layout
-        The data, a rectangle of series by runs; it may be padded to the width of other stages.
-    groups
-        Corpus, name and kind of each series.
-    runs
-        Name of the run in each cell, shape (series, runs), empty where there is none.
-    observed
-        Name of y in the tree: ``log_loss`` or ``accuracy``.
-    constants
-        Function from natural values, (draws, series) each, to the paper's constants by name.
+    draws
+        DataTree with the groups ``posterior`` and ``sample_stats``: what forecasts and checks need.
+    complete
+        Function from `draws` to a tree with all groups; None where `draws` has all that there are.
     """
 
-    name: StageName
-    model: SeriesModel
-    layout: Layout
-    groups: Groups
-    runs: np.ndarray
-    observed: str
-    constants: Callable[[Mapping[str, jax.Array]], dict[str, jax.Array]]
+    draws: xr.DataTree
+    complete: Callable[[xr.DataTree], xr.DataTree] | None = None
+
+    @cached_property
+    def whole(self) -> xr.DataTree:
+        """The tree with all groups (see `whole_tree`)."""
+        return self.draws if self.complete is None else self.complete(self.draws)
 
 
-def loss_stage(law: Law, data: LossData, model: SeriesModel) -> Stage:
-    """The stage of the losses."""
-    return Stage(
-        name="loss",
-        model=model,
-        layout=data.layout,
-        groups=data.groups,
-        runs=data.runs,
-        observed="log_loss",
-        constants=lambda values: law.constants(values, data.reference),
-    )
+def posterior(stage: Stage, sample: Sample) -> Posterior:
+    """The posterior of one stage.
+
+    Parameters
+    ----------
+    stage
+        The stage that was sampled.
+    sample
+        Its draws.
+    """
+    groups = {"posterior": _parameters(stage, sample.sites), "sample_stats": _statistics(sample)}
+    draws = xr.DataTree.from_dict(groups)
+    draws.attrs = provenance(sample.sampler) | {
+        "target_accept": sample.target_accept,
+        "leapfrog_steps": sample.leapfrog_steps,
+        "seconds": sample.seconds,
+    }
+    return Posterior(draws, partial(whole_tree, stage, sample))
 
 
-def accuracy_stage(link: Link, data: AccuracyData, model: SeriesModel) -> Stage:
-    """The stage of the accuracies."""
-    return Stage(
-        name="accuracy",
-        model=model,
-        layout=data.layout,
-        groups=data.groups,
-        runs=data.runs,
-        observed="accuracy",
-        constants=lambda values: link.constants(values, data.centre, data.scale),
-    )
-
-
-def full_tree(stage: Stage, sample: Sample) -> xr.DataTree:
+def whole_tree(stage: Stage, sample: Sample, draws: xr.DataTree) -> xr.DataTree:
     """Posterior, prior, predictive draws, densities, statistics and data of one stage.
 
     Parameters
@@ -100,6 +81,8 @@ def full_tree(stage: Stage, sample: Sample) -> xr.DataTree:
         The stage that was sampled.
     sample
         Its draws.
+    draws
+        The tree of `posterior`.
 
     Returns
     -------
@@ -114,39 +97,29 @@ def full_tree(stage: Stage, sample: Sample) -> xr.DataTree:
         sampler.seed, "loss predictive" if stage.name == "loss" else "accuracy predictive"
     )
     prior_key, posterior_key, prior_predictive_key = jax.random.split(stream, 3)
-    shape = (sampler.chains, sampler.draws)
-    prior_sites = _prior_sites(stage, prior_key, shape)
     # One program serves draws of the posterior and of the prior.
     describe = jax.jit(partial(_describe, stage))
-    posterior = _host(describe(sample.sites, posterior_key, given_data=True), shape)
+    shape = (sampler.chains, sampler.draws)
+    prior_sites = _prior_sites(stage, prior_key, shape)
+    found = _host(describe(sample.sites, posterior_key, given_data=True), shape)
     prior = _host(describe(prior_sites, prior_predictive_key, given_data=False), shape)
     observed = np.where(stage.layout.seen, stage.layout.y, np.nan)[None, None]
-    log_prior = {name: (("chain", "draw"), v) for name, v in posterior.log_prior.items()}
+    by_draw = ("chain", "draw")
+    statistics = draws["sample_stats"].to_dataset()
+    log_prior = {name: (by_draw, v) for name, v in found.log_prior.items()}
     groups = {
-        "posterior": _parameters(stage, posterior.values),
-        "posterior_predictive": _cells(stage, posterior.y),
-        "log_likelihood": _cells(stage, posterior.log_likelihood),
+        "posterior": draws["posterior"].to_dataset(),
+        "posterior_predictive": _cells(stage, found.y),
+        "log_likelihood": _cells(stage, found.log_likelihood),
         "log_prior": xr.Dataset(log_prior, coords=_coordinates(shape)),
-        "sample_stats": _statistics(sample, {"log_evidence": posterior.log_evidence}),
-        "prior": _parameters(stage, prior.values),
+        "sample_stats": statistics.assign(log_evidence=(by_draw, found.log_evidence)),
+        "prior": _parameters(stage, prior_sites),
         "prior_predictive": _cells(stage, prior.y),
         "observed_data": _cells(stage, observed).isel(chain=0, draw=0, drop=True),
     }
-    return _tree(groups, sample)
-
-
-def short_tree(stage: Stage, sample: Sample) -> xr.DataTree:
-    """Posterior and statistics alone: what a forecast and the checks of the sampler need.
-
-    It serves fits that are made by the dozen.
-    """
-    pooling = stage.model.pooling
-    natural = pooling.natural({**sample.sites, **pooling.by_series(sample.sites)})
-    values = {name: np.asarray(v) for name, v in natural.items()}
-    if "tail" in sample.sites:
-        values["tail"] = np.exp(sample.sites["tail"])
-    groups = {"posterior": _parameters(stage, values), "sample_stats": _statistics(sample, {})}
-    return _tree(groups, sample)
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = draws.attrs
+    return tree
 
 
 def real_draws(
@@ -196,16 +169,6 @@ def by_cell(draws: xr.Dataset) -> Iterator[tuple[tuple[str, str], xr.DataArray]]
                 yield (str(name), ", ".join(map(str, levels))), values
 
 
-def _tree(groups: Mapping[str, xr.Dataset], sample: Sample) -> xr.DataTree:
-    tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
-    tree.attrs = provenance(sample.sampler) | {
-        "target_accept": sample.target_accept,
-        "leapfrog_steps": sample.leapfrog_steps,
-        "seconds": sample.seconds,
-    }
-    return tree
-
-
 def provenance(sampler: Sampler) -> dict[str, str | int | float]:
     """Versions of the packages that a fit rests on, the device, and the sampler's settings."""
     packages = ("bayescale", "jax", "numpyro", "arviz", "numpy")
@@ -224,25 +187,20 @@ def _prior_sites(stage: Stage, key: jax.Array, shape: tuple[int, int]) -> dict[s
 
     def one(key: jax.Array) -> dict[str, jax.Array]:
         with NUMPYRO:
-            trace = handlers.trace(handlers.seed(stage.model, key)).get_trace(stage.layout)
-        return {
-            name: site["value"]
-            for name, site in trace.items()
-            if site["type"] == "sample" and not site["is_observed"]
-        }
+            trace = handlers.trace(handlers.seed(stage.model.sample, key)).get_trace()
+        return {name: site["value"] for name, site in trace.items() if site["type"] == "sample"}
 
     draws = jax.jit(jax.vmap(one))(jax.random.split(key, shape[0] * shape[1]))
     return {name: v.reshape(*shape, *v.shape[1:]) for name, v in draws.items()}
 
 
 class _Description[T](NamedTuple):
-    """Natural values with the constants, draws of y, and log densities of y and of every prior.
+    """Draws of y, and log densities of y and of every prior.
 
     `log_likelihood` is of each cell, given all others where the curve has a discrepancy;
     `log_evidence` is of all cells together. Both are 0 of draws from the prior.
     """
 
-    values: dict[str, T]
     y: T
     log_likelihood: T
     log_evidence: T
@@ -262,18 +220,12 @@ def _describe(
     def one(sites: dict[str, jax.Array], key: jax.Array) -> _Description[jax.Array]:
         real = pooling.by_series(sites)
         tail = sites.get("tail")
-        values = pooling.natural({**sites, **real})
-        values |= stage.constants({p.name: values[p.name] for p in pooling.parameters})
-        if "tail" in sites:
-            values["tail"] = jnp.exp(sites["tail"])
         terms_key, noise_key = jax.random.split(key)
 
         def from_data() -> tuple[jax.Array, jax.Array, jax.Array | None]:
-            each = jnp.where(layout.seen, model.log_density_of_each(real, layout, tail), 0.0)
-            if model.amplitude is None:
-                return each, jnp.sum(each), None
-            terms = draw_terms(model.conditional(real, layout), terms_key)
-            return each, model.log_evidence(real, layout), terms
+            found = model.given_data(real, layout, tail)
+            terms = None if found.terms is None else draw_terms(found.terms, terms_key)
+            return found.density_of_each, found.log_evidence, terms
 
         def from_prior() -> tuple[jax.Array, jax.Array, jax.Array | None]:
             nothing = jnp.zeros(layout.seen.shape), jnp.asarray(0.0)
@@ -283,7 +235,6 @@ def _describe(
 
         each, evidence, terms = jax.lax.cond(given_data, from_data, from_prior)
         return _Description(
-            values=values,
             log_likelihood=each,
             log_evidence=evidence,
             y=model.draw(noise_key, real, layout, tail=tail, terms=terms),
@@ -303,8 +254,12 @@ def _coordinates(shape: tuple[int, ...]) -> dict[str, object]:
     return {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
 
 
-def _parameters(stage: Stage, values: Arrays) -> xr.Dataset:
-    """Series by (corpus, name), populations and spreads by kind, effects by their level."""
+def _parameters(stage: Stage, sites: Mapping[str, jax.Array]) -> xr.Dataset:
+    """Natural values and the paper's constants, from sites (chain, draw, ...) on the real line.
+
+    Series are by (corpus, name), populations and spreads by kind, effects by their level.
+    """
+    values = {name: np.asarray(v) for name, v in jax.jit(partial(_natural, stage))(sites).items()}
     groups = stage.groups
     variables = {name: _named(stage, name, v) for name, v in values.items()}
     coords = {
@@ -318,6 +273,16 @@ def _parameters(stage: Stage, values: Arrays) -> xr.Dataset:
     first = next(iter(values.values()))
     chosen = {name: levels for name, levels in coords.items() if name in used}
     return xr.Dataset(variables, coords={**_coordinates(first.shape), **chosen})
+
+
+def _natural(stage: Stage, sites: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """Values on the natural scale, and the constants of the law's or link's paper."""
+    pooling = stage.model.pooling
+    values = pooling.natural({**sites, **pooling.by_series(sites)})
+    values |= stage.constants({p.name: values[p.name] for p in pooling.parameters})
+    if "tail" in sites:
+        values["tail"] = jnp.exp(sites["tail"])
+    return values
 
 
 def _named(stage: Stage, name: str, v: np.ndarray) -> xr.DataArray:
@@ -386,9 +351,8 @@ def _labels(runs: np.ndarray) -> list[str]:
     ]
 
 
-def _statistics(sample: Sample, more: Arrays) -> xr.Dataset:
-    both = {**sample.statistics, **more}
-    statistics = {name: (("chain", "draw"), v) for name, v in both.items()}
+def _statistics(sample: Sample) -> xr.Dataset:
+    statistics = {name: (("chain", "draw"), v) for name, v in sample.statistics.items()}
     depth = np.ceil(np.log2(sample.statistics["n_steps"] + 1)).astype(int)
     return xr.Dataset(
         {**statistics, "tree_depth": (("chain", "draw"), depth)}, coords=_coordinates(depth.shape)

@@ -189,7 +189,11 @@ def log_evidence(u: jax.Array, a: jax.Array, phi: jax.Array, common: Shares) -> 
     common
         c of each series.
     """
-    given = condition(u, a, phi, np.array(common))
+    return evidence_given(condition(u, a, phi, np.array(common)), u, a, phi)
+
+
+def evidence_given(given: Conditional, u: jax.Array, a: jax.Array, phi: jax.Array) -> jax.Array:
+    """The same where the terms given the data are known."""
     left = u - a * at_runs(phi, mean_terms(given))
     return -0.5 * jnp.sum(u * left) - given.log_det
 

@@ -47,6 +47,25 @@ class Standardised(NamedTuple):
     log_sd: jax.Array
 
 
+class GivenData(NamedTuple):
+    """What the data say, given the parameters.
+
+    Parameters
+    ----------
+    density_of_each
+        ln p(y_i | parameters, and all other y where the curve has a discrepancy), shape (series,
+        runs); 0 where nothing was seen.
+    log_evidence
+        ln p(y | parameters), a scalar.
+    terms
+        The terms of the discrepancy given the data; None where the curve is true.
+    """
+
+    density_of_each: jax.Array
+    log_evidence: jax.Array
+    terms: discrepancy.Conditional | None
+
+
 @dataclass(frozen=True, eq=False)
 class SeriesModel:
     """y_sr ~ noise around mean(theta_s, x_sr), theta_s pooled over series.
@@ -180,17 +199,17 @@ class SeriesModel:
         """ln p(y | parameters), the discrepancy integrated out, (D3): a scalar."""
         u, a, log_sd = self.standardised(real, layout)
         evidence = discrepancy.log_evidence(u, a, layout.basis, tuple(self.common.tolist()))
-        return evidence - jnp.sum(log_sd) - jnp.sum(layout.seen) * LOG_ROOT_2PI
+        return evidence - jnp.sum(log_sd + LOG_ROOT_2PI * layout.seen)
 
     def conditional(self, real: Mapping[str, jax.Array], layout: Layout) -> discrepancy.Conditional:
         """The terms of the discrepancy given the data and the parameters."""
         u, a, _ = self.standardised(real, layout)
         return discrepancy.condition(u, a, layout.basis, self.common)
 
-    def log_density_of_each(
+    def given_data(
         self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None
-    ) -> jax.Array:
-        """ln p(y_i | parameters, and all other y where the curve has a discrepancy).
+    ) -> GivenData:
+        """Densities of the data given the parameters, and what the data say of the discrepancy.
 
         Parameters
         ----------
@@ -200,17 +219,17 @@ class SeriesModel:
             The data.
         tail
             ln of the degrees of freedom, a scalar, for noise `student_t`; None for another noise.
-
-        Returns
-        -------
-        Array
-            Shape (series, runs).
         """
         if self.amplitude is None:
-            return self.given_earlier(real, layout, tail).log_prob(layout.y)
+            density = self.given_earlier(real, layout, tail).log_prob(layout.y)
+            each = jnp.where(layout.seen, density, 0.0)
+            return GivenData(each, jnp.sum(each), None)
         u, a, log_sd = self.standardised(real, layout)
-        given = discrepancy.condition(u, a, layout.basis, self.common)
-        return discrepancy.log_density_of_each(given, u, a, layout.basis) - log_sd - LOG_ROOT_2PI
+        terms = discrepancy.condition(u, a, layout.basis, self.common)
+        each = discrepancy.log_density_of_each(terms, u, a, layout.basis)
+        evidence = discrepancy.evidence_given(terms, u, a, layout.basis)
+        unit = log_sd + LOG_ROOT_2PI * layout.seen
+        return GivenData(jnp.where(layout.seen, each - unit, 0.0), evidence - jnp.sum(unit), terms)
 
     def given_earlier(
         self, real: Mapping[str, jax.Array], layout: Layout, tail: jax.Array | None

@@ -59,10 +59,8 @@ class Larger(NamedTuple):
     truth: np.ndarray
 
 
-def fits(
-    ladder: bs.Ladder, law: str, discrepancy: str, *, full: bool = False
-) -> Iterator[tuple[float, Fit]]:
-    """Each cut of the ladder with the fit below it; `full` posteriors can be stacked."""
+def fits(ladder: bs.Ladder, law: str, discrepancy: str) -> Iterator[tuple[float, Fit]]:
+    """Each cut of the ladder with the fit below it."""
     settings = make_settings(
         ladder,
         law=law,
@@ -77,7 +75,7 @@ def fits(
     cuts = default_cuts(ladder)
     ladders = [below(ladder.with_role("fit"), cut) for cut in cuts]
     sampler = Sampler(chains=2, draws=500)
-    return zip(cuts, fit_many(settings, sampler, ladders, full=full), strict=True)
+    return zip(cuts, fit_many(settings, sampler, ladders), strict=True)
 
 
 def larger_runs(ladder: bs.Ladder, cut: float, fit: Fit) -> Larger | None:

@@ -21,7 +21,7 @@ from bayescale.fits.fit import STACKED
 
 def compare(name: str, ladder: bs.Ladder) -> pd.DataFrame:
     """One row per case of every law and of the mixture."""
-    cut_fits = {law: fits(ladder, law, "calibrated", full=True) for law in STACKED}
+    cut_fits = {law: fits(ladder, law, "calibrated") for law in STACKED}
     rows = []
     for at_cut in zip(*cut_fits.values(), strict=True):
         cut = at_cut[0][0]

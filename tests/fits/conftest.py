@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from bayescale.fits.record import Fit
+from helpers.fits import with_trees
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +27,8 @@ def short_fit(gadre_fit: Fit) -> Fit:
         short.attrs = tree.attrs
         return short
 
-    return replace(
-        gadre_fit,
-        losses=cut(gadre_fit.losses),
-        accuracies=cut(gadre_fit.accuracies),
-        sampler=replace(gadre_fit.sampler, draws=10),
-    )
+    short = with_trees(gadre_fit, cut(gadre_fit.losses), cut(gadre_fit.accuracies))
+    return replace(short, sampler=replace(gadre_fit.sampler, draws=10))
 
 
 @pytest.fixture(scope="session")

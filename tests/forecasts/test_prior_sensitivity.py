@@ -21,6 +21,7 @@ from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
 from bayescale.inference.posterior import real_draws
 from bayescale.models.stage_models import loss_model
+from helpers.fits import with_trees
 
 SIZES = [1e8, 1e8, 4e8, 4e8, 8e8, 1.6e9]
 TOKENS = [2e9, 1e10, 8e9, 4e10, 1.6e10, 1e11]
@@ -116,7 +117,7 @@ def test_priors_of_every_member_count_once(narrow: Fit) -> None:
     denser["log_prior"] = xr.DataTree(1.0 + narrow.losses["log_prior"].to_dataset())
     both = replace(
         narrow,
-        members=(narrow, replace(narrow, losses=denser)),
+        members=(narrow, with_trees(narrow, denser, narrow.accuracies)),
         weights=pd.DataFrame({"member": [0, 1], "law": "skaling", "weight": 0.5, "k": 0.1}),
     )
     names = set(prior_sensitivity(both, forecast(narrow, LARGE))["prior"])
@@ -137,4 +138,4 @@ def test_a_fit_without_densities_and_anothers_forecast_are_told(
     del old["log_prior"]
     for asked in (lambda f: prior_sensitivity(f, made), parameter_sensitivity):
         with pytest.raises(SettingError, match="densities"):
-            asked(replace(narrow, losses=old))
+            asked(with_trees(narrow, old, narrow.accuracies))

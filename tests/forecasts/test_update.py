@@ -53,3 +53,11 @@ class TestUpdate:
     def test_a_name_twice_is_refused(self, four_tasks: Ladder, ladder_fit: Fit) -> None:
         with pytest.raises(DataError, match="'190M-1xC'"):
             update(ladder_fit, four_tasks.frame.query("run == '190M-1xC'"))
+
+    def test_runs_without_flops_are_refused_where_the_ladder_has_them(
+        self, four_tasks: Ladder, ladder_fit: Fit
+    ) -> None:
+        """Otherwise all runs would go by 6ND, without a word."""
+        rows = four_tasks.frame.query("run == '3B-5xC'").assign(role="fit", run="3B-new")
+        with pytest.raises(DataError, match="must have flops"):
+            update(ladder_fit, rows.drop(columns="flops"))

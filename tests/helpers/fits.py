@@ -1,6 +1,7 @@
 """Short fits of two tasks, and their draws side by side."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,8 @@ from bayescale.data.ladder import Ladder
 from bayescale.fits.fit import fit
 from bayescale.fits.load import load_fit
 from bayescale.fits.record import Fit
+from bayescale.inference.posterior import Posterior
+from bayescale.models.stages import Stages
 
 # chains and draws of the fits that most tests share
 CHAINS, DRAWS = 2, 300
@@ -36,6 +39,12 @@ def quick(ladder: Ladder, seed: int = 0, draws: int = 50) -> Fit:
 def trees(fitted: Fit) -> dict[str, xr.DataTree]:
     assert fitted.accuracies is not None
     return {"losses": fitted.losses, "accuracies": fitted.accuracies}
+
+
+def with_trees(fitted: Fit, losses: xr.DataTree, accuracies: xr.DataTree | None) -> Fit:
+    """The fit with other posteriors."""
+    accuracy = None if accuracies is None else Posterior(accuracies)
+    return replace(fitted, posteriors=Stages(Posterior(losses), accuracy))
 
 
 def same_draws(one: Fit, other: Fit) -> bool:

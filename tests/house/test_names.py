@@ -45,6 +45,7 @@ from bayescale.forecasts.update import Update
 from bayescale.plots.style import literal
 from bayescale.reports.report import Report, report
 from helpers.backtests import written_backtest
+from helpers.fits import with_trees
 from helpers.pages import Page
 
 mpl.use("Agg")
@@ -349,7 +350,7 @@ class TestRecords:
             }
         )
         losses.attrs = chain.fit.losses.attrs
-        small = replace(chain.fit, ladder=Ladder.from_frame(rows), losses=losses, accuracies=None)
+        small = replace(with_trees(chain.fit, losses, None), ladder=Ladder.from_frame(rows))
         replace(small, weights=weights).save(tmp_path / "a.fit")
         again = load_fit(tmp_path / "a.fit")
         assert list(again.ladder.runs.index) == list(rows["run"])

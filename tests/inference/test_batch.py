@@ -11,7 +11,7 @@ import pytest
 
 from bayescale.inference.batch import sample_stages, share_programs
 from bayescale.inference.nuts import Program, Sampler
-from bayescale.inference.posterior import Stage, full_tree
+from bayescale.inference.stage import Stage
 from bayescale.models.laws import LAWS
 from bayescale.models.layout import Layout
 from bayescale.models.links import LINKS
@@ -84,21 +84,25 @@ class Recorded:
 
 
 class TestStages:
-    def test_each_stage_is_sampled_by_its_models_program(self) -> None:
+    def test_each_stage_is_sampled_by_its_models_program(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         loss, link = loss_stage(ONE_FACTOR), accuracy_stage()
         calls: list[str] = []
         told: list[tuple[str, float]] = []
         programs: Any = {loss.model: Recorded("law", calls), link.model: Recorded("link", calls)}
         sampler = Sampler(2, 200, 100)
-        trees, seconds = sample_stages(
+        monkeypatch.setattr(
+            "bayescale.inference.batch.posterior", lambda stage, sample: (stage, sample)
+        )
+        pairs, seconds = sample_stages(
             Stages(loss, link),
             sampler,
-            lambda stage, sample: (stage, sample),  # type: ignore[arg-type, return-value]
             progress=lambda name, at: told.append((name, at)),
             programs=programs,
         )
         for (_, pair), stage, name in zip(
-            trees.named(), (loss, link), ("law", "link"), strict=True
+            pairs.named(), (loss, link), ("law", "link"), strict=True
         ):
             assert pair[0] is stage
             assert (pair[1].name, pair[1].layout, pair[1].sampler) == (name, stage.layout, sampler)
@@ -125,7 +129,7 @@ class TestStages:
             link.model: Recorded("link", calls, wait),
         }
         with pytest.raises(ZeroDivisionError):
-            sample_stages(Stages(loss, link), Sampler(2, 50, 50), full_tree, programs=programs)
+            sample_stages(Stages(loss, link), Sampler(2, 50, 50), programs=programs)
         assert calls == [], "neither came to its end"
 
     def test_a_program_is_made_once_and_kept_for_the_next_call(
@@ -138,14 +142,10 @@ class TestStages:
             return Recorded("new", [])
 
         monkeypatch.setattr("bayescale.inference.batch.Program", make)
+        monkeypatch.setattr("bayescale.inference.batch.posterior", lambda stage, sample: None)
         stage = loss_stage(LONE)
         programs: dict[Any, Program] = {}
         for _ in range(2):
-            sample_stages(
-                Stages(stage),
-                Sampler(2, 50, 50),
-                lambda _, sample: sample,  # type: ignore[arg-type, return-value]
-                programs=programs,
-            )
+            sample_stages(Stages(stage), Sampler(2, 50, 50), programs=programs)
         assert made == [stage.model]
         assert set(programs) == {stage.model}

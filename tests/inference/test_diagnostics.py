@@ -1,7 +1,5 @@
 """Checks of the draws and of the ladder's design."""
 
-from dataclasses import replace
-
 import arviz_stats
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from bayescale.inference.diagnostics import design_checks, sampler_checks
 from bayescale.models.inputs import accuracy_data, loss_data
 from bayescale.models.laws import get_law
 from bayescale.models.links import get_link
-from helpers.fits import small
+from helpers.fits import small, with_trees
 
 
 class TestFrames:
@@ -59,12 +57,11 @@ class TestFrames:
         assert default_fit.accuracies is not None
         broken = default_fit.accuracies.copy(deep=True)
         broken["posterior"]["slope"][0, 3] = np.nan
-        fitted = replace(default_fit, accuracies=broken)
+        fitted = with_trees(default_fit, default_fit.losses, broken)
         checks = {c.check: c for c in fitted.checks}
         assert checks["accuracy: draws that are not finite"].status == "fail"
         assert "slope" in checks["accuracy: draws that are not finite"].advice
-        healthy = replace(default_fit, losses=default_fit.losses)
-        assert "loss: draws that are not finite" not in {c.check for c in healthy.checks}
+        assert "loss: draws that are not finite" not in {c.check for c in default_fit.checks}
         made = forecast(fitted, default_fit.ladder.targets("target"))
         assert made.status == "fail"
         assert "Draws that are not finite: accuracy 7B-4T mmlu" in made.note

@@ -77,7 +77,7 @@ def test_without_other_runs_a_density_of_one_is_its_own(case: str) -> None:
     model, layout = make_case(case)
     sites = prior_draw(model, layout, 1)
     real = model.pooling.by_series({k: jnp.asarray(v) for k, v in sites.items()})
-    found = np.asarray(model.log_density_of_each(real, layout, None))
+    found = np.asarray(model.given_data(real, layout, None).density_of_each)
     whole = dense_density(model, layout, sites)
     for s, i in ((0, 2), (2, 4)):
         without = layout._replace(seen=layout.seen.at[s, i].set(False))

@@ -12,6 +12,7 @@ from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 from bayescale.forecasts.record import Forecast
 from bayescale.plots.style import literal
+from helpers.fits import with_trees
 
 
 @pytest.mark.parametrize(("status", "says"), [("fail", True), ("warn", False), ("pass", False)])
@@ -42,7 +43,7 @@ def test_each_draws_into_the_axes_given(ladder_fit: Fit, ladder_forecast: Foreca
         (lambda fit: plots.plot_law(fit, corpus="pile"), "olmo-mix"),
         (lambda fit: plots.plot_link(fit, task="pika"), "piqa"),
         (lambda fit: plots.plot_link(fit, corpus="pile"), "olmo-mix"),
-        (lambda fit: plots.plot_link(replace(fit, accuracies=None)), "plot_law"),
+        (lambda fit: plots.plot_link(with_trees(fit, fit.losses, None)), "plot_law"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_choices(

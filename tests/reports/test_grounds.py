@@ -1,20 +1,20 @@
 """What a forecast rests on: the sections for the sceptical reader."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from bayescale.fits.record import Fit
 from bayescale.forecasts.record import Forecast
 from bayescale.reports.elements import Section
 from bayescale.reports.grounds import grounds
 from helpers.backtests import written_backtest
+from helpers.fits import with_trees
 
 
 def test_a_fit_that_kept_no_prior_densities_is_told(default_fit: Fit, made: Forecast) -> None:
     single = default_fit.components[default_fit.heaviest]
     old = single.losses.copy()
     del old["log_prior"]
-    sections = grounds(replace(single, losses=old), made, None)
+    sections = grounds(with_trees(single, old, single.accuracies), made, None)
     missing = titled("Which priors the forecast leans on", sections).missing
     assert missing.startswith("The sensitivity could not be computed")
     assert "densities of its priors" in missing

@@ -83,8 +83,7 @@ class EvsiProblem:
     def net(self, draws: xr.Dataset) -> np.ndarray:
         """Net value of each draw and target, shape (draws, targets)."""
         worth = value_draws(self.value, draws).values.reshape(-1, len(self.targets))
-        measured = self.fit.loss_data.compute_is_measured
-        flops = [compute_of(target, measured) for target in self.targets]
+        flops = self._compute(self.targets)
         return worth - cost_draws(self.cost, self.targets, len(worth), self.seed, flops=flops)
 
     def accuracy(self, draws: xr.Dataset) -> np.ndarray:
@@ -117,9 +116,14 @@ class EvsiProblem:
             )
         # A candidate serves no tokens: it is trained for what it shows.
         training = replace(self.cost, served_tokens=0.0)
-        flops = [self._measured_compute(run) or run.compute_6nd for run in candidate.runs]
+        flops = self._compute(candidate.runs)
         draws = training.draw(candidate.runs, 1000, self.seed, flops=flops)
         return float(draws.sum(1).mean())
+
+    def _compute(self, runs: Sequence[Target]) -> list[float]:
+        """C of each run in FLOPs, as a forecast uses it."""
+        measured = self.fit.loss_data.compute_is_measured
+        return [compute_of(run, measured) for run in runs]
 
     def remarks(self, i: int) -> list[str]:
         """What a buyer of the i-th candidate should know: runs larger than a target, reruns."""

@@ -63,8 +63,9 @@ def update(
         A fit of one law; the settings of the new fit are its settings.
     new_runs
         Rows of the run table. With role ``link``, only the link sees them. A target's own early
-        checkpoint may be added that way, under a name of its own and with its own ``tokens``: its
-        loss is not that of a finished run, which is what a law is about.
+        checkpoint may be added that way, under a name of its own and with its own ``tokens`` (and
+        ``flops``, where the ladder has them): its loss is not that of a finished run, which is what
+        a law is about.
     targets
         Targets whose intervals are compared; None for the ladder's own targets.
     prob

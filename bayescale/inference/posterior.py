@@ -279,7 +279,11 @@ def _natural(stage: Stage, sites: Mapping[str, jax.Array]) -> dict[str, jax.Arra
     """Values on the natural scale, and the constants of the law's or link's paper."""
     pooling = stage.model.pooling
     values = pooling.natural({**sites, **pooling.by_series(sites)})
-    values |= stage.constants({p.name: values[p.name] for p in pooling.parameters})
+    of_series = {p.name: values[p.name] for p in pooling.parameters}
+    shape = next(iter(of_series.values())).shape
+    # A constant of a user's own law need not depend on the draw, nor on the series.
+    constants = stage.constants(of_series)
+    values |= {name: jnp.broadcast_to(v, shape) for name, v in constants.items()}
     if "tail" in sites:
         values["tail"] = jnp.exp(sites["tail"])
     return values

@@ -36,7 +36,7 @@ class Stage:
     observed
         Name of y in the tree: ``log_loss`` or ``accuracy``.
     constants
-        Function from natural values, (draws, series) each, to the paper's constants by name.
+        Function from natural values, (chain, draw, series) each, to the paper's constants by name.
     """
 
     name: StageName

@@ -255,7 +255,7 @@ def reruns(seed: int) -> Analysis:
     """
     ladder = with_reruns(load_dataset("ladder2024"))
     fitted = _paper_fit(ladder, seed)
-    posterior = _one_corpus(fitted.losses)
+    posterior = _one_corpus(fitted.posteriors.loss.draws)
     between_seeds = 100 * posterior["sigma"] * np.sqrt(1 - posterior["common"])
     rows = []
     for name in posterior["loss_name"].to_numpy():

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayescale.fits.record import Fit
+from bayescale.inference.posterior import Posterior
 from bayescale.inference.summary import interval
 from bayescale.plots.style import GREY, PALETTE, literal, new_axes, with_status
 from bayescale.validation import require_choice
@@ -83,15 +84,16 @@ def plot_forest(fit: Fit, parameter: str, *, ax: Axes | None = None) -> Axes:
 
 def _find(fit: Fit, parameter: str) -> tuple[xr.DataTree, str]:
     """The posterior that has the parameter for every series, and the dimension of its series."""
-    known: dict[str, tuple[xr.DataTree, str]] = {}
-    for tree, dim in ((fit.losses, "loss_name"), (fit.accuracies, "task")):
-        if tree is not None:
-            for name, values in tree["posterior"].to_dataset().data_vars.items():
-                if dim in values.dims:
-                    # a law's parameter goes before a link's of the same name
-                    known.setdefault(str(name), (tree, dim))
+    known: dict[str, tuple[Posterior, str]] = {}
+    for stage, posterior in fit.posteriors.named():
+        dim = "loss_name" if stage == "loss" else "task"
+        for name, values in posterior.draws["posterior"].to_dataset().data_vars.items():
+            if dim in values.dims:
+                # a law's parameter goes before a link's of the same name
+                known.setdefault(str(name), (posterior, dim))
     require_choice("parameter", parameter, known, way_out="fix the name")
-    return known[parameter]
+    posterior, dim = known[parameter]
+    return posterior.whole, dim
 
 
 def _colour(corpus: int) -> str:

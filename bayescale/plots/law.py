@@ -209,7 +209,7 @@ def _expected(
     """
     compute = series.compute(params, tokens)
     draws = series_draws(
-        fit.losses,
+        fit.posteriors.loss.draws,
         ["L0", *(p.name for p in fit.law.parameters)],
         corpus=series.corpus,
         loss_name=series.loss_name,

@@ -63,8 +63,8 @@ def plot_link(
     SettingError
         For a task or a corpus that the fit lacks, or a fit without a link.
     """
-    data = fit.accuracy_data
-    if data is None or fit.accuracies is None or fit.link is None:
+    data, found = fit.accuracy_data, fit.posteriors.accuracy
+    if data is None or found is None or fit.link is None:
         raise SettingError(
             "fit",
             rule="must have a link",
@@ -79,7 +79,7 @@ def plot_link(
     runs = _runs(fit, data, task, corpus)
     ax = new_axes(ax)
     parameters = [p.name for p in fit.link.parameters]
-    values = series_draws(fit.accuracies, parameters, corpus=corpus, task=task)
+    values = series_draws(found.draws, parameters, corpus=corpus, task=task)
     loss = _grid(runs["through"].to_numpy())
     standardised = (loss - data.centre[row]) / data.scale[row]
     over_losses = jax.vmap(fit.link.accuracy, (None, 0))

@@ -14,6 +14,7 @@ from bayescale.extrapolation.discrepancy import (
     TASK_WALK,
     WALK,
     WALK_MAX_SIGMA,
+    WALK_OF_CORPORA,
     KnownError,
     Points,
     known_error,
@@ -83,6 +84,15 @@ class TestLaw:
         error = law_error(nothing_known(common=0.9), TERMS, FAR, of_task=np.zeros(2, bool), rng=rng)
         shared = np.cov(error.random[:, 0, 0], error.random[:, 1, 0])[0, 1]
         assert shared == pytest.approx(0.9 * 0.02**2 * TERMS.left_out(AWAY)[0, 0], rel=0.06)
+
+    def test_each_of_several_corpora_has_a_larger_walk(self) -> None:
+        """Also where one of them is looked at alone."""
+        known = nothing_known(common=0.9)
+        wanted = 0.02**2 * TERMS.left_out(AWAY) + WALK_OF_CORPORA**2 * MIN
+        for one, far in ((known, FAR), (known.of(0), Points(AWAY, FAR.efolds[:1]))):
+            of_task = np.zeros(len(far.efolds), bool)
+            error = law_error(one, TERMS, far, of_task=of_task, rng=np.random.default_rng(0))
+            np.testing.assert_allclose(np.cov(error.random[:, 0].T), wanted, rtol=0.06)
 
     def test_inside_the_ladder_at_its_runs_nothing_is_left(self) -> None:
         here = Points(RUNS, np.zeros((2, len(RUNS))))

@@ -29,11 +29,9 @@ def ranks(made: Simulation, fitted: Fit) -> dict[str, float]:
     spreads, and the first series' own.
     """
     found = {}
-    for step, tree, truth in (
-        ("loss", fitted.losses, made.loss_truth),
-        ("accuracy", fitted.accuracies, made.accuracy_truth),
-    ):
-        assert tree is not None
+    truths = {"loss": made.loss_truth, "accuracy": made.accuracy_truth}
+    for step, posterior in fitted.posteriors.named():
+        tree, truth = posterior.draws, truths[step]
         for name, value in truth.items():
             draws = tree["posterior"][name].values.reshape(CHAINS, DRAWS, -1)[:, ::THIN, 0]
             found[f"{step}: {name}"] = float(np.mean(draws < np.ravel(value)[0]))

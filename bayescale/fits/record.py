@@ -77,7 +77,7 @@ class Fit:
 
     @property
     def losses(self) -> xr.DataTree:
-        """ArviZ DataTree of the losses: see `bayescale.inference.posterior.whole_tree`.
+        """ArviZ DataTree of the losses: see `bayescale.inference.posterior.Posterior.whole`.
 
         Groups that forecasts and checks do not need are computed when this is first read.
         """

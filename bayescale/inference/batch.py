@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from bayescale.inference.nuts import Program, Sampler
-from bayescale.inference.posterior import Posterior, posterior
+from bayescale.inference.posterior import Posterior, make_posterior
 from bayescale.inference.stage import Stage
 from bayescale.models.series import SeriesModel
 from bayescale.models.stages import StageName, Stages
@@ -94,7 +94,7 @@ def sample_stages(
         if stage.model not in known:
             known[stage.model] = Program(stage.model)
         draws = known[stage.model](stage.layout, sampler, partial(report, name), stage.name)
-        return posterior(stage, draws)
+        return make_posterior(stage, draws)
 
     named = stages.named()
     with ThreadPoolExecutor(len(named)) as pool:

@@ -48,11 +48,17 @@ class Posterior:
 
     @cached_property
     def whole(self) -> xr.DataTree:
-        """The tree with all groups (see `whole_tree`)."""
+        """Posterior, prior, predictive draws, densities, statistics and data of the stage.
+
+        Groups ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``,
+        ``log_likelihood``, ``log_prior``, ``sample_stats`` and ``observed_data``. Dimensions are
+        chain, draw, corpus, loss_name or task, and run. A cell that the ladder lacks is nan. The
+        attributes hold the provenance.
+        """
         return self.draws if self.complete is None else self.complete(self.draws)
 
 
-def posterior(stage: Stage, sample: Sample) -> Posterior:
+def make_posterior(stage: Stage, sample: Sample) -> Posterior:
     """The posterior of one stage.
 
     Parameters
@@ -69,29 +75,11 @@ def posterior(stage: Stage, sample: Sample) -> Posterior:
         "leapfrog_steps": sample.leapfrog_steps,
         "seconds": sample.seconds,
     }
-    return Posterior(draws, partial(whole_tree, stage, sample))
+    return Posterior(draws, partial(_whole_tree, stage, sample))
 
 
-def whole_tree(stage: Stage, sample: Sample, draws: xr.DataTree) -> xr.DataTree:
-    """Posterior, prior, predictive draws, densities, statistics and data of one stage.
-
-    Parameters
-    ----------
-    stage
-        The stage that was sampled.
-    sample
-        Its draws.
-    draws
-        The tree of `posterior`.
-
-    Returns
-    -------
-    xarray.DataTree
-        Groups ``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``,
-        ``log_likelihood``, ``log_prior``, ``sample_stats`` and ``observed_data``. Dimensions are
-        chain, draw, corpus, loss_name or task, and run. A cell that the ladder lacks is nan. The
-        attributes hold the provenance.
-    """
+def _whole_tree(stage: Stage, sample: Sample, draws: xr.DataTree) -> xr.DataTree:
+    """The tree of `Posterior.whole`."""
     sampler = sample.sampler
     stream = random_key(
         sampler.seed, "loss predictive" if stage.name == "loss" else "accuracy predictive"

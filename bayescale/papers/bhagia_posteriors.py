@@ -27,7 +27,7 @@ from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.scores import score
 from bayescale.inference.diagnostics import sampler_checks
 from bayescale.inference.nuts import Program, Sampler
-from bayescale.inference.posterior import posterior
+from bayescale.inference.posterior import make_posterior
 from bayescale.inference.stage import accuracy_stage
 from bayescale.models.curve import Values, same_slope
 from bayescale.models.inputs import AccuracyData, accuracy_data, link_model, loss_data, point
@@ -190,7 +190,7 @@ def single_step_draws(ladder: Ladder, seed: int) -> tuple[np.ndarray, Status]:
     )
     stage = replace(stage, layout=data.layout._replace(x=_points_of(ladder, data, reference)))
     sample = Program(stage.model)(stage.layout, Sampler(seed=seed), stream=stage.name)
-    tree = posterior(stage, sample).draws
+    tree = make_posterior(stage, sample).draws
     cells = _target_cells(ladder, data, reference)
     accuracy = _predictive_draws(stage.model, tree, cells, seed)
     return np.clip(accuracy, 0.0, 1.0), worst(sampler_checks(tree, "accuracy"))

@@ -93,7 +93,7 @@ class TestStages:
         programs: Any = {loss.model: Recorded("law", calls), link.model: Recorded("link", calls)}
         sampler = Sampler(2, 200, 100)
         monkeypatch.setattr(
-            "bayescale.inference.batch.posterior", lambda stage, sample: (stage, sample)
+            "bayescale.inference.batch.make_posterior", lambda stage, sample: (stage, sample)
         )
         pairs, seconds = sample_stages(
             Stages(loss, link),
@@ -142,7 +142,7 @@ class TestStages:
             return Recorded("new", [])
 
         monkeypatch.setattr("bayescale.inference.batch.Program", make)
-        monkeypatch.setattr("bayescale.inference.batch.posterior", lambda stage, sample: None)
+        monkeypatch.setattr("bayescale.inference.batch.make_posterior", lambda stage, sample: None)
         stage = loss_stage(LONE)
         programs: dict[Any, Program] = {}
         for _ in range(2):

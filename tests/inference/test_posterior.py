@@ -12,7 +12,7 @@ from bayescale.cli.forecast import forecast_json
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.inference.nuts import STATISTICS, Sample, Sampler
-from bayescale.inference.posterior import Posterior, posterior
+from bayescale.inference.posterior import Posterior, make_posterior
 from bayescale.inference.stage import Stage
 from bayescale.models.stages import Stages
 from helpers.densities import prior_draw
@@ -118,6 +118,6 @@ def test_a_constant_of_a_users_own_law_need_not_depend_on_the_draws() -> None:
         constants=lambda values: {"gamma": jnp.asarray(0.5), "twice": 2 * values["L0"]},
     )
     one = {name: np.zeros((1, 1)) for name in STATISTICS}
-    found = posterior(stage, Sample(sites, one, 0.0, Sampler(1, 1), 0.9)).draws["posterior"]
+    found = make_posterior(stage, Sample(sites, one, 0.0, Sampler(1, 1), 0.9)).draws["posterior"]
     assert (found["gamma"].values[np.isfinite(found["gamma"].values)] == 0.5).all()
     xr.testing.assert_allclose(found["twice"], 2 * found["L0"])

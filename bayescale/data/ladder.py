@@ -12,7 +12,8 @@ import pandas as pd
 from bayescale.checks import Check
 from bayescale.data import names, schema
 from bayescale.data.below_chance import below_chance
-from bayescale.data.target import Conventions, Target, six_nd
+from bayescale.data.suspicions import suspicions
+from bayescale.data.target import Conventions, Target, six_nd, targets_of
 from bayescale.errors import DataError
 from bayescale.validation import require_choice
 
@@ -32,6 +33,8 @@ class Ladder:
         Names of the law and the link that a fit of this ladder uses by default.
     name, source
         Name of the ladder, and where its figures come from; for reports.
+    notes
+        What a reader understood of a file, and which runs were left out and why; one sentence each.
     """
 
     _rows: pd.DataFrame
@@ -41,6 +44,7 @@ class Ladder:
     link: str = "logistic"
     name: str = "ladder"
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_frame(
@@ -305,15 +309,8 @@ class Ladder:
             For a row that breaks a rule of the run table, or a run that the ladder already has.
         """
         rows = schema.complete_new_runs(new_runs, self._rows)
-        return Ladder.from_frame(
-            pd.concat([self._rows, rows], ignore_index=True),
-            tasks=self._tasks.reset_index(),
-            conventions=self.conventions,
-            law=self.law,
-            link=self.link,
-            name=self.name,
-            source=self.source,
-        )
+        rows = schema.parse_runs(pd.concat([self._rows, rows], ignore_index=True))
+        return replace(self, _rows=rows, _tasks=schema.parse_tasks(self._tasks.reset_index(), rows))
 
     def without_flops(self) -> Ladder:
         """The ladder without its measured compute, so that compute is 6ND for all runs."""
@@ -335,17 +332,7 @@ class Ladder:
         runs = self.runs[self.runs["role"].isin(roles or ("target",))].sort_values(
             ["corpus", "params", "tokens"], kind="stable"
         )
-        return [
-            Target(
-                params=r.params,
-                tokens=r.tokens,
-                corpus=str(r.corpus),
-                name=str(r.Index),
-                flops=None if np.isnan(r.flops) else r.flops,
-                unique_tokens=None if np.isnan(r.unique_tokens) else r.unique_tokens,
-            )
-            for r in runs.itertuples()
-        ]
+        return targets_of(runs)
 
     def digest(self) -> str:
         """SHA-256 of the rows and the task table: two ladders with the same figures share it."""
@@ -354,14 +341,14 @@ class Ladder:
         return hashlib.sha256((rows + tasks).encode()).hexdigest()
 
     def checks(self) -> list[Check]:
-        """Warnings about the data: accuracies further below chance than guessing explains.
+        """Warnings of figures that cannot be what they claim, and of runs that tell little.
 
         Returns
         -------
         list of Check
-            One row per such accuracy; empty where the data look sound.
+            One row per warning; empty where the data look sound.
         """
-        return below_chance(self._rows, self._tasks)
+        return [*below_chance(self._rows, self._tasks), *suspicions(self._rows, self._tasks)]
 
     def _keep(self, keep: pd.Series, how: str) -> Ladder:
         """The rows marked in `keep`, at least one; `how` tells the user which ones were asked."""
@@ -379,7 +366,7 @@ class Ladder:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Ladder):
             return NotImplemented
-        settings = [f.name for f in fields(self) if not f.name.startswith("_")]
+        settings = [f.name for f in fields(self) if f.name[0] != "_" and f.name != "notes"]
         return self.digest() == other.digest() and all(
             getattr(self, name) == getattr(other, name) for name in settings
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
-from bayescale.data.ladder import Ladder
+if TYPE_CHECKING:
+    from bayescale.data.ladder import Ladder
 
 
 def paired(rows: pd.DataFrame, via: str | None, *, every: bool = False) -> pd.DataFrame:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from bayescale.data.ladder import Ladder
 
 # Runs of one corpus and one N whose D differ by less than this share are one configuration.
 SAME_TOKENS = 0.01

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from bayescale.data.faults import listed, raise_all, validate
+from bayescale.data.quantities import to_floats
+from bayescale.data.table_rules import table_faults
 from bayescale.errors import DataError, SettingError
 
 # What a run is for. A law is fitted on `fit`, a link on `fit` and `link`; no fit sees the others.
@@ -87,23 +90,24 @@ def parse_runs(frame: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     DataError
-        For the first broken rule; the message names the column and the row.
+        For broken rules; the message names each column with its rows.
     """
     _require_columns(frame, REQUIRED, "run table")
     _warn_of_misspelled(frame)
     rows = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
-    rows = rows.assign(**{name: _to_number(rows[name], name) for name in NUMBERS})
+    rows, faults = _with_numbers(rows, NUMBERS)
     defaults: dict[str, object] = {"corpus": "default", "loss_name": rows["task"], "role": "fit"}
     for name in TEXT_COLUMNS:
         column = rows[name].astype(object)
         column = column.where(column.notna(), defaults.get(name, ""))
-        rows[name] = column.map(str).astype(str)
-    rows = _validate(RUNS, rows, "run table")
-    _require_one_row_per_cell(rows)
-    of_run = ["params", "tokens", "corpus", "flops", "unique_tokens", "role"]
-    _require_one_value_per_group(rows, ["run"], of_run)
-    _require_one_value_per_group(rows, ["run", "corpus", "loss_name", "step"], ["loss"])
-    _require_one_value_per_group(rows, ["task"], ["loss_name"])
+        rows[name] = column.map(str).str.strip().astype(str)
+    # A column that holds text in place of numbers has its fault already.
+    told = {fault.what.split("'")[1] for fault in faults}
+    rows, broken = validate(RUNS.remove_columns(list(told)), rows, "run table")
+    faults += broken
+    if not faults:
+        faults = table_faults(rows)
+    raise_all(faults, "run table")
     return rows
 
 
@@ -132,8 +136,9 @@ def parse_tasks(frame: pd.DataFrame | None, runs: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(columns=["task", "chance", "items"]) if frame is None else frame
     _require_columns(table, ("task", "chance", "items"), "task table")
     table = table[["task", "chance", "items"]].reset_index(drop=True)
-    table = table.assign(**{name: _to_number(table[name], name) for name in ("chance", "items")})
-    table["task"] = table["task"].map(str).astype(str)
+    table, faults = _with_numbers(table, ("chance", "items"))
+    raise_all(faults, "task table")
+    table["task"] = table["task"].map(str).str.strip().astype(str)
     scored = list(dict.fromkeys(runs.loc[runs["accuracy"].notna(), "task"]))
     for name in ("chance", "items"):
         described = set(table.loc[table[name].notna(), "task"])
@@ -152,7 +157,9 @@ def parse_tasks(frame: pd.DataFrame | None, runs: pd.DataFrame) -> pd.DataFrame:
                 ),
             )
     table = table[table["task"].isin(scored)].reset_index(drop=True)
-    return _validate(TASKS, table, "task table").set_index("task").loc[scored]
+    table, faults = validate(TASKS, table, "task table")
+    raise_all(faults, "task table")
+    return table.set_index("task").loc[scored]
 
 
 def complete_new_runs(new_runs: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
@@ -248,13 +255,29 @@ def _require_columns(frame: pd.DataFrame, names: tuple[str, ...], table: str) ->
             got=type(frame).__name__,
             way_out="pandas.DataFrame(...), or read_csv for a file",
         )
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(
+            f"columns of the {table}",
+            rule="must have one name each",
+            got=f"{frame.columns.nlevels} levels of names",
+            way_out="flatten them: frame.columns = ['/'.join(names) for names in frame.columns]",
+        )
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise DataError(
+            f"column {repeated[0]!r} of the {table}",
+            rule="must be there once",
+            got="several columns of that name",
+            way_out="rename or drop one",
+        )
     missing = [name for name in names if name not in frame.columns]
     if missing:
+        several = "s" if len(missing) > 1 else ""
         raise DataError(
-            f"column {missing[0]!r} of the {table}",
+            f"column{several} {', '.join(map(repr, missing))} of the {table}",
             rule=f"must be there (needed: {', '.join(names)})",
-            got=f"columns {', '.join(map(str, frame.columns)) or 'none'}",
-            way_out="add or rename the column",
+            got=f"columns {listed(list(frame.columns)) or 'none'}",
+            way_out="add or rename the column; read_runs takes tables with other columns",
         )
     if frame.empty and "run" in names:
         raise DataError(
@@ -283,84 +306,17 @@ def _warn_of_misspelled(frame: pd.DataFrame) -> None:
             )
 
 
-def _to_number(column: pd.Series, name: str) -> pd.Series:
-    """The column as floats, empty cells as nan; a DataError for text."""
-    number = pd.to_numeric(column, errors="coerce").astype(float)
-    is_text = number.isna() & column.notna()
-    if is_text.any():
-        row = int(np.flatnonzero(is_text)[0])
-        raise DataError(
-            f"column {name!r}, row {row + 1}",
-            rule="must be a number",
-            got=repr(column.iloc[row]),
-            way_out="fix the cell, or leave it empty where the column is optional",
-        )
-    return number
-
-
-def _validate(schema: pa.DataFrameSchema, frame: pd.DataFrame, table: str) -> pd.DataFrame:
-    """The frame checked by its schema, the first broken rule as a DataError."""
-    try:
-        return schema.validate(frame)
-    except pa.errors.SchemaError as error:
-        raise _as_data_error(error, frame, table) from None
-
-
-def _as_data_error(error: pa.errors.SchemaError, frame: pd.DataFrame, table: str) -> DataError:
-    """Pandera's error in our form: column, row, rule and value."""
-    column = getattr(error.schema, "name", None) or table
-    cases = error.failure_cases
-    case = cases.iloc[0] if isinstance(cases, pd.DataFrame) and len(cases) else None
-    place = f"column {column!r} of the {table}"
-    if case is not None and not pd.isna(case["index"]):
-        row = int(case["index"])
-        place += f", row {row + 1}"
-        if "run" in frame.columns:
-            place += f" (run {frame['run'].iloc[row]!r}, task {frame['task'].iloc[row]!r})"
-    value = None if case is None else case["failure_case"]
-    is_empty = pd.isna(value)
-    got = "nothing (an empty cell)" if is_empty else value
-    # Rules that pandera checks by itself have no text: a cell must be filled, a task is unique.
-    own_rule = "must be filled in" if is_empty else "must name no task twice"
-    rule = getattr(error.check, "error", None) or own_rule
-    return DataError(place, rule=rule, got=got, way_out=_way_out(str(column), got))
-
-
-def _way_out(column: str, got: object) -> str:
-    """What to do about a value that breaks a rule of its column."""
-    if column == "accuracy" and isinstance(got, int | float) and 1 < got <= 100:
-        return "divide the column by 100"
-    return "fix the row or drop it"
-
-
-def _require_one_row_per_cell(rows: pd.DataFrame) -> None:
-    """Check that each (run, task, step) has one row."""
-    is_repeated = rows.duplicated(["run", "task", "step"])
-    if is_repeated.any():
-        row = int(np.flatnonzero(is_repeated)[0])
-        raise DataError(
-            f"duplicate row {row + 1}",
-            rule="one row for each (run, task), or (run, task, step) for checkpoints",
-            got=f"run {rows['run'].iloc[row]!r}, task {rows['task'].iloc[row]!r} twice",
-            way_out="drop one, or give reruns run names of their own",
-        )
-
-
-def _require_one_value_per_group(rows: pd.DataFrame, keys: list[str], columns: list[str]) -> None:
-    """Check that all rows of one group carry the same value in each of `columns`."""
-    groups = rows.groupby(keys, dropna=False, sort=False)
-    for column in columns:
-        counts = groups[column].nunique(dropna=False)
-        if (counts > 1).any():
-            key = counts.index[int(np.flatnonzero(counts > 1)[0])]
-            values = groups.get_group(key if isinstance(key, tuple) else (key,))[column]
-            first_key = key[0] if isinstance(key, tuple) else key
-            raise DataError(
-                f"column {column!r} of {keys[0]} {first_key!r}",
-                rule=f"must be the same in every row that shares {', '.join(keys)}",
-                got=", ".join(map(str, pd.unique(values)[:3])),
-                way_out="fix the rows, or give different runs different names",
-            )
+def _with_numbers(
+    frame: pd.DataFrame, names: Sequence[str]
+) -> tuple[pd.DataFrame, list[DataError]]:
+    """The frame with these columns as floats, and a fault for each column that holds text."""
+    faults = []
+    for name in names:
+        try:
+            frame = frame.assign(**{name: to_floats(frame[name], f"column {name!r}")})
+        except DataError as fault:
+            faults.append(fault)
+    return frame, faults
 
 
 def as_list(wanted: object) -> list[object]:

@@ -11,6 +11,8 @@ import pandas as pd
 
 from bayescale.errors import DataError
 
+# How N is counted in a ladder of which only the compute is known: only law compute may be fitted.
+COMPUTE_ONLY = "unknown, only compute is known"
 _SIZES = ("params", "tokens")
 _FIGURES = (*_SIZES, "flops", "unique_tokens", "shift")
 
@@ -120,6 +122,32 @@ def six_nd[T: (float, np.ndarray, pd.Series)](params: T, tokens: T) -> T:
         Training compute in FLOPs, of the same shape.
     """
     return 6.0 * params * tokens
+
+
+def targets_of(runs: pd.DataFrame) -> list[Target]:
+    """The runs of a table as targets to forecast.
+
+    Parameters
+    ----------
+    runs
+        One row per run, indexed by its name, as `bayescale.Ladder.runs`.
+
+    Returns
+    -------
+    list of Target
+        In the order of the table.
+    """
+    return [
+        Target(
+            params=r.params,
+            tokens=r.tokens,
+            corpus=str(r.corpus),
+            name=str(r.Index),
+            flops=None if np.isnan(r.flops) else r.flops,
+            unique_tokens=None if np.isnan(r.unique_tokens) else r.unique_tokens,
+        )
+        for r in runs.itertuples()
+    ]
 
 
 def _checked(figure: str, value: object) -> float:

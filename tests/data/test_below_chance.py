@@ -23,7 +23,8 @@ class TestBelowChance:
             assert "check the task's chance" in check.advice
 
     def test_zero_at_chance_zero_is_no_news(self) -> None:
-        assert ladder(put("accuracy", 0.0)(table()), tasks=TASKS.assign(chance=0.0)).checks() == []
+        rows = ladder(put("accuracy", 0.0)(table()), tasks=TASKS.assign(chance=0.0)).frame
+        assert below_chance(rows, TASKS.assign(chance=0.0).set_index("task")) == []
 
 
 def test_each_low_score_has_a_row_of_its_own_and_missing_scores_have_none() -> None:

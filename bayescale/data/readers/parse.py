@@ -8,13 +8,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bayescale.errors import FileError
+
+# A table of results has tens of columns, or some hundreds of tasks. A file with more than this many
+# has been read by a wrong separator, or is no table of runs.
+MAX_COLUMNS = 5000
+
+# A file of text of more than this many bytes is no table of runs: reading it would take gigabytes.
+MAX_BYTES = 2**28
 
 
 def require_folder(path: str | Path) -> Path:
@@ -66,11 +74,12 @@ def read_text(path: str | Path) -> str:
     Raises
     ------
     FileError
-        For a file that is missing, unreadable, empty, binary, or not UTF-8.
+        For a file that is missing, unreadable, empty, too large, binary, or not UTF-8.
     """
     what = f"file {str(path)!r}"
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise FileError(
             what, rule="must exist", got="nothing there", way_out="check the path"
@@ -86,6 +95,13 @@ def read_text(path: str | Path) -> str:
             got=error.strerror,
             way_out="check the path and its permissions",
         ) from None
+    if len(data) > MAX_BYTES:
+        raise FileError(
+            what,
+            rule=f"must have at most {MAX_BYTES // 2**20} MB",
+            got="more",
+            way_out="keep the last row of each run only",
+        )
     if not data.strip():
         raise FileError(
             what,
@@ -164,14 +180,7 @@ def read_table(
             got="rows longer than the header",
             way_out="fix the header",
         )
-    repeated = [name for name in header if header.count(name) > 1]
-    if repeated:
-        raise FileError(
-            what,
-            rule="must name each column once",
-            got=f"column {repeated[0]!r} twice",
-            way_out="rename or drop one",
-        )
+    require_unique(what, header)
     missing = [name for name in needed if name not in header]
     if missing:
         raise FileError(
@@ -181,6 +190,38 @@ def read_table(
             way_out="check that it is a file of this format",
         )
     return table
+
+
+def require_unique(what: str, header: Sequence[object]) -> None:
+    """Check that a table has a bearable number of columns, each name once.
+
+    Parameters
+    ----------
+    what
+        The table, named as the user named it.
+    header
+        Names of its columns.
+
+    Raises
+    ------
+    FileError
+        For a name that stands twice, or more than `MAX_COLUMNS` columns.
+    """
+    if len(header) > MAX_COLUMNS:
+        raise FileError(
+            what,
+            rule=f"must have at most {MAX_COLUMNS} columns",
+            got=str(len(header)),
+            way_out="check its separator, or leave columns out",
+        )
+    repeated = next((name for name, count in Counter(header).items() if count > 1), None)
+    if repeated is not None:
+        raise FileError(
+            what,
+            rule="must name each column once",
+            got=f"column {repeated!r} twice",
+            way_out="rename or drop one",
+        )
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
@@ -193,9 +234,9 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """
     try:
         record = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(
-            f"file {str(path)!r}", rule="must be JSON", got=str(error), way_out="fetch it again"
+            f"file {str(path)!r}", rule="must be JSON", got=str(error), way_out="write it again"
         ) from None
     if not isinstance(record, dict):
         raise FileError(

@@ -97,11 +97,9 @@ class TestCsv:
         ("text", "words"),
         [
             (RUNS.format(""), "got an empty table"),
-            ("model,size\na,1\n", "column 'run' of the run table"),
-            (
-                RUNS.format(ROW.replace("1.2", "NA")),
-                "column 'loss', row 1: must be a number; got 'NA'",
-            ),
+            ("model,size\na,1\n", "columns 'run', 'params', 'tokens', 'task', 'loss' of the run"),
+            (RUNS.format(ROW.replace("1.2", "NA")), "got nothing (an empty cell)"),
+            (RUNS.format(ROW.replace("1.2", "low")), "must be a number; got 'low'"),
             (RUNS.format(ROW.replace("0.3", "30")), "divide the column by 100"),
             (RUNS.format(ROW), "chance of task 'mmlu'"),
         ],

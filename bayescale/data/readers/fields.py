@@ -1,18 +1,22 @@
-"""Values of a file of results: a number, a text or a mapping where the format promises one."""
+"""Values of a file of results: of the kind that the format promises, and shown in messages."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_string_dtype
 
+from bayescale.data.names import visible
 from bayescale.data.readers.parse import pick
 from bayescale.errors import FileError
+
+# A list of names shows at most this many.
+MAX_LISTED = 8
 
 
 def as_number(value: object) -> float:
@@ -28,7 +32,7 @@ def as_number(value: object) -> float:
     float
         The number, or nan.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return math.nan
     # JSON has whole numbers of any size; a float has not.
     try:
@@ -36,6 +40,29 @@ def as_number(value: object) -> float:
     except OverflowError:
         return math.nan
     return number if math.isfinite(number) else math.nan
+
+
+def as_numbers(column: pd.Series) -> pd.Series:
+    """The column as floats; nan for every cell that is no finite number.
+
+    Parameters
+    ----------
+    column
+        A column of a table. One cell of text makes texts of all numbers of a column of a file, so
+        text that is written as a number is one.
+
+    Returns
+    -------
+    Series
+        The numbers, with the column's index.
+    """
+    if column.dtype.kind in "iuf":
+        plain = column.astype(float)
+        return plain.where(np.isfinite(plain))
+    cells = column.astype(object).to_numpy(copy=True)
+    is_text = np.array([isinstance(cell, str) for cell in cells], dtype=bool)
+    cells[is_text] = pd.to_numeric(pd.Series(cells[is_text], dtype=str), errors="coerce")
+    return pd.Series([as_number(cell) for cell in cells.tolist()], index=column.index, dtype=float)
 
 
 def pick_number(record: Any, *keys: str | int, path: Path) -> float:
@@ -186,9 +213,7 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
             way_out="check that it is a file of this format",
         )
     column = table[name]
-    # One cell of text makes texts of all numbers of its column.
-    as_written = pd.to_numeric(column, errors="coerce") if is_string_dtype(column) else column
-    numbers = pd.Series([as_number(cell) for cell in as_written.tolist()], index=column.index)
+    numbers = as_numbers(column)
     is_wrong = numbers.isna() & column.notna()
     if is_wrong.any():
         row = int(np.flatnonzero(is_wrong)[0])
@@ -198,7 +223,25 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
             got=shortened(column.iloc[row]),
             way_out="fix the cell, or leave it empty",
         )
-    return numbers.astype(float)
+    return numbers
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names with commas between them, the first few of many.
+
+    Parameters
+    ----------
+    names
+        Names from files; a control character is shown as its escape.
+
+    Returns
+    -------
+    str
+        At most `MAX_LISTED` names, and how many more there are.
+    """
+    shown = [visible(name) for name in names]
+    more = len(shown) - MAX_LISTED
+    return ", ".join(shown[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def shortened(value: object) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bayescale.data.names import visible
+from bayescale.data.readers.fields import listed
 from bayescale.data.readers.harness_file import (
     NOT_SCORES,
     Evaluation,
@@ -18,7 +19,7 @@ from bayescale.data.readers.harness_file import (
     is_harness,
     read_evaluations,
 )
-from bayescale.data.readers.harness_metrics import DEFAULTS, EVERY, choose_metrics, listed
+from bayescale.data.readers.harness_metrics import DEFAULTS, EVERY, choose_metrics
 from bayescale.data.readers.parse import read_json
 from bayescale.errors import DataError, FileError, SettingError
 

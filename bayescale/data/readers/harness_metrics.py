@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from bayescale.data.names import visible
+from bayescale.data.readers.fields import listed
 from bayescale.data.readers.harness_file import Evaluation
 from bayescale.errors import DataError
 
@@ -14,26 +15,6 @@ DEFAULTS = ("acc", "acc_norm", "exact_match", "em", "pass@1", "pass_at_1", "mc1"
 # The metric of every task that is not named itself.
 EVERY = "*"
 EVERY_REASON = "as asked for every task"
-# A list of names shows at most this many.
-MAX_LISTED = 8
-
-
-def listed(names: Iterable[object]) -> str:
-    """Names with commas between them, the first few of many.
-
-    Parameters
-    ----------
-    names
-        Names from files; a control character is shown as its escape.
-
-    Returns
-    -------
-    str
-        At most `MAX_LISTED` names, and how many more there are.
-    """
-    shown = [visible(name) for name in names]
-    more = len(shown) - MAX_LISTED
-    return ", ".join(shown[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def choose_metrics(

@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 
 from bayescale.data.readers.fields import (
+    MAX_LISTED,
     as_number,
+    as_numbers,
+    listed,
     number_columns,
     pick_list,
     pick_mapping,
@@ -27,17 +30,36 @@ RECORD = {"a": {"number": 2, "text": "x", "list": [1], "big": 10**400, "yes": Tr
 
 
 @pytest.mark.parametrize(
-    ("value", "number"), [(2, 2.0), (0.5, 0.5), (-1, -1.0), (0, 0.0), (1e308, 1e308)]
+    ("value", "number"),
+    [(2, 2.0), (0.5, 0.5), (-1, -1.0), (0, 0.0), (1e308, 1e308), (np.int64(3), 3.0)],
 )
 def test_a_finite_number_is_a_number(value: object, number: float) -> None:
     assert as_number(value) == number
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, False, "1", "N/A", 10**400, math.nan, math.inf, [1], {"a": 1}]
+    "value", [None, True, False, "1", "N/A", 10**400, math.nan, math.inf, [1], 1j, np.bool_(True)]
 )
 def test_everything_else_is_nan(value: object) -> None:
     assert math.isnan(as_number(value))
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        ([1, 2], [1.0, 2.0]),
+        (["1", "2e3", "x", None], [1.0, 2000.0, math.nan, math.nan]),
+        ([True, False], [math.nan, math.nan]),
+        ([10**400, "1", [0], 2], [math.nan, 1.0, math.nan, 2.0]),
+        (["1" * 400, "inf", "NaN"], [math.nan, math.nan, math.nan]),
+        ([], []),
+    ],
+)
+def test_a_column_has_numbers_where_cells_are(cells: list[Any], numbers: list[float]) -> None:
+    column = as_numbers(pd.Series(cells, index=range(5, 5 + len(cells))))
+    np.testing.assert_array_equal(column, numbers)
+    assert column.dtype == float
+    assert list(column.index) == list(range(5, 5 + len(cells)))
 
 
 def test_the_right_kind_comes_back() -> None:
@@ -107,3 +129,9 @@ def test_a_value_is_shown_on_one_short_line() -> None:
         text = shortened(value)
         assert "\n" not in text
         assert 0 < len(text) <= 60
+
+
+def test_many_names_are_cut_and_controls_are_shown() -> None:
+    assert listed(range(MAX_LISTED)).endswith(f", {MAX_LISTED - 1}")
+    assert listed(range(MAX_LISTED + 3)).endswith(" and 3 more")
+    assert listed(["a\n", "b"]) == r"a\n, b"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bayescale.data.readers.harness_file import Evaluation, read_evaluations
-from bayescale.data.readers.harness_metrics import MAX_LISTED, choose_metrics, listed
+from bayescale.data.readers.harness_metrics import choose_metrics
 from bayescale.errors import DataError
 from helpers.harness import present
 from helpers.tables import assert_one_line
@@ -134,9 +134,3 @@ def test_results_without_any_share_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         chosen({"ppl": 20.0})
     assert_one_line(caught.value, "must hold a share of right answers", "ppl")
-
-
-def test_many_names_are_cut_and_controls_are_shown() -> None:
-    assert listed(range(MAX_LISTED)).endswith(f", {MAX_LISTED - 1}")
-    assert listed(range(MAX_LISTED + 3)).endswith(" and 3 more")
-    assert listed(["a\n", "b"]) == r"a\n, b"

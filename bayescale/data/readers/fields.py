@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from numbers import Real
@@ -12,11 +13,47 @@ import numpy as np
 import pandas as pd
 
 from bayescale.data.names import visible
-from bayescale.data.readers.parse import pick
+from bayescale.data.readers.parse import pick, read_json
 from bayescale.errors import FileError
 
 # A list of names shows at most this many.
 MAX_LISTED = 8
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The object in a JSON file, all of whose texts can be written again.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    dict
+        The object.
+
+    Raises
+    ------
+    FileError
+        For a file that `read_json` refuses, and for one with lists too deep, numbers too long or
+        characters that are halves of a pair.
+    """
+    try:
+        record = read_json(path)
+        json.dumps(record, ensure_ascii=False).encode()
+    except (RecursionError, ValueError) as error:
+        reasons = {
+            RecursionError: "lists or objects too deep inside each other",
+            UnicodeEncodeError: "half of a surrogate pair",
+        }
+        raise FileError(
+            f"file {str(path)!r}",
+            rule="must be JSON of usual depth, numbers and characters",
+            got=reasons.get(type(error), "a number of thousands of digits"),
+            way_out="fetch it again",
+        ) from None
+    return record
 
 
 def as_number(value: object) -> float:

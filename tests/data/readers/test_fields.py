@@ -20,10 +20,11 @@ from bayescale.data.readers.fields import (
     pick_mapping,
     pick_number,
     pick_text,
+    read_record,
     shortened,
 )
 from bayescale.errors import FileError
-from helpers.tables import assert_one_line
+from helpers.tables import assert_one_line, write
 
 PATH = Path("results.json")
 RECORD = {"a": {"number": 2, "text": "x", "list": [1], "big": 10**400, "yes": True}}
@@ -135,3 +136,22 @@ def test_many_names_are_cut_and_controls_are_shown() -> None:
     assert listed(range(MAX_LISTED)).endswith(f", {MAX_LISTED - 1}")
     assert listed(range(MAX_LISTED + 3)).endswith(" and 3 more")
     assert listed(["a\n", "b"]) == r"a\n, b"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 200_000 + "]" * 200_000, "too deep"),
+        ('{"a": ' + "1" * 5000 + "}", "thousands of digits"),
+        (r'{"\ud800": 1}', "half of a surrogate pair"),
+        ("{", "must be JSON"),
+    ],
+)
+def test_json_that_no_table_can_hold_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(FileError) as caught:
+        read_record(write(tmp_path, text, "a.json"))
+    assert_one_line(caught.value, "a.json", words)
+
+
+def test_a_record_is_read(tmp_path: Path) -> None:
+    assert read_record(write(tmp_path, '{"a\\n": [1, NaN]}', "a.json")).keys() == {"a\n"}

@@ -5,15 +5,24 @@ Three corpora, read from the JSON files that the authors released.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
 from bayescale.data.ladder import Ladder
-from bayescale.data.readers.parse import list_files, pick, read_json, read_table, require_folder
+from bayescale.data.readers.fields import (
+    number_columns,
+    pick_list,
+    pick_mapping,
+    pick_number,
+    pick_text,
+    read_record,
+)
+from bayescale.data.readers.parse import list_files, pick, read_table, require_folder
 from bayescale.data.readers.wide import ACCURACY, LOSS, tidy
 from bayescale.data.target import Conventions
+from bayescale.errors import FileError
 
 # The authors' name of each corpus, and ours.
 CORPORA = {"c4_original": "c4", "rpj": "redpajama", "rw_original": "refinedweb"}
@@ -145,11 +154,18 @@ def gadre_ladder(wide: pd.DataFrame, tasks: pd.DataFrame) -> Ladder:
 
 def _read_run(path: Path, evals: Path) -> dict[str, object]:
     """The row of one model in the wide table, from its file and its evaluation."""
-    model = read_json(path)
-    params = float(pick(model, "hyperparameters", "params", path=path))
-    tokens = float(pick(model, "hyperparameters", "tokens", path=path))
-    corpus = pick(CORPORA, pick(model, "dataset_name", path=path), path=path)
-    configuration = PurePosixPath(pick(model, "hyperparameters", "model", path=path)).name
+    model = read_record(path)
+    params = pick_number(model, "hyperparameters", "params", path=path)
+    tokens = pick_number(model, "hyperparameters", "tokens", path=path)
+    if min(params, tokens) < 1:
+        raise FileError(
+            f"file {str(path)!r}",
+            rule="must hold 1 or more parameters and tokens",
+            got=f"{params:g} parameters and {tokens:g} tokens",
+            way_out="fetch it again",
+        )
+    corpus = pick(CORPORA, pick_text(model, "dataset_name", path=path), path=path)
+    configuration = PurePosixPath(pick_text(model, "hyperparameters", "model", path=path)).name
     size = pick(SIZES, configuration.removesuffix(".json"), path=path)
     multiplier = round(tokens / params)
     of_run = {
@@ -160,10 +176,12 @@ def _read_run(path: Path, evals: Path) -> dict[str, object]:
         "role": _role(size, multiplier),
     }
     evaluation = evals / f"evaluation_{path.stem}_heavy.json"
-    scores = pick(read_json(evaluation), "eval_metrics", "icl", path=evaluation)
-    accuracies = {ACCURACY + task: float(score) for task, score in scores.items()}
-    needed = {ACCURACY + task: float(pick(scores, task, path=evaluation)) for task in TASKS_17}
-    return of_run | _losses(model, path) | accuracies | needed
+    scores = pick_mapping(read_record(evaluation), "eval_metrics", "icl", path=evaluation)
+    accuracies = {
+        ACCURACY + task: pick_number(scores, task, path=evaluation)
+        for task in dict.fromkeys((*scores, *TASKS_17))
+    }
+    return of_run | _losses(model, path) | accuracies
 
 
 def _role(size: str, multiplier: int) -> str:
@@ -180,24 +198,40 @@ def _role(size: str, multiplier: int) -> str:
     return "target" if size in ("1.4B", "6.9B") else "held_out"
 
 
-def _losses(model: Mapping[str, object], path: Path) -> dict[str, float]:
+def _losses(model: dict[str, Any], path: Path) -> dict[str, float]:
     """The columns ``loss:NAME`` of one model, in the order of `LOSSES`."""
     losses = {}
-    for result in pick(model, "results", path=path):
-        folder = PurePosixPath(pick(result, "val_data", 0, path=path)).parent.name
-        losses[LOSS + pick(LOSSES, folder, path=path)] = float(pick(result, "loss", path=path))
+    for result in pick_list(model, "results", path=path):
+        folder = PurePosixPath(pick_text(result, "val_data", 0, path=path)).parent.name
+        losses[LOSS + pick(LOSSES, folder, path=path)] = pick_number(result, "loss", path=path)
     return {LOSS + name: pick(losses, LOSS + name, path=path) for name in LOSSES.values()}
 
 
 def _task_table(path: Path, names: list[str]) -> pd.DataFrame:
     """Columns task, loss_name, chance, items: the averages, the tasks, then the declared series."""
     columns = ["Eval Task", "#datapoints", "Random baseline"]
-    metadata = read_table(path, text=["Eval Task"], needed=columns).set_index("Eval Task")
-    chance = metadata["Random baseline"] / 100
-    items = metadata["#datapoints"].astype(float)
-    table = pd.DataFrame({"chance": chance, "items": items}).reindex(names)
+    metadata = read_table(path, text=["Eval Task"], needed=columns)
+    repeated = metadata["Eval Task"][metadata["Eval Task"].duplicated()]
+    if len(repeated):
+        raise FileError(
+            f"file {str(path)!r}",
+            rule="must have one row for each task",
+            got=f"task {repeated.iloc[0]!r} twice",
+            way_out="drop one",
+        )
+    numbers = number_columns(metadata, columns[1:], path).set_index(metadata["Eval Task"])
+    chance = numbers["Random baseline"] / 100
+    table = pd.DataFrame({"chance": chance, "items": numbers["#datapoints"]}).reindex(names)
     table["chance"] = pd.Series(CHANCE).combine_first(table["chance"])
     table["items"] = pd.Series(ITEMS).combine_first(table["items"])
+    for task, of_task in table.iterrows():
+        if not (of_task["chance"] >= 0 and of_task["items"] >= 1):
+            raise FileError(
+                f"file {str(path)!r}",
+                rule=f"must hold the baseline and 1 or more datapoints of task {task!r}",
+                got=f"{of_task['chance']:g} and {of_task['items']:g} (nan where there are none)",
+                way_out="fetch it again",
+            )
     averages = pd.DataFrame(
         {"average17": _average(table.loc[list(TASKS_17)]), "average46": _average(table)}
     ).T

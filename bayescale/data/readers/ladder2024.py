@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from bayescale.data.ladder import Ladder
+from bayescale.data.readers.fields import number_columns
 from bayescale.data.readers.parse import read_table, require_folder
 from bayescale.data.readers.wide import ACCURACY, LOSS, tidy
 from bayescale.data.target import Conventions
+from bayescale.errors import FileError
 
 # Parameters (output head counted, input embedding not) and training FLOPs per token of each size:
 # MODEL_PARAMS and MODEL_GFLOPS in the authors' ladder.py.
@@ -183,7 +185,8 @@ def _read_run(path: Path, *, name: str, size: str, role: str, every: bool) -> pd
     """The wide table of one run: one row per checkpoint, or the mean of the last ones."""
     weights = _weights(every)
     needed = [column for subtasks in weights.values() for column in subtasks]
-    table = read_table(path, needed=[_C4, *needed])
+    # Text times a number is the text, repeated: every cell that is computed with is a number.
+    table = _with_numbers(read_table(path, needed=[_C4, *needed]), [_C4, *needed], path)
     figures = pd.DataFrame(
         {
             figure: sum(weight * table[column] for column, weight in subtasks.items())
@@ -228,6 +231,19 @@ def _weights(every: bool) -> dict[str, dict[str, float]]:
                 for subtask, weight in subtasks.items()
             }
     return weights
+
+
+def _with_numbers(table: pd.DataFrame, needed: list[str], path: Path) -> pd.DataFrame:
+    """The needed columns of a file and those that count its tokens, as floats."""
+    if table.empty:
+        raise FileError(
+            f"file {str(path)!r}",
+            rule="must have at least one row",
+            got="a header only",
+            way_out="check that it was written to its end",
+        )
+    counts = ["_step", "batch_size_in_tokens"] if "_step" in table else ["throughput/total_tokens"]
+    return number_columns(table, [*needed, *counts], path)
 
 
 def _tokens(table: pd.DataFrame) -> float:

@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from bayescale.data.ladder import Ladder
 from bayescale.data.readers import read_gadre
-from bayescale.data.readers.gadre2024 import TASKS_17
+from bayescale.data.readers.gadre2024 import LOSSES, TASKS_17
 from bayescale.data.readers.wide import widen
 from bayescale.errors import FileError
+from helpers.mutations import damaged, refusal
 from helpers.tables import assert_one_line, write
 
 
@@ -114,6 +117,78 @@ class TestGadre:
         with pytest.raises(FileError) as caught:
             read_gadre(tmp_path / "absent")
         assert_one_line(caught.value, "must be a folder; got nothing there")
+
+
+# One model in the authors' form, with made-up figures.
+FILES: dict[str, Any] = {
+    "model": {
+        "hyperparameters": {"params": 1000, "tokens": 20000, "model": "configs/open_lm_1b.json"},
+        "dataset_name": "rpj",
+        "results": [{"val_data": [f"data/{name}/x.tar"], "loss": 3.5} for name in LOSSES],
+    },
+    "evaluation": {"eval_metrics": {"icl": dict.fromkeys(TASKS_17, 0.6)}},
+    "metadata": [[task, 1000, 25] for task in TASKS_17],
+}
+
+
+def read_files(folder: Path, files: Any) -> Ladder:
+    """The ladder of one model, its three files written from a record of their content."""
+    for name in ("models", "evals"):
+        (folder / name).mkdir(exist_ok=True)
+    parts = files if isinstance(files, dict) else {}
+    write(folder / "models", json.dumps(parts.get("model")), "m.json")
+    write(folder / "evals", json.dumps(parts.get("evaluation")), "evaluation_m_heavy.json")
+    rows = parts.get("metadata")
+    rows = rows if isinstance(rows, list) else []
+    lines = [",".join(map(str, row)) for row in rows if isinstance(row, list)]
+    header = "Eval Task,#datapoints,Random baseline"
+    write(folder, "\n".join([header, *lines]) + "\n", "eval_metadata.csv")
+    return read_gadre(folder)
+
+
+class TestDamagedFiles:
+    def test_an_undamaged_model_is_read(self, tmp_path: Path) -> None:
+        ladder = read_files(tmp_path, FILES)
+        assert list(ladder.runs.index) == ["redpajama-1.4B-M20"]
+        assert len(ladder.tasks) == 19
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    @given(files=damaged(FILES))
+    def test_a_ladder_or_an_error_of_ours(self, tmp_path: Path, files: Any) -> None:
+        assert "\n" not in refusal(lambda: read_files(tmp_path, files))
+
+    @pytest.mark.parametrize(
+        ("place", "value", "words"),
+        [
+            (("model", "hyperparameters", "params"), 0, "1 or more parameters"),
+            (("model", "hyperparameters", "tokens"), "2e4", "finite number"),
+            (("model", "hyperparameters", "tokens"), 10**400, "finite number"),
+            (("model", "hyperparameters", "model"), 7, "a text"),
+            (("model", "dataset_name"), ["rpj"], "a text"),
+            (("model", "results"), 3, "a list"),
+            (("evaluation", "eval_metrics", "icl"), [0.5], "an object"),
+            (("evaluation", "eval_metrics", "icl", "squad"), "high", "finite number"),
+            (("metadata", 3, 1), "many", "row 4"),
+            (("metadata", 0, 0), TASKS_17[1], "twice"),
+            (("metadata", 0, 0), "another", f"datapoints of task {TASKS_17[0]!r}"),
+            (("metadata", 0, 1), 0, f"datapoints of task {TASKS_17[0]!r}"),
+        ],
+    )
+    def test_the_field_is_named(
+        self, tmp_path: Path, place: tuple[str | int, ...], value: object, words: str
+    ) -> None:
+        files = json.loads(json.dumps(FILES))
+        inner = files
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = value
+        with pytest.raises(FileError) as caught:
+            read_files(tmp_path, files)
+        assert_one_line(caught.value, words)
 
 
 DERIVED_LOSSES = {

@@ -8,6 +8,7 @@ import pytest
 
 from bayescale.data.ladder import Ladder
 from bayescale.data.readers import read_checkpoints
+from bayescale.data.readers.ladder2024 import SUBTASKS
 from bayescale.data.readers.wide import widen
 from bayescale.errors import FileError
 from helpers.tables import assert_one_line, write
@@ -75,3 +76,54 @@ class TestCheckpoints:
         with pytest.raises(FileError) as caught:
             read_checkpoints(tmp_path)
         assert_one_line(caught.value, "must have a column 'eval/c4_en-validation/CrossEntropyLoss'")
+
+
+def write_runs(folder: Path, columns: dict[str, object]) -> None:
+    """The first file that the reader opens, one row, with made-up figures and these columns."""
+    of_tasks = {
+        f"eval/{kind}/{subtask}_rc_5shot_{end}": 0.5
+        for task, subtasks in SUBTASKS.items()
+        for subtask in subtasks
+        for kind, end in (
+            ("downstream_bpb", "bpb"),
+            ("downstream", "acc" if task == "boolq" else "len_norm"),
+        )
+    }
+    counts = {"_step": 100, "batch_size_in_tokens": 4_194_304}
+    row = {"eval/c4_en-validation/CrossEntropyLoss": 3.0, **of_tasks, **counts, **columns}
+    frame = pd.DataFrame([{name: cell for name, cell in row.items() if cell is not None}])
+    write(folder, frame.to_csv(index=False), "190M-0.5xC.csv")
+
+
+class TestDamagedFiles:
+    @pytest.mark.parametrize(
+        ("columns", "words"),
+        [
+            # Text times the tokens per batch would be gigabytes of text.
+            ({"_step": "a hundred steps"}, "column '_step', row 1"),
+            ({"batch_size_in_tokens": "4M"}, "column 'batch_size_in_tokens', row 1"),
+            ({"batch_size_in_tokens": None}, "must have a column 'batch_size_in_tokens'"),
+            ({"_step": None}, "must have a column 'throughput/total_tokens'"),
+            ({"eval/c4_en-validation/CrossEntropyLoss": "low"}, "must be a finite number"),
+            ({"eval/downstream_bpb/piqa_val_rc_5shot_bpb": "inf"}, "must be a finite number"),
+        ],
+    )
+    def test_names_the_column(self, tmp_path: Path, columns: dict[str, object], words: str) -> None:
+        write_runs(tmp_path, columns)
+        with pytest.raises(FileError) as caught:
+            read_checkpoints(tmp_path)
+        assert_one_line(caught.value, "190M-0.5xC.csv", words)
+
+    def test_names_a_file_without_rows(self, tmp_path: Path) -> None:
+        write_runs(tmp_path, {})
+        header = (tmp_path / "190M-0.5xC.csv").read_text().splitlines()[0]
+        write(tmp_path, header + "\n", "190M-0.5xC.csv")
+        with pytest.raises(FileError) as caught:
+            read_checkpoints(tmp_path)
+        assert_one_line(caught.value, "must have at least one row")
+
+    def test_goes_on_to_the_next_file_where_the_first_is_good(self, tmp_path: Path) -> None:
+        write_runs(tmp_path, {})
+        with pytest.raises(FileError) as caught:
+            read_checkpoints(tmp_path)
+        assert_one_line(caught.value, "190M-1xC.csv", "must exist")

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks import Status
-from bayescale.data.target import Target
-from bayescale.errors import DataError, SettingError
-from bayescale.fits.record import Fit
+from bayescale.data.target import Target, as_targets
+from bayescale.errors import DataError
+from bayescale.fits.record import Fit, require_fit
 from bayescale.forecasts.components import ForecastComponents, make_components
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
 from bayescale.forecasts.record import Forecast, make_dataset
+from bayescale.inference.batch import release_programs
 from bayescale.runtime import check_seed
 
 
@@ -46,7 +47,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
         other than the ladder's, two targets of one name, and a target without measured compute
         where law ``compute`` was fitted on measured compute.
     SettingError
-        For anything that is not a Target, and a seed that is not a whole number.
+        For anything that is not a Fit or a Target, and a seed that is not a whole number.
 
     Examples
     --------
@@ -66,14 +67,8 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     >>> bool(difference["prob_a_better"].between(0, 1).all())
     True
     """
-    targets = (target,) if isinstance(target, Target) else tuple(target)
-    if not all(isinstance(one, Target) for one in targets):
-        raise SettingError(
-            "target",
-            rule="must be a Target, or several",
-            got=repr(target),
-            way_out="such as Target(params=7e9, tokens=4e12), or ladder.targets()",
-        )
+    require_fit(fit)
+    targets = as_targets(target)
     labels = [one.label for one in targets]
     if not labels or len(set(labels)) < len(labels):
         raise DataError(
@@ -86,6 +81,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     for one in targets:
         same_conventions(one, fit.ladder.conventions)
     check_seed(seed)
+    release_programs()
     components = make_components(fit, targets, corpora, seed)
     table = _table(fit, targets, corpora)
     draws = make_dataset(components, targets, table, (fit.sampler.chains, fit.sampler.draws))

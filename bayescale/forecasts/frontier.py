@@ -13,14 +13,14 @@ import pandas as pd
 from bayescale.data.target import six_nd
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.discrepancy import Points, law_error
-from bayescale.fits.record import Fit
+from bayescale.fits.record import Fit, require_fit
 from bayescale.inference.posterior import real_draws
 from bayescale.inference.summary import interval
 from bayescale.models.inputs import point
 from bayescale.models.kernel import locations
 from bayescale.models.prediction import expected
 from bayescale.runtime import random_generator
-from bayescale.validation import check_prob
+from bayescale.validation import check_prob, require_positives
 
 MULTIPLIERS = (20.0, 100.0, 640.0)
 # ln(D / N) among which the optimum is looked for.
@@ -83,9 +83,10 @@ def frontier(
     >>> table["quantity"].tolist()
     ['params', 'tokens', 'multiplier', 'loss given up']
     """
-    chosen = np.atleast_1d(np.asarray(budgets, float))
-    _require_positive("budgets", chosen)
-    _require_positive("multipliers", np.asarray(multipliers, float))
+    require_fit(fit)
+    way_out = "such as budgets=[1e22], multipliers=[20, 100]"
+    chosen = require_positives("budgets", budgets, way_out=way_out)
+    multipliers = require_positives("multipliers", multipliers, way_out=way_out)
     if fit.law.name == "compute":
         raise SettingError(
             "law 'compute'",
@@ -118,16 +119,6 @@ def frontier(
     frame = pd.DataFrame(rows)
     frame.attrs = {"status": fit.status, "prob": prob, "series": pair}
     return frame
-
-
-def _require_positive(name: str, numbers: np.ndarray) -> None:
-    if not (np.isfinite(numbers) & (numbers > 0)).all() or not numbers.size:
-        raise SettingError(
-            name,
-            rule="must be positive numbers",
-            got=repr(numbers.tolist()),
-            way_out="such as budgets=[1e22], multipliers=[20, 100]",
-        )
 
 
 def _draws(

@@ -204,7 +204,7 @@ def require_by_name(what: str, value: object, *, rule: str, way_out: str) -> dic
         raise SettingError(what, rule=rule, got=shown(value), way_out=way_out)
     return {
         name: require_number(
-            f"{what} of {name!r}", number, lambda x: x >= 0, rule=rule, way_out=way_out
+            f"{what} of {shown(name)}", number, lambda x: x >= 0, rule=rule, way_out=way_out
         )
         for name, number in value.items()
     }

@@ -209,7 +209,8 @@ def _make_fold(split: Split, fit: Fit, model: _Model) -> Fold:
         "model": model.name,
         "cut": split.cut,
         "runs": len(fit.ladder.with_role("fit").runs),
-        "status": fit.status,
+        # A draw of the forecast that is not finite fails the fold, and its case is left out.
+        "status": made.status,
         "failed": "; ".join(f"{check.check} {check.value:.3g}" for check in failed),
     }
     fold = Fold(cases, pd.DataFrame([row]))

@@ -158,7 +158,7 @@ class Cost:
             flops = [t.flops or t.compute_6nd for t in runs]
         training = np.asarray(flops, float)
         serving = np.array([2.0 * t.params * self.served_tokens for t in runs])
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             at_peak = training / utilisation + serving / serving_utilisation
             amounts = price * (1 + overhead) * at_peak / PEAK[self.device] / 3600
         if not np.isfinite(amounts).all():

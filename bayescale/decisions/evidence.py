@@ -189,7 +189,7 @@ def value_of_information(
         cost=cost,
         value=value,
         preference=preference,
-        status=fit.status,
+        status=problem.joint.status,
     )
 
 

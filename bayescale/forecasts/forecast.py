@@ -44,8 +44,9 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     ------
     DataError
         For a corpus that the ladder lacks, no corpus where the ladder has several, conventions
-        other than the ladder's, two targets of one name, and a target without measured compute
-        where law ``compute`` was fitted on measured compute.
+        other than the ladder's, two targets of one name, a target without measured compute where
+        law ``compute`` was fitted on measured compute, and a target more than 10^12 times beyond
+        the ladder.
     SettingError
         For anything that is not a Fit or a Target, and a seed that is not a whole number.
 
@@ -81,6 +82,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     for one in targets:
         same_conventions(one, fit.ladder.conventions)
     check_seed(seed)
+    placed = extrapolation(fit.ladder, fit.loss_data, targets)
     release_programs()
     components = make_components(fit, targets, corpora, seed)
     table = _table(fit, targets, corpora)
@@ -92,13 +94,14 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     note = fit.discrepancy.note
     if shifted:
         note += f" Widened on purpose, by an sd of log loss: {', '.join(shifted)}."
+    note += "".join(f" Warning: {warning}." for warning in placed.attrs["warnings"])
     if lost:
         note += f" Draws that are not finite: {', '.join(lost)}. Do not use this forecast."
     return Forecast(
         draws=draws,
         targets=targets,
         table=table,
-        extrapolation=extrapolation(fit.ladder, fit.loss_data, targets),
+        extrapolation=placed,
         status=status,
         note=note,
         components=components,

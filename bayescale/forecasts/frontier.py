@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bayescale.checks import Status
 from bayescale.data.target import six_nd
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.discrepancy import Points, law_error
@@ -63,7 +64,8 @@ def frontier(
         fitted on the corpus), quantity (``params``, ``tokens`` and ``multiplier`` at the optimum;
         ``loss given up``, a share of the loss, at `multiplier`), multiplier (nan at the optimum),
         median, lower, upper, edge (share of draws that have no optimum within D / N = 0.01 to 1e6).
-        ``frame.attrs`` holds the status of the fit, `prob` and the series.
+        ``frame.attrs`` holds the status of the fit, or ``fail`` where a draw is not finite, `prob`,
+        the series and a note that names such draws.
 
     Raises
     ------
@@ -100,9 +102,12 @@ def frontier(
     runs = fit.ladder.with_role("fit").where(corpus=pair[0]).runs
     largest = float(six_nd(runs["params"], runs["tokens"]).max())
     rows = []
+    lost = []
     for budget in chosen:
         draws, edge = _draws(fit, s, budget, multipliers)
         for (quantity, multiplier), values in draws.items():
+            if not np.isfinite(values).all():
+                lost.append(f"{quantity} at {budget:.3g} FLOPs")
             lower, median, upper = interval(values, prob)
             rows.append(
                 {
@@ -117,7 +122,9 @@ def frontier(
                 }
             )
     frame = pd.DataFrame(rows)
-    frame.attrs = {"status": fit.status, "prob": prob, "series": pair}
+    status: Status = "fail" if lost else fit.status
+    note = f"Draws that are not finite: {', '.join(lost)}." if lost else ""
+    frame.attrs = {"status": status, "prob": prob, "series": pair, "note": note}
     return frame
 
 

@@ -79,9 +79,9 @@ class Forecast:
         for row in self.table.itertuples():
             for quantity in QUANTITIES:
                 values = np.ravel(self.draws[quantity].sel(target=row.target, task=row.task))
-                if np.isnan(values).all():
-                    continue
                 linked = quantity == "accuracy"
+                if linked and pd.isna(row.via):
+                    continue
                 rows.append(
                     {
                         "target": row.target,
@@ -123,11 +123,8 @@ class Forecast:
         """
         check_prob(prob)
         accuracy = self.draws["accuracy"]
-        scored = [
-            str(task)
-            for task in accuracy.task.values
-            if not np.isnan(accuracy.sel(task=task)).all()
-        ]
+        linked = set(self.table.loc[self.table["via"].notna(), "task"])
+        scored = [str(task) for task in accuracy.task.values if str(task) in linked]
         chosen = scored if tasks is None else list(require_names("tasks", tasks))
         unknown = [task for task in chosen if task not in scored]
         if unknown or not chosen:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bayescale.checks import Check, worst
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target, as_targets
 from bayescale.errors import DataError, SettingError
@@ -31,6 +32,7 @@ class Update:
     moved
         One row per (target, task, quantity): median, lower, upper, sd and width after and before
         (suffix ``_before``), and shift (change of the median in units of the sd before).
+        ``moved.attrs`` holds the gravest status of both forecasts, `prob`, and the new note.
     """
 
     fit: Fit
@@ -130,15 +132,16 @@ def update(
     chosen = before.ladder.targets("target") if asked is None else asked
     if not chosen:
         return Update(after, pd.DataFrame(columns=[*KEY, "width", "width_before"]))
-    old, new = (
-        forecast(one, chosen, seed=seed).to_frame(prob).set_index(KEY)[FIGURES]
-        for one in (before, after)
-    )
+    made = [forecast(one, chosen, seed=seed) for one in (before, after)]
+    old, new = (one.to_frame(prob).set_index(KEY)[FIGURES] for one in made)
     moved = new.join(old.add_suffix("_before"))
     moved["width"] = moved["upper"] - moved["lower"]
     moved["width_before"] = moved["upper_before"] - moved["lower_before"]
     moved["shift"] = (moved["median"] - moved["median_before"]) / moved["sd_before"]
-    return Update(after, moved.reset_index())
+    moved = moved.reset_index()
+    status = worst(Check("forecast", one.status, float("nan"), float("nan")) for one in made)
+    moved.attrs = {"status": status, "prob": prob, "note": made[1].note}
+    return Update(after, moved)
 
 
 def _check(before: Fit, new_runs: pd.DataFrame) -> None:

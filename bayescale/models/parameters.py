@@ -150,9 +150,9 @@ class Parameter:
     def __post_init__(self) -> None:
         for what, text in (("name", self.name), ("source", self.source)):
             _require_text(f"{what} of the parameter", text)
-        require_choice(f"support of {self.name}", self.support, _TO_NATURAL)
+        require_choice(f"support of {shown(self.name)}", self.support, _TO_NATURAL)
         require_kind(
-            f"prior of {self.name}",
+            f"prior of {shown(self.name)}",
             self.prior,
             Distribution,
             rule="must be a NumPyro distribution",
@@ -160,7 +160,7 @@ class Parameter:
         )
         if self.pooling is not None:
             require_number(
-                f"pooling of {self.name}",
+                f"pooling of {shown(self.name)}",
                 self.pooling,
                 lambda x: x >= 0,
                 rule="must be 0 or more, or None",
@@ -215,7 +215,7 @@ def check_parts(kind: str, curve: Curve, functions: Sequence[object]) -> None:
     )
     if not are_parameters or len({p.name for p in parameters}) < max(1, len(parameters)):
         raise SettingError(
-            f"parameters of {kind} {curve.name}",
+            f"parameters of {kind} {shown(curve.name)}",
             rule="must be a tuple of Parameters with different names",
             got=shown(parameters),
             way_out=f"see {kind.upper()}S for examples",
@@ -223,7 +223,7 @@ def check_parts(kind: str, curve: Curve, functions: Sequence[object]) -> None:
     for function in functions:
         if not callable(function):
             raise SettingError(
-                f"functions of {kind} {curve.name}",
+                f"functions of {kind} {shown(curve.name)}",
                 rule="must be functions",
                 got=shown(function),
                 way_out=f"see {kind.upper()}S for examples",

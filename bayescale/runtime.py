@@ -11,6 +11,7 @@ import numpy as np
 
 from bayescale.errors import SettingError
 from bayescale.files import cache_folder
+from bayescale.validation import shown
 
 # Every use of a user's seed has a stream of its own. The position in this list enters the key, so a
 # new stream is added at the end.
@@ -42,6 +43,8 @@ OLDER: dict[str, tuple[int, ...]] = {
     "evidence, first half": (0,),
     "evidence, second half": (1,),
 }
+# JAX takes seeds of 64 bits with a sign.
+MAX_SEED = 2**63 - 1
 # NumPyro keeps its handlers and its validation in globals of the process: only one thread at a time
 # may trace a model.
 NUMPYRO = threading.Lock()
@@ -94,7 +97,7 @@ def require_64bit() -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Check that a seed is a whole number, 0 or more.
+    """Check that a seed is a whole number from 0 to 2^63 - 1.
 
     Parameters
     ----------
@@ -106,11 +109,12 @@ def check_seed(seed: int) -> None:
     SettingError
         For anything else.
     """
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+    is_whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not is_whole or not 0 <= seed <= MAX_SEED:
         raise SettingError(
             "seed",
-            rule="must be a whole number, 0 or more",
-            got=repr(seed),
+            rule="must be a whole number, 0 or more, at most 2**63 - 1",
+            got=shown(seed),
             way_out="such as seed=0",
         )
 
@@ -124,7 +128,7 @@ def random_key(seed: int, stream: Stream) -> jax.Array:
     Parameters
     ----------
     seed
-        A whole number, 0 or more.
+        A whole number from 0 to 2^63 - 1.
     stream
         What the random numbers are for, one of `STREAMS`.
 
@@ -136,7 +140,7 @@ def random_key(seed: int, stream: Stream) -> jax.Array:
     Raises
     ------
     SettingError
-        For a seed that is not a whole number, 0 or more.
+        For a seed that is no such number.
     """
     check_seed(seed)
     return jax.random.fold_in(jax.random.key(seed), STREAMS.index(stream))
@@ -148,14 +152,14 @@ def random_generator(seed: int, stream: Stream | OlderStream) -> np.random.Gener
     Parameters
     ----------
     seed
-        A whole number, 0 or more.
+        A whole number from 0 to 2^63 - 1.
     stream
         What the random numbers are for, one of `STREAMS` or `OLDER`.
 
     Raises
     ------
     SettingError
-        For a seed that is not a whole number, 0 or more.
+        For a seed that is no such number.
     """
     check_seed(seed)
     rest = OLDER[stream] if stream in OLDER else (get_args(Stream).index(stream),)

@@ -29,7 +29,7 @@ from bayescale.errors import SettingError
 from bayescale.extrapolation.amplitudes import DiscrepancyMode
 from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit
-from bayescale.fits.settings import AUTO, FitSettings, make_settings
+from bayescale.fits.settings import AUTO, FitSettings, make_settings, require_ladder
 from bayescale.forecasts.components import Cell
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.scores import score
@@ -40,7 +40,7 @@ from bayescale.models.links import Link
 from bayescale.models.noise import Noise
 from bayescale.models.pooling import PoolingMode
 from bayescale.runtime import random_generator, require_64bit
-from bayescale.validation import require_choice
+from bayescale.validation import check_progress, require_choice
 
 
 def backtest(
@@ -112,8 +112,10 @@ def backtest(
     ['quantity', 'factor', 'prob', 'cases']
     """
     require_64bit()
+    require_ladder(ladder)
     require_choice("by", by, get_args(By))
-    if law == AUTO:
+    check_progress(progress)
+    if isinstance(law, str) and law == AUTO:
         raise SettingError(
             "law",
             rule="must be one law, whose forecasts are tested",
@@ -207,7 +209,8 @@ def _make_fold(split: Split, fit: Fit, model: _Model) -> Fold:
         "model": model.name,
         "cut": split.cut,
         "runs": len(fit.ladder.with_role("fit").runs),
-        "status": fit.status,
+        # A draw of the forecast that is not finite fails the fold, and its case is left out.
+        "status": made.status,
         "failed": "; ".join(f"{check.check} {check.value:.3g}" for check in failed),
     }
     fold = Fold(cases, pd.DataFrame([row]))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from bayescale.backtests.cuts import SAME_COST, enough_runs, one_measure
@@ -15,6 +14,7 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target, six_nd
 from bayescale.errors import DataError, SettingError
 from bayescale.fits.record import Fit
+from bayescale.validation import require_positives
 
 # Roles of finished runs. A run that only a link may see need not be finished.
 FINISHED = ("fit", "held_out", "target")
@@ -105,16 +105,9 @@ def size_of(ladder: Ladder, by: str) -> pd.Series:
 
 def check_cuts(ladder: Ladder, size: pd.Series, by: str, given: Sequence[float]) -> list[float]:
     """The cuts in order; of cuts that leave the same runs below, the lowest."""
-    listed = isinstance(given, Sequence | np.ndarray) and len(given) > 0
-    if not listed or not all(isinstance(cut, int | float | np.number) for cut in given):
-        raise SettingError(
-            "cuts",
-            rule="must be a list of numbers",
-            got=repr(given),
-            way_out="such as cuts=[1e20, 1e21]",
-        )
+    cuts = require_positives("cuts", given, way_out="such as cuts=[1e20, 1e21]")
     fitted = size[ladder.runs["role"].isin(["fit"])]
-    for cut in given:
+    for cut in cuts:
         if not (fitted <= cut * SAME_COST).any() or not (size > cut * SAME_COST).any():
             raise SettingError(
                 "cuts",
@@ -122,7 +115,5 @@ def check_cuts(ladder: Ladder, size: pd.Series, by: str, given: Sequence[float])
                 got=f"{cut:g}",
                 way_out=f"between {fitted.min():.3g} and {size.max():.3g}",
             )
-    runs_below = {
-        int((fitted <= cut * SAME_COST).sum()): float(cut) for cut in sorted(given, reverse=True)
-    }
+    runs_below = {int((fitted <= cut * SAME_COST).sum()): cut for cut in sorted(cuts, reverse=True)}
     return sorted(runs_below.values())

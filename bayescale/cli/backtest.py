@@ -87,7 +87,7 @@ def backtest(
         raise
     if csv is not None:
         with atomic_write(csv) as temporary:
-            result.cases.to_csv(temporary, index=False)
+            tables.for_spreadsheets(result.cases).to_csv(temporary, index=False)
     if plot is not None:
         draw_backtest(result, plot)
     cost = options.process_cost()

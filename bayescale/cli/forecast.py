@@ -58,7 +58,11 @@ def forecast(
     draws: options.Draws = 1000,
     as_json: options.AsJson = False,
     csv: Annotated[
-        Path | None, typer.Option(help="File for the table of the forecast (CSV).")
+        Path | None,
+        typer.Option(
+            help="File for the table of the forecast (CSV); a name that a spreadsheet would run as "
+            "a formula has an apostrophe before it."
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -92,7 +96,8 @@ def forecast(
     result = make_forecast(fitted, chosen, seed=seed)
     if csv is not None:
         with atomic_write(csv) as temporary:
-            result.to_frame(prob).assign(status=result.status).to_csv(temporary, index=False)
+            frame = result.to_frame(prob).assign(status=result.status)
+            tables.for_spreadsheets(frame).to_csv(temporary, index=False)
     if plot is not None:
         draw_forecast(fitted, result, plot, prob)
     if save is not None:

@@ -26,6 +26,9 @@ from bayescale.fits.record import Fit
 PICTURES = (".png", ".svg", ".pdf")
 # Columns of a page where the output is not a terminal: the widest tables fit.
 PAGE_WIDTH = 150
+# First characters with which a spreadsheet takes a cell as a formula, and the apostrophe itself, so
+# that a reader may drop one from every text that begins with one.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 STATUS_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "not run": "red"}
 
 
@@ -124,6 +127,24 @@ def json_number(value: float | np.floating[Any]) -> float | None:
 def json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame for JSON, one dictionary per row; nan and infinity become None."""
     return json.loads(frame.to_json(orient="records"))
+
+
+def for_spreadsheets(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame for a CSV file: texts that a spreadsheet would run as formulas get an apostrophe.
+
+    Parameters
+    ----------
+    frame
+        Table with names from a user's files, such as ``=2+3``.
+
+    Returns
+    -------
+    DataFrame
+        The same numbers. A text that begins with one of `FORMULA` has one apostrophe before it.
+    """
+    return frame.map(
+        lambda value: f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    )
 
 
 def cell_text(value: object) -> str:

@@ -9,12 +9,14 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import DataError
+from bayescale.errors import DataError, SettingError
+from bayescale.validation import listed, require_kind, require_number, shown
 
 # How N is counted in a ladder of which only the compute is known: only law compute may be fitted.
 COMPUTE_ONLY = "unknown, only compute is known"
 _SIZES = ("params", "tokens")
 _FIGURES = (*_SIZES, "flops", "unique_tokens", "shift")
+_WORDS = ("corpus", "name")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Conventions:
         Name of the tokenizer; None where it is unknown.
     loss_units
         Unit of each loss by the loss's name, such as ``{"c4": "nats/token"}``.
+
+    Raises
+    ------
+    DataError
+        For a convention that is no text, and units that are no mapping from names to texts.
     """
 
     params: str | None = None
@@ -36,6 +43,17 @@ class Conventions:
     loss_units: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("params", "tokenizer"):
+            _require_text(f"{name} of the conventions", getattr(self, name))
+        units = self.loss_units
+        is_mapping = isinstance(units, Mapping)
+        if not is_mapping or not all(isinstance(v, str) for pair in units.items() for v in pair):
+            raise DataError(
+                "loss_units of the conventions",
+                rule="must be a mapping from names of losses to units",
+                got=shown(units),
+                way_out="such as {'c4': 'nats/token'}",
+            )
         object.__setattr__(self, "loss_units", MappingProxyType(dict(self.loss_units)))
 
 
@@ -67,8 +85,9 @@ class Target:
     Raises
     ------
     DataError
-        For a size or a compute that is not a positive finite number, or a shift that is not a
-        finite number, 0 or more.
+        For a size or a compute that is not a positive finite number, a shift that is not a finite
+        number, 0 or more, sizes whose product is too large or too small for a number of 64 bits, a
+        corpus or a name that is no text, and conventions of another type.
 
     Examples
     --------
@@ -92,6 +111,23 @@ class Target:
             value = getattr(self, figure)
             if value is not None or figure in _SIZES:
                 object.__setattr__(self, figure, _checked(figure, value))
+        if not 0 < self.compute_6nd < np.inf:
+            raise DataError(
+                "params and tokens of the target",
+                rule="must have a product that a number of 64 bits can hold",
+                got=f"{self.params:g} and {self.tokens:g}",
+                way_out="give both as counts, such as params=7e9, tokens=4e12",
+            )
+        for word in _WORDS:
+            _require_text(f"{word} of the target", getattr(self, word))
+        require_kind(
+            "conventions of the target",
+            self.conventions,
+            Conventions | None,
+            rule="must be Conventions",
+            way_out="such as Conventions(tokenizer='gpt2')",
+            error=DataError,
+        )
         if self.name is None:
             object.__setattr__(self, "name", f"{self.params:.4g} params, {self.tokens:.4g} tokens")
 
@@ -104,6 +140,33 @@ class Target:
     def compute_6nd(self) -> float:
         """C = 6 N D in FLOPs."""
         return six_nd(self.params, self.tokens)
+
+
+def as_targets(value: object, what: str = "target") -> tuple[Target, ...]:
+    """The targets of a list; a single target is a list of one.
+
+    Parameters
+    ----------
+    value
+        What the user gave.
+    what
+        The argument, named as the user named it.
+
+    Raises
+    ------
+    SettingError
+        For anything that is neither a Target nor a list of Targets.
+    """
+    given = listed(value)
+    targets = tuple(one for one in given if isinstance(one, Target))
+    if len(targets) < len(given):
+        raise SettingError(
+            what,
+            rule="must be a Target, or several",
+            got=shown(value),
+            way_out="such as Target(params=7e9, tokens=4e12), or ladder.targets()",
+        )
+    return targets
 
 
 def six_nd[T: (float, np.ndarray, pd.Series)](params: T, tokens: T) -> T:
@@ -152,25 +215,24 @@ def targets_of(runs: pd.DataFrame) -> list[Target]:
 
 def _checked(figure: str, value: object) -> float:
     """A figure of a target as a float, or a DataError."""
-    number = _as_number(value)
     may_be_zero = figure == "shift"
-    is_allowed = number >= 0 if may_be_zero else number > 0
-    example = "0.02" if may_be_zero else "7e9"
-    if not np.isfinite(number) or not is_allowed:
-        raise DataError(
-            f"{figure} of the target",
-            rule="must be 0 or more" if may_be_zero else "must be a positive finite number",
-            got=repr(value),
-            way_out=f"give {figure} as a number, such as {example}",
-        )
-    return number
+    return require_number(
+        f"{figure} of the target",
+        value,
+        lambda x: x >= 0 if may_be_zero else x > 0,
+        rule="must be 0 or more" if may_be_zero else "must be a positive finite number",
+        way_out=f"give {figure} as a number, such as {'0.02' if may_be_zero else '7e9'}",
+        error=DataError,
+    )
 
 
-def _as_number(value: object) -> float:
-    """The value as a float; nan for text, for a bool and for whatever is no number."""
-    if isinstance(value, str | bool | np.bool_):
-        return float("nan")
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return float("nan")
+def _require_text(what: str, value: object) -> None:
+    """A DataError for anything but a text or None."""
+    require_kind(
+        what,
+        value,
+        str | None,
+        rule="must be a text, or None",
+        way_out="write it in quotation marks, or leave it out",
+        error=DataError,
+    )

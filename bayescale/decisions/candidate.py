@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from bayescale.data.target import Target
+from bayescale.data.target import Target, as_targets
 from bayescale.errors import SettingError
+from bayescale.validation import require_kind, require_number
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Candidate:
     ------
     SettingError
         For a candidate with neither runs nor further questions, a factor below 1, a run with a
-        shift, and a cost that is negative or not finite.
+        shift, a cost that is negative or not finite, and anything of another type.
     """
 
     runs: Sequence[Target] = ()
@@ -41,19 +40,28 @@ class Candidate:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "runs", as_targets(self.runs, "runs of a candidate"))
+        items = require_number(
+            "items of a candidate",
+            self.items,
+            lambda x: x >= 1,
+            rule="must be 1 or more",
+            way_out="4 asks four times as many questions",
+        )
+        object.__setattr__(self, "items", items)
+        require_kind(
+            "name of a candidate",
+            self.name,
+            str | None,
+            rule="must be a text, or None",
+            way_out="leave it out, and the runs name it",
+        )
         if not self.runs and self.items == 1:
             raise SettingError(
                 "candidate",
                 rule="must have runs, or more items",
                 got="neither",
                 way_out="such as runs=[Target(...)], or items=4",
-            )
-        if not np.isfinite(self.items) or self.items < 1:
-            raise SettingError(
-                "items of a candidate",
-                rule="must be 1 or more",
-                got=repr(self.items),
-                way_out="4 asks four times as many questions",
             )
         shifted = [run.label for run in self.runs if run.shift]
         if shifted:
@@ -63,13 +71,15 @@ class Candidate:
                 got=f"{shifted[0]} with a shift",
                 way_out="leave shift= to targets",
             )
-        if self.cost is not None and not (np.isfinite(self.cost) and self.cost >= 0):
-            raise SettingError(
+        if self.cost is not None:
+            cost = require_number(
                 "cost of a candidate",
+                self.cost,
+                lambda x: x >= 0,
                 rule="must be money, 0 or more",
-                got=repr(self.cost),
                 way_out="such as cost=2e4",
             )
+            object.__setattr__(self, "cost", cost)
 
     @property
     def label(self) -> str:

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.data.target import Target
+from bayescale.data.target import Target, as_targets
 from bayescale.errors import SettingError
 from bayescale.runtime import random_generator
-from bayescale.validation import require_choice
+from bayescale.validation import (
+    as_number,
+    require_by_name,
+    require_choice,
+    require_number,
+    require_whole,
+    shown,
+)
 
 type Range = float | tuple[float, float]
 type AnyCost = float | Cost | Mapping[str, float]
@@ -86,8 +93,16 @@ class Cost:
         require_choice("device", self.device, PEAK, way_out=way_out)
         for name in ("utilisation", "serving_utilisation"):
             _check_share(name, getattr(self, name))
-        for name in ("price", "overhead", "served_tokens"):
+        for name in ("price", "overhead"):
             _check_amount(name, getattr(self, name))
+        served = require_number(
+            "served_tokens",
+            self.served_tokens,
+            lambda x: x >= 0,
+            rule="must be 0 or more",
+            way_out="such as served_tokens=1e13",
+        )
+        object.__setattr__(self, "served_tokens", served)
 
     def __str__(self) -> str:
         text = (
@@ -125,18 +140,35 @@ class Cost:
         -------
         numpy.ndarray
             Money, shape (draws, targets).
+
+        Raises
+        ------
+        SettingError
+            For anything that is not a target, a number of draws that is not a whole number, and a
+            cost too large for a number of 64 bits.
         """
+        runs = as_targets(targets, "targets")
+        draws = require_whole("draws", draws, 1, way_out="such as draws=1000")
         rng = random_generator(seed, "cost")
         names = ("utilisation", "price", "overhead", "serving_utilisation")
         utilisation, price, overhead, serving_utilisation = (
             rng.uniform(*_ends(getattr(self, name)), size=(draws, 1)) for name in names
         )
         if flops is None:
-            flops = [t.flops or t.compute_6nd for t in targets]
+            flops = [t.flops or t.compute_6nd for t in runs]
         training = np.asarray(flops, float)
-        serving = np.array([2.0 * t.params * self.served_tokens for t in targets])
-        at_peak = training / utilisation + serving / serving_utilisation
-        return price * (1 + overhead) * at_peak / PEAK[self.device] / 3600
+        serving = np.array([2.0 * t.params * self.served_tokens for t in runs])
+        with np.errstate(over="ignore", invalid="ignore"):
+            at_peak = training / utilisation + serving / serving_utilisation
+            amounts = price * (1 + overhead) * at_peak / PEAK[self.device] / 3600
+        if not np.isfinite(amounts).all():
+            raise SettingError(
+                "cost",
+                rule="must be an amount that a number of 64 bits can hold",
+                got=str(self),
+                way_out="check utilisation, price, overhead and the size of the targets",
+            )
+        return amounts
 
 
 def cost_draws(
@@ -176,7 +208,12 @@ def cost_draws(
     if isinstance(cost, Cost):
         return cost.draw(targets, draws, seed, flops=flops)
     labels = [t.label for t in targets]
-    amount_of = dict(cost) if isinstance(cost, Mapping) else dict.fromkeys(labels, cost)
+    rule, way_out = "must be money, 0 or more", "such as cost=9e6"
+    if isinstance(cost, Mapping):
+        amount_of = require_by_name("cost", cost, rule=rule, way_out=way_out)
+    else:
+        one = require_number("cost", cost, lambda x: x >= 0, rule=rule, way_out=way_out)
+        amount_of = dict.fromkeys(labels, one)
     missing = [label for label in labels if label not in amount_of]
     if missing:
         raise SettingError(
@@ -193,11 +230,7 @@ def cost_draws(
             got=repr(unknown[0]),
             way_out=f"use {', '.join(sorted(set(labels)))}",
         )
-    amounts = np.array([float(amount_of[label]) for label in labels])
-    if not (np.isfinite(amounts) & (amounts >= 0)).all():
-        raise SettingError(
-            "cost", rule="must be money, 0 or more", got=repr(cost), way_out="such as cost=9e6"
-        )
+    amounts = np.array([amount_of[label] for label in labels])
     return np.broadcast_to(amounts, (draws, len(targets)))
 
 
@@ -225,18 +258,15 @@ def _refuse(name: str, value: Range, rule: str) -> None:
     raise SettingError(
         name,
         rule=f"{rule}, a range from low to high",
-        got=repr(value),
+        got=shown(value),
         way_out="such as 0.4, or (0.3, 0.45)",
     )
 
 
 def _ends_or_nan(value: object) -> tuple[float, float]:
     """Both ends of a number or a pair; nan for anything else."""
-    if isinstance(value, int | float):
-        return float(value), float(value)
-    if isinstance(value, tuple) and len(value) == 2:
-        return _ends(value)
-    return float("nan"), float("nan")
+    ends = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
+    return as_number(ends[0]), as_number(ends[1])
 
 
 def _ends(value: Range) -> tuple[float, float]:

@@ -21,8 +21,10 @@ from bayescale.decisions.tasks import doubts
 from bayescale.decisions.valuation import as_value, reach, value_draws
 from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
-from bayescale.forecasts.record import Forecast
+from bayescale.forecasts.record import Forecast, require_forecast
 from bayescale.inference.summary import interval
+from bayescale.runtime import check_seed
+from bayescale.validation import require_kind
 
 Verdict = Literal["fund", "do not fund", "gather evidence first", "undecided"]
 
@@ -156,7 +158,7 @@ def decide(
     SettingError
         For a value that is nan or of another shape, tasks that the forecast lacks, a negative cost
         or risk aversion, a probability outside [0, 1], risk aversion without a stake where the
-        value is a function, and evidence about another decision.
+        value is a function, evidence about another decision, and an argument of another type.
 
     Examples
     --------
@@ -172,13 +174,15 @@ def decide(
     >>> decision.options["target"].tolist()
     ['7B-4T', '13B-5T']
     """
+    require_forecast(forecast)
     asked = as_value(value)
     preference = make_preference(value, risk_aversion, most_regret, stake)
-    if evidence is not None:
-        _check_evidence(evidence, forecast, cost, value, preference)
+    check_seed(seed)
     labels = [t.label for t in forecast.targets]
     worth = value_draws(asked, forecast.draws).values.reshape(-1, len(labels))
     spent = cost_draws(cost, forecast.targets, len(worth), seed, flops=_flops(forecast))
+    if evidence is not None:
+        _check_evidence(evidence, forecast, cost, value, preference)
     net = worth - spent
     best, funded = preference.choose(net)
     options = _options(forecast, worth, spent, preference, value)
@@ -216,6 +220,8 @@ def _check_evidence(
     evidence: Evidence, forecast: Forecast, cost: AnyCost, value: Value, preference: Preference
 ) -> None:
     """A SettingError for evidence about other tasks, targets, cost, value or preference."""
+    rule, way_out = "must be an Evidence", "evidence=value_of_information(...)"
+    require_kind("evidence", evidence, Evidence, rule=rule, way_out=way_out)
     pairs = {
         "tasks": (set(evidence.tasks), set(map(str, forecast.draws.task.values))),
         "targets": ({t.label: t for t in evidence.targets}, {t.label: t for t in forecast.targets}),

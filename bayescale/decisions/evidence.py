@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale.checks import Status
 from bayescale.data.names import paragraph
-from bayescale.data.target import Target
+from bayescale.data.target import Target, as_targets
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.cost import AnyCost
 from bayescale.decisions.evsi import (
@@ -25,7 +25,9 @@ from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
 from bayescale.fits.fit import fit_many
-from bayescale.fits.record import Fit
+from bayescale.fits.record import Fit, require_fit
+from bayescale.runtime import check_seed
+from bayescale.validation import check_progress, listed, require_kind, require_whole
 
 # Simulated outcomes of each candidate: by reweighting, and by refitting.
 OUTCOMES = 400
@@ -159,10 +161,10 @@ def value_of_information(
     >>> evidence.table["candidate"].tolist(), evidence.table["method"].tolist()
     (['760M again'], ['reweighting'])
     """
-    _check(fit, candidates, outcomes, refits)
-    chosen = [c if isinstance(c, Candidate) else Candidate(runs=(c,)) for c in candidates]
+    chosen = _candidates(candidates)
+    _check(fit, outcomes, refits, seed, progress)
     preference = make_preference(value, risk_aversion, most_regret, stake)
-    targets = [target] if isinstance(target, Target) else list(target)
+    targets = as_targets(target)
     problem = EvsiProblem(
         fit=fit,
         targets=targets,
@@ -182,16 +184,18 @@ def value_of_information(
     table = pd.DataFrame(rows).sort_values(["net", "narrowing"], ascending=False, ignore_index=True)
     return Evidence(
         table=table,
-        targets=tuple(targets),
+        targets=targets,
         tasks=tuple(map(str, problem.joint.draws.task.values)),
         cost=cost,
         value=value,
         preference=preference,
-        status=fit.status,
+        status=problem.joint.status,
     )
 
 
-def _check(fit: Fit, candidates: Sequence[Candidate | Target], outcomes: int, refits: int) -> None:
+def _candidates(given: object) -> list[Candidate]:
+    """The candidates as such, each Target as a candidate of one run."""
+    candidates = [given] if isinstance(given, Candidate) else listed(given)
     if not candidates:
         raise SettingError(
             "candidates",
@@ -199,6 +203,20 @@ def _check(fit: Fit, candidates: Sequence[Candidate | Target], outcomes: int, re
             got="none",
             way_out="such as [Target(params=1e9, tokens=1e11)]",
         )
+    for one in candidates:
+        require_kind(
+            "candidates",
+            one,
+            Candidate | Target,
+            rule="must be Candidates or Targets",
+            way_out="such as [Target(params=1e9, tokens=1e11)]",
+        )
+    return [c if isinstance(c, Candidate) else Candidate(runs=as_targets(c)) for c in candidates]
+
+
+def _check(fit: Fit, outcomes: object, refits: object, seed: int, progress: object) -> None:
+    """A SettingError for a fit that candidates cannot be valued by, and for wrong arguments."""
+    require_fit(fit)
     if fit.is_mixture:
         raise SettingError(
             "fit",
@@ -207,13 +225,10 @@ def _check(fit: Fit, candidates: Sequence[Candidate | Target], outcomes: int, re
             way_out="ask the heaviest of its members",
         )
     fit.settings.require_priors()
-    if min(outcomes, refits) < 2:
-        raise SettingError(
-            "outcomes and refits",
-            rule="must be 2 or more",
-            got=f"{outcomes} and {refits}",
-            way_out="leave them out",
-        )
+    for what, count in (("outcomes", outcomes), ("refits", refits)):
+        require_whole(what, count, 2, way_out="leave it out")
+    check_seed(seed)
+    check_progress(progress)
 
 
 def _reweighted(

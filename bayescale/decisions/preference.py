@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from bayescale.decisions.cost import money
 from bayescale.decisions.valuation import as_value
 from bayescale.decisions.value import Value
-from bayescale.errors import SettingError
+from bayescale.validation import require_number
 
 # largest exponent of a utility: e^600 is still a finite number of 64 bits
 MAX_EXPONENT = 600.0
@@ -162,29 +162,28 @@ def make_preference(
         For a negative risk aversion, a probability outside [0, 1], a stake that is not positive,
         and risk aversion without a stake where the value is a function.
     """
-    if not np.isfinite(risk_aversion) or risk_aversion < 0:
-        raise SettingError(
-            "risk_aversion",
-            rule="must be 0 or more",
-            got=repr(risk_aversion),
-            way_out="0 is indifferent to risk",
-        )
-    if not 0 <= most_regret <= 1:
-        raise SettingError(
-            "most_regret",
-            rule="must lie in [0, 1]",
-            got=repr(most_regret),
-            way_out="0.2 is one in five",
-        )
+    risk_aversion = require_number(
+        "risk_aversion",
+        risk_aversion,
+        lambda x: x >= 0,
+        rule="must be 0 or more",
+        way_out="0 is indifferent to risk",
+    )
+    most_regret = require_number(
+        "most_regret",
+        most_regret,
+        lambda x: 0 <= x <= 1,
+        rule="must lie in [0, 1]",
+        way_out="0.2 is one in five",
+    )
     if risk_aversion == 0:
         # the stake plays no part, and any positive number does
         return Preference(risk_aversion=0.0, most_regret=most_regret, stake=1.0)
-    chosen = as_value(value).most if stake is None else stake
-    if chosen is None or not np.isfinite(chosen) or chosen <= 0:
-        raise SettingError(
-            "stake",
-            rule="must be money above 0; risk aversion needs it where the value is a function",
-            got=repr(chosen),
-            way_out="such as stake=3e6",
-        )
-    return Preference(risk_aversion, most_regret, float(chosen))
+    chosen = require_number(
+        "stake",
+        as_value(value).most if stake is None else stake,
+        lambda x: x > 0,
+        rule="must be money above 0; risk aversion needs it where the value is a function",
+        way_out="such as stake=3e6",
+    )
+    return Preference(risk_aversion, most_regret, chosen)

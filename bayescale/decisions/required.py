@@ -12,10 +12,12 @@ from bayescale.checks import Status
 from bayescale.data.target import Target, six_nd
 from bayescale.decisions.tasks import doubts, scored, weighted_mean
 from bayescale.errors import SettingError
-from bayescale.fits.record import Fit
+from bayescale.fits.record import Fit, require_fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.forecasts.placement import corpus_of
 from bayescale.inference.summary import interval
+from bayescale.runtime import check_seed
+from bayescale.validation import as_number, require_names, shown
 
 # tokens per parameter, near the compute-optimal number
 MULTIPLIER = 20.0
@@ -114,7 +116,7 @@ def required(
     ------
     SettingError
         For an accuracy or a probability outside (0, 1), both `params` and `multiplier`, sizes that
-        are not positive, and unknown tasks.
+        are not positive, unknown tasks, and an argument of another type.
 
     Examples
     --------
@@ -126,11 +128,14 @@ def required(
     >>> list(required.table.columns[:3])
     ['flops', 'params', 'tokens']
     """
+    require_fit(fit)
+    names = None if tasks is None else require_names("tasks", tasks)
     _check_accuracy(accuracy, prob)
+    check_seed(seed)
     _check_sizes(params, multiplier, furthest)
     grid = _make_grid(fit, corpus, params, multiplier, furthest)
     runs = forecast(fit, grid.targets(corpus), seed=seed)
-    chosen = scored(runs.draws["accuracy"], [tasks] if isinstance(tasks, str) else tasks)
+    chosen = scored(runs.draws["accuracy"], names)
     mean = weighted_mean(runs.draws["accuracy"], chosen, None)
     draws = mean.transpose("target", "chain", "draw").values.reshape(STEPS, -1)
     table = _table(grid, draws, accuracy)
@@ -208,11 +213,11 @@ class _Smallest:
 
 def _check_accuracy(accuracy: float, prob: float) -> None:
     """A SettingError for an accuracy or a probability outside (0, 1)."""
-    if not 0 < accuracy < 1 or not 0 < prob < 1:
+    if not 0 < as_number(accuracy) < 1 or not 0 < as_number(prob) < 1:
         raise SettingError(
             "accuracy and prob",
             rule="must lie between 0 and 1",
-            got=f"{accuracy!r} and {prob!r}",
+            got=f"{shown(accuracy)} and {shown(prob)}",
             way_out="60 % is 0.6",
         )
 
@@ -223,13 +228,14 @@ def _check_sizes(params: float | None, multiplier: float | None, furthest: float
         raise SettingError(
             "params and multiplier", rule="fix N, or D / N", got="both", way_out="give one of them"
         )
-    given = [size for size in (params, multiplier) if size is not None]
-    are_sizes = all(np.isfinite(size) and size > 0 for size in given)
-    if not are_sizes or not np.isfinite(furthest) or furthest <= MIN_FACTOR:
+    sizes = {"params": params, "multiplier": multiplier, "furthest": furthest}
+    given = [as_number(size) for size in (params, multiplier) if size is not None]
+    are_sizes = all(0 < size < np.inf for size in given)
+    if not are_sizes or not MIN_FACTOR < as_number(furthest) < np.inf:
         raise SettingError(
             "the run",
             rule=f"must have positive sizes, and furthest must be above {MIN_FACTOR:g}",
-            got=f"params {params!r}, multiplier {multiplier!r}, furthest {furthest!r}",
+            got=", ".join(f"{name} {shown(size)}" for name, size in sizes.items()),
             way_out="such as params=7e9, or multiplier=100",
         )
 

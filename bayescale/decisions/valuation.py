@@ -17,6 +17,7 @@ import xarray as xr
 from bayescale.decisions.tasks import scored
 from bayescale.decisions.value import Linear, Threshold, Value
 from bayescale.errors import SettingError
+from bayescale.validation import shown
 
 
 class AccuracyValue(Protocol):
@@ -107,7 +108,7 @@ def as_value(value: Value | OwnValue) -> AccuracyValue:
         raise SettingError(
             "value",
             rule="must be a Threshold, a Linear or a function of the draws",
-            got=repr(value),
+            got=shown(value),
             way_out="Threshold(worth=3e6, accuracy=0.7)",
         )
     return OwnValue(value)
@@ -141,6 +142,13 @@ def value_draws(value: Value | AccuracyValue, draws: xr.Dataset) -> xr.DataArray
             rule="must give a DataArray over chain, draw and target",
             got=f"dimensions {result.dims}" if is_array else type(result).__name__,
             way_out="such as draws['accuracy'].mean('task')",
+        )
+    if result.dtype.kind not in "biuf":
+        raise SettingError(
+            "value",
+            rule="must give numbers",
+            got=f"values of type {result.dtype}",
+            way_out="return money as floats",
         )
     if not np.isfinite(result).all():
         raise SettingError(

@@ -11,6 +11,7 @@ import xarray as xr
 from bayescale.decisions.cost import money
 from bayescale.decisions.tasks import mean_in_words, scored, tasks_of_mean, weighted_mean
 from bayescale.errors import SettingError
+from bayescale.validation import require_by_name, require_names, require_number
 
 type Value = Threshold | Linear | Callable[[xr.Dataset], xr.DataArray]
 
@@ -29,16 +30,16 @@ class Threshold:
         The threshold, in [0, 1]: one number for the mean over tasks, or a mapping with one number
         per task.
     tasks
-        Tasks of the mean; None for all tasks that have weights, or without weights for all tasks
-        that have accuracies.
+        Tasks of the mean, or the name of one task; None for all tasks that have weights, or without
+        weights for all tasks that have accuracies.
     weights
         Weight of each task in the mean, of any sum; None for equal weights.
 
     Raises
     ------
     SettingError
-        For a worth that is not positive, an accuracy outside [0, 1], and tasks or weights beside
-        a mapping of accuracies.
+        For a worth that is not positive, an accuracy outside [0, 1], tasks or weights beside a
+        mapping of accuracies, and anything of another type.
 
     Examples
     --------
@@ -53,14 +54,15 @@ class Threshold:
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tasks", None if self.tasks is None else tuple(self.tasks))
-        if not np.isfinite(self.worth) or self.worth <= 0:
-            raise SettingError(
-                "worth of the threshold",
-                rule="must be money above 0",
-                got=repr(self.worth),
-                way_out="such as worth=3e6",
-            )
+        worth = require_number(
+            "worth of the threshold",
+            self.worth,
+            lambda x: x > 0,
+            rule="must be money above 0",
+            way_out="such as worth=3e6",
+        )
+        object.__setattr__(self, "worth", worth)
+        _set_mean(self)
         if self._by_task and (self.tasks is not None or self.weights is not None):
             raise SettingError(
                 "threshold",
@@ -68,14 +70,16 @@ class Threshold:
                 got="one accuracy per task as well",
                 way_out="leave them out",
             )
-        outside = [a for a in self.each.values() if not 0 <= a <= 1]
-        if outside or not self.each:
-            raise SettingError(
-                "accuracy of the threshold",
-                rule="must lie in [0, 1]",
-                got=repr(outside[0] if outside else {}),
-                way_out="60 % is 0.6",
-            )
+        what, rule, way_out = "accuracy of the threshold", "must lie in [0, 1]", "60 % is 0.6"
+        if isinstance(self.accuracy, Mapping):
+            require_by_name(what, self.accuracy, rule=rule, way_out=way_out)
+        if not self.each:
+            raise SettingError(what, rule=rule, got="{}", way_out=way_out)
+        each = {
+            name: require_number(what, a, lambda x: 0 <= x <= 1, rule=rule, way_out=way_out)
+            for name, a in self.each.items()
+        }
+        object.__setattr__(self, "accuracy", each if self._by_task else each[""])
 
     @property
     def _by_task(self) -> bool:
@@ -186,15 +190,16 @@ class Linear:
     baseline
         The accuracy that has no value, such as that of the model in use; in [0, 1).
     tasks
-        Tasks of the mean; None for all tasks that have weights, or without weights for all tasks
-        that have accuracies.
+        Tasks of the mean, or the name of one task; None for all tasks that have weights, or without
+        weights for all tasks that have accuracies.
     weights
         Weight of each task in the mean, of any sum; None for equal weights.
 
     Raises
     ------
     SettingError
-        For a value per point that is not positive, or a baseline outside [0, 1).
+        For a value per point that is not positive, a baseline outside [0, 1), and anything of
+        another type.
 
     Examples
     --------
@@ -209,21 +214,23 @@ class Linear:
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tasks", None if self.tasks is None else tuple(self.tasks))
-        if not np.isfinite(self.per_point) or self.per_point <= 0:
-            raise SettingError(
-                "per_point",
-                rule="must be money above 0",
-                got=repr(self.per_point),
-                way_out="such as per_point=1e5",
-            )
-        if not 0 <= self.baseline < 1:
-            raise SettingError(
-                "baseline",
-                rule="must lie in [0, 1)",
-                got=repr(self.baseline),
-                way_out="60 % is 0.6",
-            )
+        per_point = require_number(
+            "per_point",
+            self.per_point,
+            lambda x: x > 0,
+            rule="must be money above 0",
+            way_out="such as per_point=1e5",
+        )
+        baseline = require_number(
+            "baseline",
+            self.baseline,
+            lambda x: 0 <= x < 1,
+            rule="must lie in [0, 1)",
+            way_out="60 % is 0.6",
+        )
+        object.__setattr__(self, "per_point", per_point)
+        object.__setattr__(self, "baseline", baseline)
+        _set_mean(self)
 
     @property
     def most(self) -> float:
@@ -290,3 +297,13 @@ class Linear:
             Cost of the target, in money.
         """
         return float(margin.mean() - cost / (100 * self.per_point))
+
+
+def _set_mean(value: Threshold | Linear) -> None:
+    """Check the tasks and the weights of a mean, and keep them as a tuple and a dictionary."""
+    if value.tasks is not None:
+        object.__setattr__(value, "tasks", require_names("tasks", value.tasks))
+    if value.weights is not None:
+        rule, way_out = "must be 0 or more", "such as weights={'mmlu': 2, 'piqa': 1}"
+        weights = require_by_name("weights", value.weights, rule=rule, way_out=way_out)
+        object.__setattr__(value, "weights", weights)

@@ -8,11 +8,10 @@ from dataclasses import replace
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
-from bayescale.errors import DataError
 from bayescale.extrapolation.amplitudes import DiscrepancyMode
 from bayescale.fits.mixture import stack
 from bayescale.fits.record import Fit
-from bayescale.fits.settings import AUTO, FitSettings, make_settings, make_stages
+from bayescale.fits.settings import AUTO, FitSettings, make_settings, make_stages, require_ladder
 from bayescale.inference.batch import sample_stages, share_programs
 from bayescale.inference.nuts import Program, Sampler
 from bayescale.inference.posterior import Posterior
@@ -23,6 +22,7 @@ from bayescale.models.pooling import PoolingMode
 from bayescale.models.series import SeriesModel
 from bayescale.models.stages import Stages
 from bayescale.runtime import require_64bit
+from bayescale.validation import check_progress
 
 # The laws that law="auto" weighs.
 STACKED = ("chinchilla", "gadre", "skaling", "compute")
@@ -109,17 +109,13 @@ def fit(
     ('compute', 'logistic', True)
     """
     require_64bit()
-    if not isinstance(ladder, Ladder):
-        raise DataError(
-            "ladder",
-            rule="must be a Ladder",
-            got=type(ladder).__name__,
-            way_out="Ladder.from_frame(...), read_csv(...) or load_dataset(...)",
-        )
+    require_ladder(ladder)
+    check_progress(progress)
     sampler = Sampler(chains=chains, draws=draws, seed=seed)
+    every_law = isinstance(law, str) and law == AUTO
     settings = make_settings(
         ladder,
-        law=STACKED[0] if law == AUTO else law,
+        law=STACKED[0] if every_law else law,
         link=link,
         via=via,
         pooling=pooling,
@@ -128,7 +124,7 @@ def fit(
         blocks=blocks,
         priors=priors,
     )
-    if law == AUTO:
+    if every_law:
         return _fit_laws(settings, sampler, ladder, progress)
     return next(fit_many(settings, sampler, [ladder], progress=progress))
 

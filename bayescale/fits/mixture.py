@@ -11,6 +11,7 @@ from bayescale.errors import SettingError
 from bayescale.extrapolation.weights import densities, weigh
 from bayescale.fits.record import Fit
 from bayescale.models.stages import Stages
+from bayescale.validation import listed, shown
 
 
 def stack(fits: Sequence[Fit]) -> Fit:
@@ -37,11 +38,13 @@ def stack(fits: Sequence[Fit]) -> Fit:
         mixtures themselves, and anything that is not a fit.
     """
     what = "fits to stack"
-    if not all(isinstance(fit, Fit) for fit in fits):
+    given = listed(fits)
+    fits = [fit for fit in given if isinstance(fit, Fit)]
+    if len(fits) < len(given):
         raise SettingError(
             what,
             rule="must be results of bayescale.fit",
-            got=", ".join(type(fit).__name__ for fit in fits),
+            got=shown(given),
             way_out="stack([fit(...), fit(...)])",
         )
     kinds = {(fit.ladder.digest(), fit.sampler.chains, fit.sampler.draws) for fit in fits}

@@ -35,6 +35,7 @@ from bayescale.models.series import SeriesModel
 from bayescale.models.stage_models import accuracy_model
 from bayescale.models.stages import Stages
 from bayescale.runtime import random_key
+from bayescale.validation import require_kind
 
 # A loss strays from its law where the sd of its error is twice that of the usual loss of a task.
 STRAYS = 0.08
@@ -345,6 +346,18 @@ class Fit:
 
     def _repr_html_(self) -> str:
         return paragraph(repr(self)) + self.diagnostics().to_html(index=False)
+
+
+def require_fit(fit: object) -> None:
+    """Check that an argument is a `Fit`.
+
+    Raises
+    ------
+    SettingError
+        For anything else.
+    """
+    rule, way_out = "must be a result of bayescale.fit", "such as fit(ladder), or load_fit(path)"
+    require_kind("fit", fit, Fit, rule=rule, way_out=way_out)
 
 
 def _summary(tree: xr.DataTree, stage: str) -> pd.DataFrame:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
-from bayescale.errors import SettingError
+from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.amplitudes import DISCREPANCY_MODES, DiscrepancyMode
 from bayescale.inference.stage import Stage, accuracy_stage, loss_stage
 from bayescale.models.inputs import (
@@ -22,11 +23,11 @@ from bayescale.models.inputs import (
 from bayescale.models.laws import Law, get_law
 from bayescale.models.links import Link, get_link
 from bayescale.models.noise import Noise
-from bayescale.models.pooling import PoolingMode
+from bayescale.models.pooling import POOLING_MODES, PoolingMode
 from bayescale.models.series import SeriesModel
 from bayescale.models.stage_models import every_prior_used, loss_model
 from bayescale.models.stages import Stages
-from bayescale.validation import require_choice
+from bayescale.validation import require_choice, require_kind, require_whole, shown
 
 # The route that the ladder has, or every law; a loss name that no ladder may have.
 AUTO = "auto"
@@ -109,8 +110,20 @@ def make_settings(
     Raises
     ------
     SettingError
-        For an unknown law, link or discrepancy.
+        For an unknown law, link, pooling, noise or discrepancy, and for `via`, `blocks` and
+        `priors` of another type.
     """
+    require_choice("pooling", pooling, POOLING_MODES)
+    require_choice("noise", noise, get_args(Noise))
+    require_kind(
+        "via",
+        via,
+        str | None,
+        rule="must be the name of a loss, or None",
+        way_out="via='auto' leaves the choice to the ladder",
+    )
+    if blocks is not None:
+        require_whole("blocks", blocks, 1, way_out="such as blocks=5, or None for the last one")
     way_out = "calibrated learns the errors of law and link with the rest; none takes both as true"
     require_choice("discrepancy", discrepancy, DISCREPANCY_MODES, way_out)
     return FitSettings(
@@ -121,8 +134,52 @@ def make_settings(
         discrepancy=discrepancy,
         noise=noise,
         blocks=blocks,
-        priors=dict(priors or {}),
+        priors=check_priors(priors),
     )
+
+
+def require_ladder(ladder: object) -> None:
+    """Check that an argument is a `Ladder`.
+
+    Raises
+    ------
+    DataError
+        For anything else.
+    """
+    require_kind(
+        "ladder",
+        ladder,
+        Ladder,
+        rule="must be a Ladder",
+        way_out="Ladder.from_frame(...), read_csv(...) or load_dataset(...)",
+        error=DataError,
+    )
+
+
+def check_priors(priors: object) -> dict[str, Distribution]:
+    """The user's own priors; empty for None.
+
+    Parameters
+    ----------
+    priors
+        What the user gave.
+
+    Raises
+    ------
+    SettingError
+        For anything but a mapping from names to NumPyro distributions.
+    """
+    given = {} if priors is None else priors
+    if not isinstance(given, Mapping) or not all(
+        isinstance(name, str) and isinstance(prior, Distribution) for name, prior in given.items()
+    ):
+        raise SettingError(
+            "priors",
+            rule="must be a mapping from names of parameters to NumPyro distributions",
+            got=shown(priors),
+            way_out="such as priors={'alpha': LogNormal(-1.0, 0.3)}",
+        )
+    return dict(given)
 
 
 def make_stages(settings: FitSettings, ladder: Ladder) -> tuple[FitData, Stages[Stage, Stage]]:

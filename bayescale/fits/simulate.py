@@ -19,7 +19,7 @@ from bayescale.errors import SettingError
 from bayescale.extrapolation.amplitudes import DISCREPANCY_MODES, DiscrepancyMode
 from bayescale.extrapolation.discrepancy import Error, KnownError, Points, law_error, link_error
 from bayescale.extrapolation.predictive import AccuracyComponents, predict_losses
-from bayescale.fits.settings import FitSettings, law_model_of, link_model_of
+from bayescale.fits.settings import FitSettings, check_priors, law_model_of, link_model_of
 from bayescale.models.discrepancy import prior_terms
 from bayescale.models.inputs import AccuracyData, LossData, accuracy_data, loss_data, point
 from bayescale.models.kernel import Terms, locations
@@ -30,8 +30,15 @@ from bayescale.models.pooling import PoolingMode
 from bayescale.models.prediction import standard_noise
 from bayescale.models.series import SeriesModel
 from bayescale.models.stage_models import every_prior_used
-from bayescale.runtime import random_generator, random_key, require_64bit
-from bayescale.validation import require_choice
+from bayescale.runtime import check_seed, random_generator, random_key, require_64bit
+from bayescale.validation import (
+    listed,
+    require_choice,
+    require_names,
+    require_number,
+    require_positives,
+    shown,
+)
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,9 @@ def simulate(
     targets
         (N, D) of the runs with role ``target``; every corpus has all of them.
     corpora
-        Names of the corpora.
+        Names of the corpora; a single text is one name.
     tasks
-        Names of the tasks; each task has a loss of its own.
+        Names of the tasks, each with a loss of its own; a single text is one name.
     chance
         Score of guessing, the same for every task.
     items
@@ -108,8 +115,8 @@ def simulate(
     Raises
     ------
     SettingError
-        For `params` and `tokens` of different lengths, a target that is no pair, names given as one
-        string, a seed that is no whole number, and whatever `fit` refuses.
+        For `params` and `tokens` of different lengths, a target that is no pair, names that are no
+        texts, a seed that is no whole number, and whatever `fit` refuses.
 
     Examples
     --------
@@ -123,8 +130,10 @@ def simulate(
     ['L0', 'alpha', 'beta']
     """
     require_64bit()
-    _check(params, tokens, targets, corpora, tasks)
+    params, tokens, targets = _check_sizes(params, tokens, targets)
+    corpora, tasks = require_names("corpora", corpora), require_names("tasks", tasks)
     require_choice("discrepancy", discrepancy, DISCREPANCY_MODES)
+    check_seed(seed)
     settings = FitSettings(
         law=get_law(law),
         link=get_link("logistic" if link is None else link),
@@ -133,11 +142,11 @@ def simulate(
         discrepancy=discrepancy,
         noise=noise,
         blocks=None,
-        priors=dict(priors or {}),
+        priors=check_priors(priors),
     )
     shape = (len(corpora), len(tasks))
     frame = _runs(params, tokens, targets, corpora, tasks)
-    table = pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
+    table = _task_table(tasks, chance, items)
     loss_key, accuracy_key = jax.random.split(random_key(seed, "simulate"))
     rng = random_generator(seed, "simulate")
     blank = _blank(frame, None if link is None else table)
@@ -164,36 +173,41 @@ def simulate(
     return Simulation(simulated, loss_truth, accuracy_truth)
 
 
-def _check(
-    params: Sequence[float],
-    tokens: Sequence[float],
-    targets: Sequence[tuple[float, float]],
-    corpora: Sequence[str],
-    tasks: Sequence[str],
-) -> None:
-    if len(params) != len(tokens):
+def _check_sizes(
+    params: object, tokens: object, targets: object
+) -> tuple[list[float], list[float], list[tuple[float, float]]]:
+    """The sizes of the runs, and those of the targets, as numbers."""
+    way_out = "give one N and one D per run"
+    n = require_positives("params", params, way_out=way_out)
+    d = require_positives("tokens", tokens, way_out=way_out)
+    if len(n) != len(d):
         raise SettingError(
             "params and tokens",
             rule="must have equal lengths",
-            got=f"{len(params)} and {len(tokens)}",
-            way_out="give one N and one D per run",
+            got=f"{len(n)} and {len(d)}",
+            way_out=way_out,
         )
-    bad = [t for t in targets if not isinstance(t, Sequence) or len(t) != 2]
-    if bad:
-        raise SettingError(
-            "targets",
-            rule="must be pairs of params and tokens",
-            got=repr(bad[0]),
-            way_out="such as targets=[(7e9, 4e12)]",
-        )
-    for what, names in (("corpora", corpora), ("tasks", tasks)):
-        if isinstance(names, str):
+    pairs = []
+    for target in listed(targets):
+        if len(listed(target)) != 2:
             raise SettingError(
-                what,
-                rule="must be a list of names",
-                got=repr(names),
-                way_out=f"such as {what}=[{names!r}]",
+                "targets",
+                rule="must be pairs of params and tokens",
+                got=shown(target),
+                way_out="such as targets=[(7e9, 4e12)]",
             )
+        size, trained = require_positives("targets", target, way_out="such as [(7e9, 4e12)]")
+        pairs.append((size, trained))
+    return n, d, pairs
+
+
+def _task_table(tasks: Sequence[str], chance: float, items: float) -> pd.DataFrame:
+    """The task table: chance and items are the same for every task."""
+    rule, way_out = "must be 0 or more and below 1", "such as chance=0.25"
+    chance = require_number("chance", chance, lambda x: 0 <= x < 1, rule=rule, way_out=way_out)
+    rule, way_out = "must be 1 or more", "such as items=2000"
+    items = require_number("items", items, lambda x: x >= 1, rule=rule, way_out=way_out)
+    return pd.DataFrame({"task": list(tasks), "chance": chance, "items": items})
 
 
 def _runs(

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks import Status
-from bayescale.data.target import Target
-from bayescale.errors import DataError, SettingError
-from bayescale.fits.record import Fit
+from bayescale.data.target import Target, as_targets
+from bayescale.errors import DataError
+from bayescale.fits.record import Fit, require_fit
 from bayescale.forecasts.components import ForecastComponents, make_components
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
 from bayescale.forecasts.record import Forecast, make_dataset
+from bayescale.inference.batch import release_programs
 from bayescale.runtime import check_seed
 
 
@@ -43,10 +44,11 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     ------
     DataError
         For a corpus that the ladder lacks, no corpus where the ladder has several, conventions
-        other than the ladder's, two targets of one name, and a target without measured compute
-        where law ``compute`` was fitted on measured compute.
+        other than the ladder's, two targets of one name, a target without measured compute where
+        law ``compute`` was fitted on measured compute, and a target more than 10^12 times beyond
+        the ladder.
     SettingError
-        For anything that is not a Target, and a seed that is not a whole number.
+        For anything that is not a Fit or a Target, and a seed that is not a whole number.
 
     Examples
     --------
@@ -66,14 +68,8 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     >>> bool(difference["prob_a_better"].between(0, 1).all())
     True
     """
-    targets = (target,) if isinstance(target, Target) else tuple(target)
-    if not all(isinstance(one, Target) for one in targets):
-        raise SettingError(
-            "target",
-            rule="must be a Target, or several",
-            got=repr(target),
-            way_out="such as Target(params=7e9, tokens=4e12), or ladder.targets()",
-        )
+    require_fit(fit)
+    targets = as_targets(target)
     labels = [one.label for one in targets]
     if not labels or len(set(labels)) < len(labels):
         raise DataError(
@@ -86,6 +82,8 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     for one in targets:
         same_conventions(one, fit.ladder.conventions)
     check_seed(seed)
+    placed = extrapolation(fit.ladder, fit.loss_data, targets)
+    release_programs()
     components = make_components(fit, targets, corpora, seed)
     table = _table(fit, targets, corpora)
     draws = make_dataset(components, targets, table, (fit.sampler.chains, fit.sampler.draws))
@@ -96,13 +94,14 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     note = fit.discrepancy.note
     if shifted:
         note += f" Widened on purpose, by an sd of log loss: {', '.join(shifted)}."
+    note += "".join(f" Warning: {warning}." for warning in placed.attrs["warnings"])
     if lost:
         note += f" Draws that are not finite: {', '.join(lost)}. Do not use this forecast."
     return Forecast(
         draws=draws,
         targets=targets,
         table=table,
-        extrapolation=extrapolation(fit.ladder, fit.loss_data, targets),
+        extrapolation=placed,
         status=status,
         note=note,
         components=components,

@@ -10,17 +10,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bayescale.checks import Status
 from bayescale.data.target import six_nd
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.discrepancy import Points, law_error
-from bayescale.fits.record import Fit
+from bayescale.fits.record import Fit, require_fit
 from bayescale.inference.posterior import real_draws
 from bayescale.inference.summary import interval
 from bayescale.models.inputs import point
 from bayescale.models.kernel import locations
 from bayescale.models.prediction import expected
 from bayescale.runtime import random_generator
-from bayescale.validation import check_prob
+from bayescale.validation import check_prob, require_positives
 
 MULTIPLIERS = (20.0, 100.0, 640.0)
 # ln(D / N) among which the optimum is looked for.
@@ -63,7 +64,8 @@ def frontier(
         fitted on the corpus), quantity (``params``, ``tokens`` and ``multiplier`` at the optimum;
         ``loss given up``, a share of the loss, at `multiplier`), multiplier (nan at the optimum),
         median, lower, upper, edge (share of draws that have no optimum within D / N = 0.01 to 1e6).
-        ``frame.attrs`` holds the status of the fit, `prob` and the series.
+        ``frame.attrs`` holds the status of the fit, or ``fail`` where a draw is not finite, `prob`,
+        the series and a note that names such draws.
 
     Raises
     ------
@@ -83,9 +85,10 @@ def frontier(
     >>> table["quantity"].tolist()
     ['params', 'tokens', 'multiplier', 'loss given up']
     """
-    chosen = np.atleast_1d(np.asarray(budgets, float))
-    _require_positive("budgets", chosen)
-    _require_positive("multipliers", np.asarray(multipliers, float))
+    require_fit(fit)
+    way_out = "such as budgets=[1e22], multipliers=[20, 100]"
+    chosen = require_positives("budgets", budgets, way_out=way_out)
+    multipliers = require_positives("multipliers", multipliers, way_out=way_out)
     if fit.law.name == "compute":
         raise SettingError(
             "law 'compute'",
@@ -99,9 +102,12 @@ def frontier(
     runs = fit.ladder.with_role("fit").where(corpus=pair[0]).runs
     largest = float(six_nd(runs["params"], runs["tokens"]).max())
     rows = []
+    lost = []
     for budget in chosen:
         draws, edge = _draws(fit, s, budget, multipliers)
         for (quantity, multiplier), values in draws.items():
+            if not np.isfinite(values).all():
+                lost.append(f"{quantity} at {budget:.3g} FLOPs")
             lower, median, upper = interval(values, prob)
             rows.append(
                 {
@@ -116,18 +122,10 @@ def frontier(
                 }
             )
     frame = pd.DataFrame(rows)
-    frame.attrs = {"status": fit.status, "prob": prob, "series": pair}
+    status: Status = "fail" if lost else fit.status
+    note = f"Draws that are not finite: {', '.join(lost)}." if lost else ""
+    frame.attrs = {"status": status, "prob": prob, "series": pair, "note": note}
     return frame
-
-
-def _require_positive(name: str, numbers: np.ndarray) -> None:
-    if not (np.isfinite(numbers) & (numbers > 0)).all() or not numbers.size:
-        raise SettingError(
-            name,
-            rule="must be positive numbers",
-            got=repr(numbers.tolist()),
-            way_out="such as budgets=[1e22], multipliers=[20, 100]",
-        )
 
 
 def _draws(

@@ -11,6 +11,14 @@ from bayescale.data.target import Conventions, Target, six_nd
 from bayescale.errors import DataError
 from bayescale.models.inputs import LossData
 
+# Largest ratio of sizes that count as one size.
+ONE_SIZE = 1.05
+# Times the largest fitted compute: beyond the first a forecast warns; beyond the second the sizes
+# are taken to be in other units. Both are judgements: from the smallest public ladders (1e17 FLOPs)
+# to the largest runs (1e26) is a factor of 1e9, and a size in billions is wrong by 1e9 or more.
+FAR = 1e6
+MAX_FACTOR = 1e12
+
 
 def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> pd.DataFrame:
     """extrapolation_factor = C* / Cmax, measured for both or 6ND for both.
@@ -30,22 +38,34 @@ def extrapolation(ladder: Ladder, data: LossData, targets: Sequence[Target]) -> 
     -------
     pandas.DataFrame
         One row per target: target, extrapolation_factor, note (empty, or what makes the target
-        unlike the runs), flops (C* in FLOPs, measured or 6ND as in the factor).
+        unlike the runs), flops (C* in FLOPs, measured or 6ND as in the factor). The attribute
+        ``warnings`` lists what a reader of the forecast must know, each once.
+
+    Raises
+    ------
+    DataError
+        For a target more than 10^12 times beyond the ladder.
     """
     fitted = ladder.with_role("fit").runs
-    rows = []
+    rows: list[dict[str, object]] = []
+    warnings: list[str] = []
     for target in targets:
         runs = fitted[fitted["corpus"] == corpus_of(target, data)]
         far = factor(target, runs, data.compute_is_measured)
+        _check_distance(target, far)
+        grave = _warnings(target, far, runs)
+        warnings += grave
         rows.append(
             {
                 "target": target.label,
                 "extrapolation_factor": far,
-                "note": _note(target, far, runs),
+                "note": "; ".join([*_notes(target, far, runs), *grave]),
                 "flops": compute_of(target, data.compute_is_measured),
             }
         )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    frame.attrs = {"warnings": list(dict.fromkeys(warnings))}
+    return frame
 
 
 def factor(target: Target, runs: pd.DataFrame, measured: bool) -> float:
@@ -71,8 +91,41 @@ def compute_of(target: Target, measured: bool) -> float:
     return target.flops if measured and target.flops is not None else target.compute_6nd
 
 
-def _note(target: Target, factor: float, runs: pd.DataFrame) -> str:
-    """What makes the target unlike the runs; empty where nothing does."""
+def _check_distance(target: Target, factor: float) -> None:
+    """A DataError for a target so far away that one of the sizes must be in another unit."""
+    if factor > MAX_FACTOR:
+        raise DataError(
+            f"target {target.label!r}",
+            rule=f"must be at most {MAX_FACTOR:.0e} times the largest fitted compute",
+            got=f"{factor:.3g} times",
+            way_out="give all sizes as counts (7e9, not 7), and compute in FLOPs",
+        )
+
+
+def _warnings(target: Target, factor: float, runs: pd.DataFrame) -> list[str]:
+    """What no run shows: the effect of a size that all runs share, and a great distance."""
+    warnings = []
+    for name, value, known in (
+        ("N", target.params, runs["params"]),
+        ("D", target.tokens, runs["tokens"]),
+    ):
+        smallest, largest = known.min(), known.max()
+        one_size = largest <= ONE_SIZE * smallest
+        if one_size and not smallest / ONE_SIZE <= value <= largest * ONE_SIZE:
+            warnings.append(
+                f"all fitted runs have one {name} ({largest:.3g}): "
+                f"the effect of another {name} is known by law and prior alone"
+            )
+    if factor > FAR:
+        warnings.append(
+            f"more than {FAR:.0e} times the largest fitted compute: "
+            "check the units of params and tokens; no backtest has gone as far"
+        )
+    return warnings
+
+
+def _notes(target: Target, factor: float, runs: pd.DataFrame) -> list[str]:
+    """What else makes the target unlike the runs; empty where nothing does."""
     ranges = {
         "N": (target.params, runs["params"]),
         "D": (target.tokens, runs["tokens"]),
@@ -90,7 +143,7 @@ def _note(target: Target, factor: float, runs: pd.DataFrame) -> str:
         notes.append("inside the ladder: an interpolation")
     if target.shift:
         notes.append(f"widened on purpose by {target.shift:g} of log loss (shift)")
-    return "; ".join(notes)
+    return notes
 
 
 def corpus_of(target: Target, data: LossData) -> str:

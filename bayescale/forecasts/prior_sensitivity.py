@@ -13,8 +13,8 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import SettingError
-from bayescale.fits.record import Fit
-from bayescale.forecasts.record import Forecast
+from bayescale.fits.record import Fit, require_fit
+from bayescale.forecasts.record import Forecast, require_forecast
 from bayescale.inference.posterior import by_cell
 from bayescale.models.stages import Stages
 from bayescale.runtime import fixed_generator
@@ -68,6 +68,8 @@ def prior_sensitivity(fit: Fit, forecast: Forecast) -> pd.DataFrame:
     """
     import arviz_stats as stats
 
+    require_fit(fit)
+    require_forecast(forecast)
     log_priors = _log_priors(fit)
     densities = xr.Dataset({_variable(i): v for i, v in enumerate(log_priors.values())})
     quantity = _quantity(forecast)
@@ -148,6 +150,7 @@ def parameter_sensitivity(fit: Fit) -> pd.DataFrame:
     """
     import arviz_stats as stats
 
+    require_fit(fit)
     rows: list[dict[str, object]] = []
     for stage, tree in Stages(fit.losses, fit.accuracies).named():
         log_prior = _densities(tree)

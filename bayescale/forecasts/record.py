@@ -16,7 +16,7 @@ from bayescale.errors import SettingError
 from bayescale.forecasts.components import ForecastComponents, variance_shares
 from bayescale.inference.summary import summarise
 from bayescale.runtime import random_generator
-from bayescale.validation import check_prob
+from bayescale.validation import check_prob, require_kind, require_names, require_number, shown
 
 QUANTITIES = ("loss", "accuracy")
 
@@ -79,9 +79,9 @@ class Forecast:
         for row in self.table.itertuples():
             for quantity in QUANTITIES:
                 values = np.ravel(self.draws[quantity].sel(target=row.target, task=row.task))
-                if np.isnan(values).all():
-                    continue
                 linked = quantity == "accuracy"
+                if linked and pd.isna(row.via):
+                    continue
                 rows.append(
                     {
                         "target": row.target,
@@ -123,12 +123,9 @@ class Forecast:
         """
         check_prob(prob)
         accuracy = self.draws["accuracy"]
-        scored = [
-            str(task)
-            for task in accuracy.task.values
-            if not np.isnan(accuracy.sel(task=task)).all()
-        ]
-        chosen = scored if tasks is None else list(tasks)
+        linked = set(self.table.loc[self.table["via"].notna(), "task"])
+        scored = [str(task) for task in accuracy.task.values if str(task) in linked]
+        chosen = scored if tasks is None else list(require_names("tasks", tasks))
         unknown = [task for task in chosen if task not in scored]
         if unknown or not chosen:
             raise SettingError(
@@ -175,11 +172,11 @@ class Forecast:
         check_prob(prob)
         names = [target.label for target in self.targets]
         for name in (a, b):
-            if name not in names:
+            if not isinstance(name, str) or name not in names:
                 raise SettingError(
                     "targets to compare",
                     rule="must be targets of this forecast",
-                    got=repr(name),
+                    got=shown(name),
                     way_out=f"use two of {', '.join(names)}",
                 )
         rows = []
@@ -226,7 +223,14 @@ class Forecast:
         """The same forecast, with what is unknown of the errors of law and link times `by`.
 
         A decision uses it to show how much depends on these errors.
+
+        Raises
+        ------
+        SettingError
+            For a factor that is not a finite number, 0 or more.
         """
+        rule, way_out = "must be 0 or more", "such as forecast.scaled(2.0)"
+        by = require_number("by", by, lambda x: x >= 0, rule=rule, way_out=way_out)
         components = self.components.scaled(by)
         shape = (self.draws.sizes["chain"], self.draws.sizes["draw"])
         draws = make_dataset(components, self.targets, self.table, shape)
@@ -248,6 +252,18 @@ class Forecast:
     def _repr_html_(self) -> str:
         table = self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}")
         return paragraph(repr(self)) + table + paragraph(self.note)
+
+
+def require_forecast(forecast: object) -> None:
+    """Check that an argument is a `Forecast`.
+
+    Raises
+    ------
+    SettingError
+        For anything else.
+    """
+    rule, way_out = "must be a result of bayescale.forecast", "such as forecast(fit, targets)"
+    require_kind("forecast", forecast, Forecast, rule=rule, way_out=way_out)
 
 
 def make_dataset(

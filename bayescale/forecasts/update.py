@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bayescale.checks import Check, worst
 from bayescale.data.names import paragraph
-from bayescale.data.target import Target
+from bayescale.data.target import Target, as_targets
 from bayescale.errors import DataError, SettingError
 from bayescale.fits.fit import fit_many
-from bayescale.fits.record import Fit
+from bayescale.fits.record import Fit, require_fit
 from bayescale.forecasts.forecast import forecast
-from bayescale.runtime import require_64bit
+from bayescale.runtime import check_seed, require_64bit
+from bayescale.validation import check_prob, check_progress, require_kind
 
 KEY = ["target", "task", "quantity"]
 FIGURES = ["median", "lower", "upper", "sd"]
@@ -30,6 +32,7 @@ class Update:
     moved
         One row per (target, task, quantity): median, lower, upper, sd and width after and before
         (suffix ``_before``), and shift (change of the median in units of the sd before).
+        ``moved.attrs`` holds the gravest status of both forecasts, `prob`, and the new note.
     """
 
     fit: Fit
@@ -83,7 +86,8 @@ def update(
     Raises
     ------
     SettingError
-        For a mixture of laws, or a fit whose priors were your own and did not come through a file.
+        For a mixture of laws, a fit whose priors were your own and did not come through a file, and
+        an argument of another type. All of it is checked before the fit.
     DataError
         For rows that break a rule of the run table, a (run, task) that the ladder has already, and
         runs without flops where all runs of the ladder have them.
@@ -102,14 +106,11 @@ def update(
     ['13B-5T', '7B-4T']
     """
     require_64bit()
-    before.settings.require_priors()
-    if before.is_mixture:
-        raise SettingError(
-            "fit to update",
-            rule="must be of one law",
-            got="a mixture",
-            way_out="update each of its fits, and stack them again",
-        )
+    _check(before, new_runs)
+    asked = None if targets is None else as_targets(targets, "targets")
+    check_prob(prob)
+    check_seed(seed)
+    check_progress(progress)
     ladder = before.ladder.with_rows(new_runs)
     seen, seen_before = (one.with_role("fit", "link").runs.index for one in (ladder, before.ladder))
     if seen.difference(seen_before).empty:
@@ -128,15 +129,37 @@ def update(
         )
     again = fit_many(before.settings, before.sampler, [ladder], progress=progress)
     after = next(again)
-    chosen = before.ladder.targets("target") if targets is None else list(targets)
+    chosen = before.ladder.targets("target") if asked is None else asked
     if not chosen:
         return Update(after, pd.DataFrame(columns=[*KEY, "width", "width_before"]))
-    old, new = (
-        forecast(one, chosen, seed=seed).to_frame(prob).set_index(KEY)[FIGURES]
-        for one in (before, after)
-    )
+    made = [forecast(one, chosen, seed=seed) for one in (before, after)]
+    old, new = (one.to_frame(prob).set_index(KEY)[FIGURES] for one in made)
     moved = new.join(old.add_suffix("_before"))
     moved["width"] = moved["upper"] - moved["lower"]
     moved["width_before"] = moved["upper_before"] - moved["lower_before"]
     moved["shift"] = (moved["median"] - moved["median_before"]) / moved["sd_before"]
-    return Update(after, moved.reset_index())
+    moved = moved.reset_index()
+    status = worst(Check("forecast", one.status, float("nan"), float("nan")) for one in made)
+    moved.attrs = {"status": status, "prob": prob, "note": made[1].note}
+    return Update(after, moved)
+
+
+def _check(before: Fit, new_runs: pd.DataFrame) -> None:
+    """An error for a fit that cannot be made again, and for rows that are no table."""
+    require_fit(before)
+    require_kind(
+        "new runs",
+        new_runs,
+        pd.DataFrame,
+        rule="must be rows of the run table, as a DataFrame",
+        way_out="such as pd.read_csv('new.csv')",
+        error=DataError,
+    )
+    before.settings.require_priors()
+    if before.is_mixture:
+        raise SettingError(
+            "fit to update",
+            rule="must be of one law",
+            got="a mixture",
+            way_out="update each of its fits, and stack them again",
+        )

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
+import jax
 import numpy as np
 
 from bayescale.inference.nuts import Program, Sampler
@@ -16,6 +18,25 @@ from bayescale.inference.posterior import Posterior, make_posterior
 from bayescale.inference.stage import Stage
 from bayescale.models.series import SeriesModel
 from bayescale.models.stages import StageName, Stages
+
+# Memory maps of a process above which its compiled programs are dropped. Each fit of another shape
+# leaves about 370 maps and 100 MB; Linux allows 65,530 maps.
+MAX_MAPS = 8_000
+MAPS = Path("/proc/self/maps")
+
+
+def release_programs() -> None:
+    """Drop all compiled programs of the process where they take more than `MAX_MAPS` memory maps.
+
+    A program that is needed again is read from the cache on disk. Where the system has no
+    ``/proc``, nothing is dropped.
+    """
+    if not MAPS.exists():
+        return
+    with MAPS.open("rb") as lines:
+        maps = sum(1 for _ in lines)
+    if maps > MAX_MAPS:
+        jax.clear_caches()
 
 
 def share_programs(stages: Sequence[Stage]) -> list[Stage]:
@@ -80,6 +101,7 @@ def sample_stages(
     programs
         Compiled programs by model. New ones are added, so a later call can use them.
     """
+    release_programs()
     known = {} if programs is None else programs
     stop = threading.Event()
     began = time.perf_counter()

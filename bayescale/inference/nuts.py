@@ -16,13 +16,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, log_density
 
-from bayescale.errors import SettingError
 from bayescale.inference.coordinates import coordinates
 from bayescale.inference.modes import quadratic
 from bayescale.inference.quadratic import Quadratic
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
+from bayescale.validation import require_whole
 
 # Iterations between two reports of progress; an interrupt takes effect at a report.
 BLOCK = 100
@@ -67,7 +67,7 @@ class Sampler:
     Raises
     ------
     SettingError
-        For a count that is no whole number or is too small, and for a seed below 0.
+        For a count that is no whole number or is too small, and for a seed outside 0 to 2^63 - 1.
     """
 
     chains: int = 4
@@ -77,17 +77,11 @@ class Sampler:
 
     def __post_init__(self) -> None:
         for name, least in (("chains", 1), ("draws", 1), ("warmup", 50)):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-                raise SettingError(
-                    name,
-                    rule=f"must be a whole number, {least} or more",
-                    got=repr(value),
-                    way_out="such as chains=4, draws=1000",
-                )
+            way_out = "such as chains=4, draws=1000"
+            value = require_whole(name, getattr(self, name), least, way_out=way_out)
+            object.__setattr__(self, name, value)
         check_seed(self.seed)
-        for name in ("chains", "draws", "warmup", "seed"):
-            object.__setattr__(self, name, int(getattr(self, name)))
+        object.__setattr__(self, "seed", int(self.seed))
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,13 @@ def summarise(draws: np.ndarray, prob: float = 0.9) -> dict[str, float]:
     SettingError
         For a probability that does not lie between 0 and 1.
     """
-    lower, median, upper = interval(draws, prob)
-    return {
-        "mean": float(draws.mean()),
-        "median": float(median),
-        "sd": float(draws.std()),
-        "lower": float(lower),
-        "upper": float(upper),
-    }
+    # Draws that are not finite give nan here; a forecast with such draws fails, and names them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        lower, median, upper = interval(draws, prob)
+        return {
+            "mean": float(draws.mean()),
+            "median": float(median),
+            "sd": float(draws.std()),
+            "lower": float(lower),
+            "upper": float(upper),
+        }

@@ -19,7 +19,8 @@ import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
 from bayescale.models.curve import Ridge, Values, same_slope
-from bayescale.models.parameters import Parameter, irreducible_normal, logit_normal
+from bayescale.models.parameters import Parameter, check_parts, irreducible_normal, logit_normal
+from bayescale.validation import shown
 
 
 class Point(NamedTuple):
@@ -73,6 +74,9 @@ class Law:
     log_ratio: Callable[[Values, Point], jax.Array]
     constants: Callable[[Values, Reference], dict[str, jax.Array]]
     ridge: Ridge = lambda v, at, x: {}
+
+    def __post_init__(self) -> None:
+        check_parts("law", self, (self.log_ratio, self.constants, self.ridge))
 
 
 # Largest ln(X / U) of the law `repeated`: e^100 repetitions are worth as much as endless ones, and
@@ -381,11 +385,11 @@ def get_law(law: str | Law) -> Law:
     """
     if isinstance(law, Law):
         return law
-    if law not in LAWS:
+    if not isinstance(law, str) or law not in LAWS:
         raise SettingError(
             "law",
             rule=f"must be a Law or one of {', '.join(LAWS)}",
-            got=repr(law),
+            got=shown(law),
             way_out="fix the name, or pass a Law of your own",
         )
     return LAWS[law]

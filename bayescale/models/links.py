@@ -17,7 +17,8 @@ import numpyro.distributions as dist
 
 from bayescale.errors import SettingError
 from bayescale.models.curve import Ridge, Values
-from bayescale.models.parameters import NORMAL_95, Parameter, logit_normal
+from bayescale.models.parameters import NORMAL_95, Parameter, check_parts, logit_normal
+from bayescale.validation import shown
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class Link:
     accuracy: Callable[[Values, jax.Array], jax.Array]
     constants: Callable[[Values, jax.Array, jax.Array], dict[str, jax.Array]]
     ridge: Ridge = lambda v, at, x: {}
+
+    def __post_init__(self) -> None:
+        check_parts("link", self, (self.accuracy, self.constants, self.ridge))
 
 
 # Standard deviation of lo around chance: the accuracies of the weakest public models scatter that
@@ -330,11 +334,11 @@ def get_link(link: str | Link) -> Link:
     """
     if isinstance(link, Link):
         return link
-    if link not in LINKS:
+    if not isinstance(link, str) or link not in LINKS:
         raise SettingError(
             "link",
             rule=f"must be a Link or one of {', '.join(LINKS)}",
-            got=repr(link),
+            got=shown(link),
             way_out="fix the name, or pass a Link of your own",
         )
     return LINKS[link]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from numpy.typing import ArrayLike
 from numpyro.distributions import Distribution, constraints, transforms
+
+from bayescale.errors import SettingError
+from bayescale.validation import require_choice, require_kind, require_number, shown
 
 # 95 % quantile of the standard normal.
 NORMAL_95 = 1.645
@@ -129,6 +133,12 @@ class Parameter:
         series share nothing, 0 where all series of a kind have one value.
     source
         Where the numbers of the prior come from.
+
+    Raises
+    ------
+    SettingError
+        For an unknown support, a prior that is no NumPyro distribution, a scale of pooling that is
+        no number, 0 or more, and names and sources that are no texts.
     """
 
     name: str
@@ -137,10 +147,93 @@ class Parameter:
     pooling: float | None
     source: str
 
+    def __post_init__(self) -> None:
+        for what, text in (("name", self.name), ("source", self.source)):
+            _require_text(f"{what} of the parameter", text)
+        require_choice(f"support of {shown(self.name)}", self.support, _TO_NATURAL)
+        require_kind(
+            f"prior of {shown(self.name)}",
+            self.prior,
+            Distribution,
+            rule="must be a NumPyro distribution",
+            way_out="such as LogNormal(-1.0, 0.3)",
+        )
+        if self.pooling is not None:
+            require_number(
+                f"pooling of {shown(self.name)}",
+                self.pooling,
+                lambda x: x >= 0,
+                rule="must be 0 or more, or None",
+                way_out="such as 0.3",
+            )
+
     @property
     def transform(self) -> transforms.Transform:
         """g, from the real line to the natural scale."""
         return to_natural(self.support)
+
+
+class Curve(Protocol):
+    """What a law and a link have in common."""
+
+    @property
+    def name(self) -> str:
+        """The name by which a user asks for it."""
+
+    @property
+    def formula(self) -> str:
+        """The formula in the paper's constants."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters, with their priors."""
+
+
+def check_parts(kind: str, curve: Curve, functions: Sequence[object]) -> None:
+    """Check the types of the parts of a law or a link.
+
+    Parameters
+    ----------
+    kind
+        ``law`` or ``link``.
+    curve
+        The law or the link.
+    functions
+        Those of its parts that must be functions.
+
+    Raises
+    ------
+    SettingError
+        For a name or a formula that is no text, parameters that are no tuple of `Parameter` with
+        different names, and a part that must be a function and is none.
+    """
+    for what, text in (("name", curve.name), ("formula", curve.formula)):
+        _require_text(f"{what} of the {kind}", text)
+    parameters = curve.parameters
+    are_parameters = isinstance(parameters, tuple) and all(
+        isinstance(p, Parameter) for p in parameters
+    )
+    if not are_parameters or len({p.name for p in parameters}) < max(1, len(parameters)):
+        raise SettingError(
+            f"parameters of {kind} {shown(curve.name)}",
+            rule="must be a tuple of Parameters with different names",
+            got=shown(parameters),
+            way_out=f"see {kind.upper()}S for examples",
+        )
+    for function in functions:
+        if not callable(function):
+            raise SettingError(
+                f"functions of {kind} {shown(curve.name)}",
+                rule="must be functions",
+                got=shown(function),
+                way_out=f"see {kind.upper()}S for examples",
+            )
+
+
+def _require_text(what: str, text: object) -> None:
+    """A SettingError for anything but a text."""
+    rule = "must be a text"
+    require_kind(what, text, str, rule=rule, way_out="write it in quotation marks")
 
 
 def to_natural(support: Support) -> transforms.Transform:

@@ -1,5 +1,7 @@
 """Where a target stands: its corpus, its conventions and its distance from the ladder."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bayescale.data.ladder import Ladder
@@ -8,6 +10,8 @@ from bayescale.errors import DataError
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
+from bayescale.forecasts.placement import FAR, MAX_FACTOR, extrapolation
+from bayescale.models.inputs import loss_data
 
 SEVEN = Target(6.9e9, 4e12, name="7B", flops=1.9e23)
 
@@ -118,6 +122,55 @@ class TestForecast:
             .attrs["note"]
             .endswith(" Widened on purpose, by an sd of log loss: x 0.02.")
         )
+
+
+def losses(params: np.ndarray, tokens: np.ndarray) -> Ladder:
+    """Runs of these sizes with some loss."""
+    rows = {"run": [f"r{i}" for i in range(len(params))], "params": params, "tokens": tokens}
+    loss = 2 + (params * tokens / 1e18) ** -0.1
+    return Ladder.from_frame(pd.DataFrame({**rows, "task": "c4", "loss": loss}))
+
+
+class TestWarnings:
+    """What no run of the ladder shows."""
+
+    def noted(self, ladder: Ladder, *targets: Target) -> tuple[list[str], list[str]]:
+        frame = extrapolation(ladder, loss_data(ladder), targets)
+        return frame["note"].tolist(), frame.attrs["warnings"]
+
+    def test_a_size_that_all_runs_have_in_common_is_named_where_the_target_has_another(
+        self,
+    ) -> None:
+        ladder = losses(np.full(4, 1.7e9), np.geomspace(2e9, 4e10, 4))
+        same, other = Target(1.71e9, 3e11, name="same"), Target(7e9, 3e11, name="other")
+        notes, warnings = self.noted(ladder, same, other, Target(8e9, 3e11, name="another"))
+        sentence = (
+            "all fitted runs have one N (1.7e+09): "
+            "the effect of another N is known by law and prior alone"
+        )
+        assert notes == ["", sentence, sentence]
+        assert warnings == [sentence], "once for all targets"
+        turned = losses(np.geomspace(1e8, 2e9, 4), np.full(4, 2e10))
+        assert self.noted(turned, Target(7e9, 2e10))[1] == []
+        assert "one D (2e+10)" in self.noted(turned, Target(7e9, 3e11))[1][0]
+
+    def test_a_great_distance_is_a_warning_and_an_absurd_one_is_refused(self) -> None:
+        ladder = losses(np.geomspace(1e8, 1e9, 4), np.geomspace(2e9, 2e10, 4))
+        biggest = 6 * 1e9 * 2e10
+
+        def at(factor: float) -> Target:
+            return Target(1e9, factor * biggest / 6e9, name="far")
+
+        assert self.noted(ladder, at(0.9 * FAR)) == ([""], [])
+        assert "check the units of params and tokens" in self.noted(ladder, at(1.1 * FAR))[0][0]
+        self.noted(ladder, at(0.9 * MAX_FACTOR))
+        with pytest.raises(DataError, match=r"target 'far': must be at most 1e\+12 times"):
+            self.noted(ladder, at(1.1 * MAX_FACTOR))
+
+    def test_a_forecast_says_it_in_its_note(self, small_fit: Fit) -> None:
+        biggest = small_fit.loss_data.largest_flops
+        made = forecast(small_fit, Target(1e12, 1e7 * biggest / 6e12, flops=1e7 * biggest))
+        assert "Warning: more than 1e+06 times the largest fitted compute" in made.note
 
 
 class TestLaddersOfUnequalParts:

@@ -48,7 +48,7 @@ def as_number(value: object) -> float:
         return math.inf
 
 
-def listed(value: object) -> list[object]:
+def as_list(value: object) -> list[object]:
     """The items of a list or of any other collection; text, a mapping and a number are one item.
 
     Parameters
@@ -119,7 +119,7 @@ def require_positives(what: str, value: object, *, way_out: str) -> list[float]:
     SettingError
         For anything else.
     """
-    given = listed(value)
+    given = as_list(value)
     positive = [number for number in map(as_number, given) if 0 < number < math.inf]
     if not given or len(positive) < len(given):
         rule = "must be positive numbers, one or more"
@@ -168,7 +168,7 @@ def require_names(what: str, value: object) -> tuple[str, ...]:
     SettingError
         For no name at all, and for anything that is no text among the names.
     """
-    given = listed(value)
+    given = as_list(value)
     names = tuple(name for name in given if isinstance(name, str))
     if not names or len(names) < len(given):
         raise SettingError(

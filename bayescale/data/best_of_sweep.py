@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from statistics import NormalDist
 
-from bayescale.data.faults import listed
 from bayescale.data.ladder import Ladder
+from bayescale.data.names import listed
 from bayescale.data.outcomes import last_rows
 from bayescale.data.replicates import configurations
 from bayescale.errors import DataError

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from bayescale.data.names import listed
 from bayescale.errors import DataError
 
-# A message names at most this many rows, columns or runs.
-MAX_NAMED = 8
+# A message tells at most this many faults.
+MAX_TOLD = 8
 
 
 def raise_all(faults: Sequence[DataError], table: str) -> None:
@@ -32,7 +33,7 @@ def raise_all(faults: Sequence[DataError], table: str) -> None:
     if len(faults) == 1:
         raise faults[0]
     if faults:
-        told = "; ".join(f"({i}) {fault}" for i, fault in enumerate(faults[:MAX_NAMED], start=1))
+        told = "; ".join(f"({i}) {fault}" for i, fault in enumerate(faults[:MAX_TOLD], start=1))
         raise DataError(
             f"{len(faults)} faults of the {table}",
             rule=told,
@@ -66,19 +67,6 @@ def validate(
         return schema.validate(frame, lazy=True), []
     except pa.errors.SchemaErrors as errors:
         return frame, [_fault(error, frame, table) for error in errors.schema_errors]
-
-
-def listed(values: Sequence[object]) -> str:
-    """The values with commas between them, not more than a message can hold.
-
-    Parameters
-    ----------
-    values
-        Any number of values; each is shown by its `str`.
-    """
-    shown = ", ".join(map(str, values[:MAX_NAMED]))
-    more = len(values) - MAX_NAMED
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _fault(error: pa.errors.SchemaError, frame: pd.DataFrame, table: str) -> DataError:

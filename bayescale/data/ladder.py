@@ -15,7 +15,7 @@ from bayescale.data.below_chance import below_chance
 from bayescale.data.suspicions import suspicions
 from bayescale.data.target import Conventions, Target, six_nd, targets_of
 from bayescale.errors import DataError
-from bayescale.validation import require_choice
+from bayescale.validation import as_list, require_choice
 
 
 @dataclass(frozen=True, repr=False)
@@ -196,7 +196,7 @@ class Ladder:
         """
         keep = pd.Series(True, index=self._rows.index)
         for column, wanted in conditions.items():
-            values = schema.as_list(wanted)
+            values = as_list(wanted)
             schema.require_values(self._rows, column, values)
             keep &= self._rows[column].isin(values)
         return self._keep(keep, f"where {conditions}")

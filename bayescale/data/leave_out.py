@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.data.faults import listed
 from bayescale.data.ladder import Ladder
+from bayescale.data.names import listed
 from bayescale.data.quantities import suffixed
-from bayescale.data.schema import as_list
 from bayescale.errors import DataError, SettingError
+from bayescale.validation import as_list
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,

@@ -1,9 +1,13 @@
-"""How text that holds names from a user's table is shown, in HTML and on a terminal."""
+"""Names from a table: how HTML, a message and a terminal show them."""
 
 from __future__ import annotations
 
 import html
 import unicodedata
+from collections.abc import Iterable
+
+# A list of names shows at most this many.
+MAX_LISTED = 8
 
 # Unicode categories of characters that a terminal obeys: controls (Cc), halves of surrogate pairs
 # (Cs), line separators (Zl) and paragraph separators (Zp).
@@ -47,6 +51,24 @@ def visible(text: object) -> str:
         character.encode("unicode_escape").decode() if _controls(character) else character
         for character in str(text)
     )
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names with commas between them, the first few of many.
+
+    Parameters
+    ----------
+    names
+        Names from a table or a file; a control character is shown as its escape.
+
+    Returns
+    -------
+    str
+        At most `MAX_LISTED` names, and how many more there are.
+    """
+    shown = [visible(name) for name in names]
+    more = len(shown) - MAX_LISTED
+    return ", ".join(shown[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _controls(character: str) -> bool:

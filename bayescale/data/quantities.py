@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
+from bayescale.validation import shown
 
 # What a letter after a size stands for.
 SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12, "P": 1e15}
@@ -63,7 +64,7 @@ def to_floats(column: pd.Series, what: str, rule: str = "must be a number") -> p
         raise DataError(
             f"{what}, row {bad[0] + 1}",
             rule=rule,
-            got=f"{_shown(cell)}{more}",
+            got=f"{shown(cell)}{more}",
             way_out=_way_out(cell),
         )
     return number
@@ -137,12 +138,6 @@ def _is_missing(cell: object) -> bool:
     if isinstance(cell, str):
         return cell.strip().lower() in MISSING
     return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
-
-
-def _shown(cell: object) -> str:
-    """The cell for a message, not longer than a line allows."""
-    text = repr(cell)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _way_out(cell: object) -> str:

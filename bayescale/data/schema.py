@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from bayescale.data.faults import listed, raise_all, validate
+from bayescale.data.faults import raise_all, validate
+from bayescale.data.names import listed
 from bayescale.data.quantities import to_floats
 from bayescale.data.table_rules import table_faults
 from bayescale.errors import DataError, SettingError
@@ -317,10 +318,3 @@ def _with_numbers(
         except DataError as fault:
             faults.append(fault)
     return frame, faults
-
-
-def as_list(wanted: object) -> list[object]:
-    """One value, or several, as a list; a text is one value."""
-    if isinstance(wanted, str) or not isinstance(wanted, Sequence | set | np.ndarray | pd.Series):
-        return [wanted]
-    return list(wanted)

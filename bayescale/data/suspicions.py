@@ -9,7 +9,7 @@ import pandas as pd
 
 from bayescale.checks import Check
 from bayescale.data.catalogue import fill_tasks
-from bayescale.data.faults import listed
+from bayescale.data.names import listed
 from bayescale.data.outcomes import last_rows
 from bayescale.data.replicates import configurations
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, SettingError
-from bayescale.validation import listed, require_kind, require_number, shown
+from bayescale.validation import as_list, require_kind, require_number, shown
 
 # How N is counted in a ladder of which only the compute is known: only law compute may be fitted.
 COMPUTE_ONLY = "unknown, only compute is known"
@@ -157,7 +157,7 @@ def as_targets(value: object, what: str = "target") -> tuple[Target, ...]:
     SettingError
         For anything that is neither a Target nor a list of Targets.
     """
-    given = listed(value)
+    given = as_list(value)
     targets = tuple(one for one in given if isinstance(one, Target))
     if len(targets) < len(given):
         raise SettingError(

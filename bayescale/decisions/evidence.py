@@ -27,7 +27,7 @@ from bayescale.errors import SettingError
 from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit, require_fit
 from bayescale.runtime import check_seed
-from bayescale.validation import check_progress, listed, require_kind, require_whole
+from bayescale.validation import as_list, check_progress, require_kind, require_whole
 
 # Simulated outcomes of each candidate: by reweighting, and by refitting.
 OUTCOMES = 400
@@ -195,7 +195,7 @@ def value_of_information(
 
 def _candidates(given: object) -> list[Candidate]:
     """The candidates as such, each Target as a candidate of one run."""
-    candidates = [given] if isinstance(given, Candidate) else listed(given)
+    candidates = [given] if isinstance(given, Candidate) else as_list(given)
     if not candidates:
         raise SettingError(
             "candidates",

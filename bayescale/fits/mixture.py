@@ -11,7 +11,7 @@ from bayescale.errors import SettingError
 from bayescale.extrapolation.weights import densities, weigh
 from bayescale.fits.record import Fit
 from bayescale.models.stages import Stages
-from bayescale.validation import listed, shown
+from bayescale.validation import as_list, shown
 
 
 def stack(fits: Sequence[Fit]) -> Fit:
@@ -38,7 +38,7 @@ def stack(fits: Sequence[Fit]) -> Fit:
         mixtures themselves, and anything that is not a fit.
     """
     what = "fits to stack"
-    given = listed(fits)
+    given = as_list(fits)
     fits = [fit for fit in given if isinstance(fit, Fit)]
     if len(fits) < len(given):
         raise SettingError(

@@ -32,7 +32,7 @@ from bayescale.models.series import SeriesModel
 from bayescale.models.stage_models import every_prior_used
 from bayescale.runtime import check_seed, random_generator, random_key, require_64bit
 from bayescale.validation import (
-    listed,
+    as_list,
     require_choice,
     require_names,
     require_number,
@@ -188,8 +188,8 @@ def _check_sizes(
             way_out=way_out,
         )
     pairs = []
-    for target in listed(targets):
-        if len(listed(target)) != 2:
+    for target in as_list(targets):
+        if len(as_list(target)) != 2:
             raise SettingError(
                 "targets",
                 rule="must be pairs of params and tokens",

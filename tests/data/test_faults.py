@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.data.faults import MAX_NAMED, listed, raise_all, validate
+from bayescale.data.faults import raise_all, validate
 from bayescale.data.schema import RUNS
 from bayescale.errors import DataError
 from helpers.tables import assert_one_line, ladder, put, table
@@ -32,11 +32,6 @@ def test_the_rows_and_runs_of_a_fault_are_named() -> None:
     with pytest.raises(DataError) as caught:
         ladder(frame)
     assert_one_line(caught.value, "rows 1, 4 (runs 'a', 'b')", "fix the rows or drop them")
-
-
-def test_a_long_list_is_cut() -> None:
-    assert listed(range(3)) == "0, 1, 2"  # type: ignore[arg-type]
-    assert listed(list(range(MAX_NAMED + 5))).endswith("and 5 more")
 
 
 def test_a_sound_frame_has_no_faults() -> None:

@@ -1,6 +1,6 @@
 """Names of any letters as a terminal and a page show them."""
 
-from bayescale.data.names import paragraph, visible
+from bayescale.data.names import MAX_LISTED, listed, paragraph, visible
 from helpers.pages import Page
 
 EVIL = '<img src=x onerror=alert(1)> "q" & $x$ [x] [/red] a/b=c, \x1b[31m\x07\nnext \U0001f680'
@@ -23,3 +23,9 @@ class TestTerminal:
             visible("a\x1b[2J\x07\r\n\t\x7f\x9b\u2028\u202e\ud800")
             == r"a\x1b[2J\x07\r\n\t\x7f\x9b\u2028\u202e\ud800"
         )
+
+
+def test_many_names_are_cut_and_controls_are_shown() -> None:
+    assert listed(range(MAX_LISTED)).endswith(f", {MAX_LISTED - 1}")
+    assert listed(range(MAX_LISTED + 3)).endswith(" and 3 more")
+    assert listed(["a\n", "b"]) == r"a\n, b"

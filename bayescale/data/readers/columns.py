@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayescale.data.faults import listed
+from bayescale.data.names import listed
 from bayescale.data.readers.kinds import ACCURACY_KINDS, KINDS, LOSS_KINDS
 from bayescale.data.readers.parse import read_text
 from bayescale.data.schema import COLUMNS

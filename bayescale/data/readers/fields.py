@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from numbers import Real
@@ -12,48 +11,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.data.names import visible
 from bayescale.data.readers.parse import pick, read_json
 from bayescale.errors import FileError
-
-# A list of names shows at most this many.
-MAX_LISTED = 8
+from bayescale.validation import shown
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, all of whose texts can be written again.
+def record_of(path: Path) -> dict[str, Any] | None:
+    """The object that a whole JSON file holds; None for every other file.
 
     Parameters
     ----------
     path
         The file.
-
-    Returns
-    -------
-    dict
-        The object.
-
-    Raises
-    ------
-    FileError
-        For a file that `read_json` refuses, and for one with lists too deep, numbers too long or
-        characters that are halves of a pair.
     """
     try:
-        record = read_json(path)
-        json.dumps(record, ensure_ascii=False).encode()
-    except (RecursionError, ValueError) as error:
-        reasons = {
-            RecursionError: "lists or objects too deep inside each other",
-            UnicodeEncodeError: "half of a surrogate pair",
-        }
-        raise FileError(
-            f"file {str(path)!r}",
-            rule="must be JSON of usual depth, numbers and characters",
-            got=reasons.get(type(error), "a number of thousands of digits"),
-            way_out="fetch it again",
-        ) from None
-    return record
+        with path.open("rb") as file:
+            is_object = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+        return read_json(path) if is_object else None
+    except (OSError, FileError):
+        # The reader that reads the file as a table says what is wrong with it.
+        return None
 
 
 def as_number(value: object) -> float:
@@ -257,51 +234,10 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
         raise FileError(
             f"file {str(path)!r}, column {name!r}, row {row + 1}",
             rule="must be a finite number",
-            got=shortened(column.iloc[row]),
+            got=shown(column.iloc[row]),
             way_out="fix the cell, or leave it empty",
         )
     return numbers
-
-
-def listed(names: Iterable[object]) -> str:
-    """Names with commas between them, the first few of many.
-
-    Parameters
-    ----------
-    names
-        Names from files; a control character is shown as its escape.
-
-    Returns
-    -------
-    str
-        At most `MAX_LISTED` names, and how many more there are.
-    """
-    shown = [visible(name) for name in names]
-    more = len(shown) - MAX_LISTED
-    return ", ".join(shown[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def shortened(value: object) -> str:
-    """The `repr` of a value, on one line of at most 60 characters.
-
-    Parameters
-    ----------
-    value
-        Any value of a file.
-
-    Returns
-    -------
-    str
-        Its `repr`; the end is left out where it is longer. A whole number of very many digits is
-        described instead.
-    """
-    # Python writes no whole number of more digits than its limit, and nested lists may hold one.
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):
-        text = f"a value of type {type(value).__name__}"
-    text = " ".join(text.split())
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _wrong_kind(path: Path, keys: tuple[str | int, ...], kind: str, value: object) -> FileError:
@@ -309,6 +245,6 @@ def _wrong_kind(path: Path, keys: tuple[str | int, ...], kind: str, value: objec
     return FileError(
         f"file {str(path)!r}",
         rule=f"must hold {kind} in field {'.'.join(map(str, keys))!r}",
-        got=shortened(value),
+        got=shown(value),
         way_out="check that it is a file of this format",
     )

@@ -57,39 +57,13 @@ def read_cells(source: object) -> Cells:
     if not isinstance(source, str | Path):
         return _from_frame(source)
     path = Path(source)
-    if _begins_with(path, PARQUET):
+    if begins_with(path, PARQUET):
         return Cells(_read_parquet(path), "Parquet")
     text = read_text(path)
     if text.lstrip()[:1] in ("{", "["):
         return _read_json(path, text)
     separator = _separator(text)
     return Cells(_read_lines(path, text, separator), SEPARATORS[separator])
-
-
-def read_record(path: Path) -> dict[str, Any] | None:
-    """The object that a whole JSON file holds; None for every other file.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Raises
-    ------
-    FileError
-        For a path that is no file.
-    """
-    if _begins_with(path, PARQUET):
-        return None
-    text = read_text(path)
-    if text.lstrip()[:1] != "{":
-        return None
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        # JSON Lines, or a damaged file: `read_cells` says which.
-        return None
-    return record if isinstance(record, dict) else None
 
 
 def _from_frame(source: object) -> Cells:
@@ -110,7 +84,7 @@ def _from_frame(source: object) -> Cells:
     )
 
 
-def _begins_with(path: Path, magic: bytes) -> bool:
+def begins_with(path: Path, magic: bytes) -> bool:
     """Whether a regular file begins with these bytes; `read_text` explains every other path."""
     if not path.is_file():
         return False
@@ -157,6 +131,8 @@ def _read_json(path: Path, text: str) -> Cells:
         except json.JSONDecodeError:
             records = [json.loads(line) for line in text.splitlines() if line.strip()]
             kind = "JSON Lines"
+        # Half of a surrogate pair could not be written again.
+        json.dumps(records, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise FileError(
             what,

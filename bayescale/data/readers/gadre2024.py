@@ -17,9 +17,8 @@ from bayescale.data.readers.fields import (
     pick_mapping,
     pick_number,
     pick_text,
-    read_record,
 )
-from bayescale.data.readers.parse import list_files, pick, read_table, require_folder
+from bayescale.data.readers.parse import list_files, pick, read_json, read_table, require_folder
 from bayescale.data.readers.wide import ACCURACY, LOSS, tidy
 from bayescale.data.target import Conventions
 from bayescale.errors import FileError
@@ -154,7 +153,7 @@ def gadre_ladder(wide: pd.DataFrame, tasks: pd.DataFrame) -> Ladder:
 
 def _read_run(path: Path, evals: Path) -> dict[str, object]:
     """The row of one model in the wide table, from its file and its evaluation."""
-    model = read_record(path)
+    model = read_json(path)
     params = pick_number(model, "hyperparameters", "params", path=path)
     tokens = pick_number(model, "hyperparameters", "tokens", path=path)
     if min(params, tokens) < 1:
@@ -176,7 +175,7 @@ def _read_run(path: Path, evals: Path) -> dict[str, object]:
         "role": _role(size, multiplier),
     }
     evaluation = evals / f"evaluation_{path.stem}_heavy.json"
-    scores = pick_mapping(read_record(evaluation), "eval_metrics", "icl", path=evaluation)
+    scores = pick_mapping(read_json(evaluation), "eval_metrics", "icl", path=evaluation)
     accuracies = {
         ACCURACY + task: pick_number(scores, task, path=evaluation)
         for task in dict.fromkeys((*scores, *TASKS_17))

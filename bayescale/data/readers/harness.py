@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bayescale.data.names import visible
-from bayescale.data.readers.fields import listed, read_record
+from bayescale.data.names import listed, visible
 from bayescale.data.readers.harness_file import (
     NOT_SCORES,
     Evaluation,
@@ -20,6 +19,7 @@ from bayescale.data.readers.harness_file import (
     read_evaluations,
 )
 from bayescale.data.readers.harness_metrics import DEFAULTS, EVERY, choose_metrics
+from bayescale.data.readers.parse import read_json
 from bayescale.errors import DataError, FileError, SettingError
 
 COLUMNS = (
@@ -163,7 +163,7 @@ def _records(
 def _read_record(file: Path, in_folder: bool) -> Mapping[str, Any] | None:
     """The content of a results file; None for another file of a folder."""
     try:
-        record = read_record(file)
+        record = read_json(file)
     except FileError:
         # A folder of results may hold other files; the caller names them all.
         if in_folder:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from bayescale.data.names import visible
-from bayescale.data.readers.fields import listed
+from bayescale.data.names import listed, visible
 from bayescale.data.readers.harness_file import Evaluation
 from bayescale.errors import DataError
 

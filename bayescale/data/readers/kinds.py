@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bayescale.data.faults import listed
+from bayescale.data.names import listed
 from bayescale.errors import DataError
 
 

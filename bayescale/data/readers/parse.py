@@ -225,22 +225,36 @@ def require_unique(what: str, header: Sequence[object]) -> None:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """The object in a JSON file, all of whose texts can be written again.
 
     Raises
     ------
     FileError
-        For a file that is no text, does not parse, or holds something else than an object.
+        For a file that is no text, does not parse, holds something else than an object, or has
+        lists too deep, numbers too long or characters that are halves of a pair.
     """
+    what = f"file {str(path)!r}"
     try:
         record = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        json.dumps(record, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
         raise FileError(
-            f"file {str(path)!r}", rule="must be JSON", got=str(error), way_out="write it again"
+            what, rule="must be JSON", got=str(error), way_out="fetch it again"
+        ) from None
+    except (RecursionError, ValueError) as error:
+        reasons = {
+            RecursionError: "lists or objects too deep inside each other",
+            UnicodeEncodeError: "half of a surrogate pair",
+        }
+        raise FileError(
+            what,
+            rule="must be JSON of usual depth, numbers and characters",
+            got=reasons.get(type(error), "a number of thousands of digits"),
+            way_out="fetch it again",
         ) from None
     if not isinstance(record, dict):
         raise FileError(
-            f"file {str(path)!r}",
+            what,
             rule="must hold a JSON object",
             got=type(record).__name__,
             way_out="check the path",

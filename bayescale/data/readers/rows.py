@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bayescale.data.faults import listed
+from bayescale.data.names import listed
 from bayescale.data.quantities import to_floats
 from bayescale.data.readers.columns import ColumnMap
 from bayescale.data.readers.kinds import ACCURACY_KINDS, LOSS_KINDS, UNITS

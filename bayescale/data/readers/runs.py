@@ -11,12 +11,19 @@ import numpy as np
 import pandas as pd
 
 from bayescale.data.catalogue import fill_tasks
-from bayescale.data.faults import listed
 from bayescale.data.ladder import Ladder
 from bayescale.data.leave_out import without_runs
+from bayescale.data.names import listed
 from bayescale.data.quantities import sizes, to_floats, without_decimal_commas
 from bayescale.data.readers.columns import ColumnMap, find_columns, parse_map
-from bayescale.data.readers.formats import read_cells
+from bayescale.data.readers.formats import Cells, read_cells
+from bayescale.data.readers.join import (
+    add_columns,
+    add_scores,
+    is_results,
+    items_of,
+    read_others,
+)
 from bayescale.data.readers.kinds import (
     ACCURACY_KINDS,
     LOSS_KINDS,
@@ -26,9 +33,11 @@ from bayescale.data.readers.kinds import (
     to_shares,
 )
 from bayescale.data.readers.rows import tidy_rows
+from bayescale.data.readers.wandb import is_chart_export, is_runs_export, read_runs_export
 from bayescale.data.schema import NUMBERS, REQUIRED
 from bayescale.data.target import COMPUTE_ONLY, Conventions
 from bayescale.errors import DataError
+from bayescale.validation import as_list
 
 # Columns whose cells are sizes, which may have a suffix.
 SIZES = ("params", "tokens", "flops", "unique_tokens")
@@ -43,7 +52,10 @@ def read_runs(
     *,
     columns: Mapping[str, str] | str | Path | None = None,
     tasks: object = None,
+    join: object = (),
+    metrics: Mapping[str, str] | None = None,
     leave_out: Sequence[str] = (),
+    unfinished: bool = False,
     conventions: Conventions | None = None,
     law: str | None = None,
     link: str = "logistic",
@@ -59,8 +71,8 @@ def read_runs(
     Parameters
     ----------
     path
-        A file of CSV (comma, tab or semicolon), JSON Lines, JSON or Parquet; or a data frame of
-        pandas or Polars.
+        A file of CSV (comma, tab or semicolon), JSON Lines, JSON or Parquet; the table of runs that
+        Weights & Biases exports; or a data frame of pandas or Polars.
     columns
         What the columns mean: a mapping such as ``{"params": "N", "tokens": "D", "loss:c4":
         "val_loss", "accuracy:piqa": "piqa/acc"}``, the same as text (``params=N,tokens=D``), or a
@@ -70,9 +82,17 @@ def read_runs(
     tasks
         The task table, columns ``task``, ``chance``, ``items`` and optionally ``metric`` (the kind
         of each score): a file or a data frame.
+    join
+        Other files about the same runs, one or a list: results of lm-evaluation-harness (files or
+        folders), charts exported from Weights & Biases, tables with a column ``run``.
+    metrics
+        The metric of each task of the harness, such as ``{"piqa": "acc_norm"}``; ``"*"`` stands for
+        all tasks that have it. Other tasks take ``acc``, or the first share that all runs have.
     leave_out
         Names of runs, or conditions such as ``params<1e8``: these runs are left out, and
         `Ladder.notes` says so.
+    unfinished
+        Whether to keep runs of an export of Weights & Biases that crashed, failed or still run.
     conventions
         How N is counted, the tokenizer, and the unit of each loss. What the table says is added.
     law
@@ -112,21 +132,29 @@ def read_runs(
     >>> ladder.loss_names, float(ladder.runs.loc["b", "params"])
     (['val'], 400000000.0)
     """
+    _require_run_table(path)
     cells = read_cells(path)
     file = Path(path).name if isinstance(path, str | Path) else ""
-    table = cells.table.map(_stripped)
-    if cells.format == "CSV with semicolons":
-        table = table.apply(without_decimal_commas)
-    found = find_columns(map(str, table.columns), parse_map(columns))
-    table.columns = pd.Index(map(str, table.columns))
+    table, tracked = _of_runs(cells, unfinished)
+    given = parse_map(columns)
+    others = read_others(as_list(join), metrics)
+    found = find_columns(table.columns, given)
+    if len(others.columns) and "run" in found.of_run:
+        table = add_columns(table, found.of_run["run"].column, others.columns)
+        found = find_columns(table.columns, given)
     facts = None if tasks is None else read_cells(tasks).table
     tidy, notes = _read_cells(table, found)
     _require(tidy, f"{file or 'the run table'} ({cells.format})", list(table.columns))
+    if len(others.scores):
+        tidy, unmatched = add_scores(tidy, others.scores)
+        notes += unmatched
+        facts = _with_items(facts, items_of(others.scores))
     tidy, left_out = without_runs(tidy, leave_out)
     facts, filled = _fill_facts(tidy, facts)
     units, told = _convert(tidy, facts)
-    _tell(found.guesses, file or "the run table")
-    about = [f"{file or 'run table'}: {cells.format}, {len(table)} rows", *found.guesses]
+    _tell(tracked, found.guesses, file or "the run table")
+    about = [f"{file or 'run table'}: {cells.format}, {len(table)} rows"]
+    about += [*tracked, *others.notes, *found.guesses]
     unused = [column for column in table.columns if column not in found.used]
     if unused:
         about.append(f"columns without a meaning here: {listed(unused)}")
@@ -142,6 +170,36 @@ def read_runs(
     )
     bytes_per_token(ladder.frame, stated.loss_units)
     return replace(ladder, notes=(*about, *notes, *left_out, *told, *filled))
+
+
+def _require_run_table(path: object) -> None:
+    """Check that the first file is no evaluation result, which has neither sizes nor losses."""
+    if is_results(path) and not Path(str(path)).is_dir():
+        raise DataError(
+            f"file {str(path)!r}",
+            rule="must be a table of runs",
+            got="JSON results of lm-evaluation-harness, which have neither sizes nor losses",
+            way_out="give a table with columns run, params, tokens and a loss, and this file as "
+            "join= (--join)",
+        )
+
+
+def _of_runs(cells: Cells, unfinished: bool) -> tuple[pd.DataFrame, list[str]]:
+    """The cells of a table of runs, and what was left out of an export."""
+    table = cells.table.map(_stripped)
+    table.columns = pd.Index(map(str, table.columns))
+    if cells.format == "CSV with semicolons":
+        table = table.apply(without_decimal_commas)
+    if is_chart_export(table):
+        raise DataError(
+            "the run table",
+            rule="must have one row for each run, or for each run and task",
+            got="an exported chart, one column for each run, which has no sizes",
+            way_out="export the table of runs, and give the chart as join= (--join)",
+        )
+    if is_runs_export(table):
+        return read_runs_export(table, unfinished=unfinished)
+    return table, []
 
 
 def _read_cells(table: pd.DataFrame, found: ColumnMap) -> tuple[pd.DataFrame, list[str]]:
@@ -193,6 +251,16 @@ def _require(rows: pd.DataFrame, what: str, header: Sequence[str]) -> None:
         got=f"columns {listed(list(header)) or 'none'}",
         way_out=f"{way_out} (columns= in Python, --columns on the command line)",
     )
+
+
+def _with_items(facts: pd.DataFrame | None, items: Mapping[str, float]) -> pd.DataFrame:
+    """The task table with the numbers of items of evaluation results where it has none."""
+    known = pd.DataFrame({"task": list(items), "items": list(items.values())})
+    if facts is None or "task" not in facts:
+        return known if facts is None else facts
+    merged = facts.assign(items=facts.get("items", np.nan))
+    merged["items"] = merged["items"].where(merged["items"].notna(), merged["task"].map(items))
+    return pd.concat([merged, known[~known["task"].isin(merged["task"])]], ignore_index=True)
 
 
 def _fill_facts(
@@ -265,13 +333,13 @@ def _conventions(
     )
 
 
-def _tell(guesses: Sequence[str], file: str) -> None:
-    """One warning that names every guess."""
+def _tell(tracked: Sequence[str], guesses: Sequence[str], file: str) -> None:
+    """One warning that names what was left out of an export, and every guess."""
+    told = [*tracked]
     if guesses:
-        warnings.warn(
-            f"{file}: guessed {'; '.join(guesses)}. Give columns= (--columns) to overrule a guess",
-            stacklevel=3,
-        )
+        told.append(f"Guessed {'; '.join(guesses)}. Give columns= (--columns) to overrule a guess.")
+    if told:
+        warnings.warn(f"{file}: {' '.join(told)}", stacklevel=3)
 
 
 def _stripped(cell: object) -> object:

@@ -8,9 +8,10 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 
-from bayescale.data.names import visible
-from bayescale.data.readers.fields import as_numbers, listed, shortened
+from bayescale.data.names import listed, visible
+from bayescale.data.readers.fields import as_numbers
 from bayescale.errors import DataError
+from bayescale.validation import shown
 
 # Columns of the table of runs that are neither settings nor results.
 OWN = (
@@ -242,7 +243,7 @@ def _newest(same: pd.DataFrame) -> int:
         raise DataError(
             f"run {run!r}",
             rule="must have dates (Created) that tell which of its rows is the newest",
-            got=", ".join(map(shortened, created[is_newest])),
+            got=", ".join(map(shown, created[is_newest])),
             way_out="rename the runs, or drop all rows but one",
         )
     return int(is_newest.idxmax())
@@ -257,7 +258,7 @@ def _require_one_model(same: pd.DataFrame, run: str) -> None:
             raise DataError(
                 f"run {run!r}",
                 rule="must be one model in all its rows",
-                got=f"{shortened(column)} {shortened(values[0])} and {shortened(values[1])}",
+                got=f"{shown(column)} {shown(values[0])} and {shown(values[1])}",
                 way_out="give different runs different names",
             )
 
@@ -274,7 +275,7 @@ def _finite(column: pd.Series, name: str, *, may_lack: bool = True) -> pd.Series
         raise DataError(
             f"column {name!r}, row {row + 1}",
             rule="must be a number",
-            got=shortened(column.iloc[row]),
+            got=shown(column.iloc[row]),
             way_out="fix the cell, or export the chart again",
         )
     return numbers

@@ -1,6 +1,5 @@
 """Values of files of results: the right kind comes back, any other is named."""
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,18 +10,16 @@ import pandas as pd
 import pytest
 
 from bayescale.data.readers.fields import (
-    MAX_LISTED,
     as_number,
     as_numbers,
-    listed,
     number_columns,
     pick_list,
     pick_mapping,
     pick_number,
     pick_text,
-    read_record,
-    shortened,
+    record_of,
 )
+from bayescale.data.readers.parse import read_json
 from bayescale.errors import FileError
 from helpers.tables import assert_one_line, write
 
@@ -124,20 +121,6 @@ def test_a_missing_column_is_named() -> None:
     assert_one_line(caught.value, "must have a column 'b'; got 1 others")
 
 
-def test_a_value_is_shown_on_one_short_line() -> None:
-    nested = json.loads("[" * 900 + "]" * 900)
-    for value in ["x" * 1000, "a\nb", 10**400, 10**9000, nested, list(range(1000))]:
-        text = shortened(value)
-        assert "\n" not in text
-        assert 0 < len(text) <= 60
-
-
-def test_many_names_are_cut_and_controls_are_shown() -> None:
-    assert listed(range(MAX_LISTED)).endswith(f", {MAX_LISTED - 1}")
-    assert listed(range(MAX_LISTED + 3)).endswith(" and 3 more")
-    assert listed(["a\n", "b"]) == r"a\n, b"
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -149,9 +132,17 @@ def test_many_names_are_cut_and_controls_are_shown() -> None:
 )
 def test_json_that_no_table_can_hold_is_refused(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(FileError) as caught:
-        read_record(write(tmp_path, text, "a.json"))
+        read_json(write(tmp_path, text, "a.json"))
     assert_one_line(caught.value, "a.json", words)
 
 
 def test_a_record_is_read(tmp_path: Path) -> None:
-    assert read_record(write(tmp_path, '{"a\\n": [1, NaN]}', "a.json")).keys() == {"a\n"}
+    assert read_json(write(tmp_path, '{"a\\n": [1, NaN]}', "a.json")).keys() == {"a\n"}
+
+
+def test_a_record_is_a_whole_file_of_one_object(tmp_path: Path) -> None:
+    assert record_of(write(tmp_path, ' {"results": {}}')) == {"results": {}}
+    for text in ('{"a": 1}\n{"a": 2}', "[1]", "run,params\n", "{broken"):
+        assert record_of(write(tmp_path, text)) is None
+    assert record_of(tmp_path) is None
+    assert record_of(tmp_path / "absent") is None

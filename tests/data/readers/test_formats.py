@@ -8,7 +8,7 @@ import pandas as pd
 import polars
 import pytest
 
-from bayescale.data.readers.formats import MAX_DEPTH, read_cells, read_record
+from bayescale.data.readers.formats import MAX_DEPTH, read_cells
 from bayescale.data.readers.parse import MAX_COLUMNS
 from bayescale.errors import BayescaleError, DataError, FileError
 from helpers.tables import assert_one_line, write
@@ -79,6 +79,7 @@ def test_nested_fields_have_names_of_their_path(tmp_path: Path) -> None:
         (b"{broken", "JSON Lines"),
         (b"[1, 2]", "named fields"),
         (b"[]", "named fields"),
+        (b'[{"run": "\\ud800"}]', "JSON"),
         (b"[" * 100_000, "JSON"),
         (b'[{"a":' + b'{"a":' * (MAX_DEPTH + 2) + b"1" + b"}" * (MAX_DEPTH + 3) + b"]", "deep"),
         (",".join(f"c{i}" for i in range(20_000)).encode(), f"at most {MAX_COLUMNS} columns"),
@@ -103,9 +104,3 @@ def test_a_path_that_is_no_file_is_an_error(tmp_path: Path) -> None:
         read_cells(tmp_path / "absent.csv")
     with pytest.raises(FileError, match="a folder"):
         read_cells(tmp_path)
-
-
-def test_a_record_is_a_whole_file_of_one_object(tmp_path: Path) -> None:
-    assert read_record(write(tmp_path, '{"results": {}}')) == {"results": {}}
-    for text in ('{"a": 1}\n{"a": 2}', "[1]", "run,params\n", "{broken"):
-        assert read_record(write(tmp_path, text)) is None

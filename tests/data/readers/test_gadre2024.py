@@ -122,7 +122,11 @@ class TestGadre:
 # One model in the authors' form, with made-up figures.
 FILES: dict[str, Any] = {
     "model": {
-        "hyperparameters": {"params": 1000, "tokens": 20000, "model": "configs/open_lm_1b.json"},
+        "hyperparameters": {
+            "params": 1_000_000,
+            "tokens": 20_000_000,
+            "model": "configs/open_lm_1b.json",
+        },
         "dataset_name": "rpj",
         "results": [{"val_data": [f"data/{name}/x.tar"], "loss": 3.5} for name in LOSSES],
     },

@@ -88,7 +88,7 @@ def test_the_catalogue_fills_the_task_table_and_says_so() -> None:
 
 def test_columns_of_other_names_are_guessed_in_one_warning() -> None:
     other = WIDE.set_axis(["Name", "N", "D", "eval/c4/loss", "piqa_acc"], axis="columns")
-    with pytest.warns(UserWarning, match="guessed") as caught:
+    with pytest.warns(UserWarning, match="Guessed") as caught:
         ladder = read_runs(other)
     assert same(ladder)
     (warning,) = caught
@@ -191,3 +191,62 @@ def test_the_users_conventions_are_completed_and_win() -> None:
 def test_decimal_commas_in_a_table_of_semicolons(tmp_path: Path) -> None:
     text = WIDE.to_csv(index=False, sep=";", decimal=",")
     assert same(read_runs(write(tmp_path, text)))
+
+
+WANDB = """Name,State,Created,parameter_count,throughput/total_tokens,eval/c4/loss,train/loss
+s,finished,2024-01-01T00:00:00.000Z,1e8,2e9,3.4,3.5
+m,finished,2024-01-01T00:00:00.000Z,4e8,8e9,2.9,3.0
+x,crashed,2024-01-01T00:00:00.000Z,8e8,2e10,9.9,9.9
+l,finished,2024-01-01T00:00:00.000Z,1.6e9,3.2e10,2.5,2.6
+"""
+
+
+def harness(run: str, accuracy: float) -> str:
+    """Results of one run in the present format."""
+    se = float(np.sqrt(accuracy * (1 - accuracy) / 1837))
+    return json.dumps(
+        {
+            "results": {"piqa": {"alias": "piqa", "acc,none": accuracy, "acc_stderr,none": se}},
+            "n-samples": {"piqa": {"original": 1838, "effective": 1838}},
+            "n-shot": {"piqa": 0},
+            "versions": {"piqa": 1.0},
+            "config": {"model": "hf", "model_args": f"pretrained=models/{run}"},
+        }
+    )
+
+
+def test_a_wandb_export_and_harness_results_are_one_ladder(tmp_path: Path) -> None:
+    runs = write(tmp_path, WANDB, "wandb.csv")
+    results = tmp_path / "results"
+    results.mkdir()
+    for run, share in zip(RUNS, SHARE, strict=True):
+        write(results, harness(run, share), f"{run}.json")
+    with pytest.warns(UserWarning, match=r"x \(crashed\)"):
+        ladder = read_runs(runs, join=results)
+    scored = ladder.frame.set_index("task").loc["piqa"]
+    assert scored["accuracy"].tolist() == SHARE
+    assert scored["loss"].tolist() == LOSS
+    assert set(ladder.frame["loss_name"]) == {"c4"}
+    assert ladder.task_table.loc["piqa"].tolist() == [0.5, 1838]
+    assert any("Metric acc" in note for note in ladder.notes)
+    with pytest.warns(UserWarning, match="Guessed"):
+        assert "x" in read_runs(runs, unfinished=True).runs.index
+
+
+def test_a_chart_joins_a_table_of_sizes(tmp_path: Path) -> None:
+    sizes = WIDE.drop(columns=["loss:c4", "accuracy:piqa"])
+    chart = pd.DataFrame({"Step": [1, 2]})
+    for run, loss in zip(RUNS, LOSS, strict=True):
+        chart[f"{run} - eval/c4/loss"] = [9.0, loss]
+        chart[f"{run} - eval/c4/loss__MIN"] = 0.0
+    path = write(tmp_path, chart.to_csv(index=False), "chart.csv")
+    with pytest.warns(UserWarning, match="loss:c4 from"):
+        ladder = read_runs(sizes, join=[path])
+    assert ladder.frame["loss"].tolist() == LOSS
+    with pytest.raises(DataError, match="exported chart"):
+        read_runs(path)
+
+
+def test_results_alone_are_no_run_table(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="JSON results of lm-evaluation-harness"):
+        read_runs(write(tmp_path, harness("s", 0.3), "results.json"))

@@ -188,15 +188,16 @@ def _check_sizes(
             way_out=way_out,
         )
     pairs = []
+    pairs_out = "give params and tokens, such as targets=[(7e9, 4e12)]"
     for target in as_list(targets):
         if len(as_list(target)) != 2:
             raise SettingError(
                 "targets",
                 rule="must be pairs of params and tokens",
                 got=shown(target),
-                way_out="such as targets=[(7e9, 4e12)]",
+                way_out=pairs_out,
             )
-        size, trained = require_positives("targets", target, way_out="such as [(7e9, 4e12)]")
+        size, trained = require_positives("targets", target, way_out=pairs_out)
         pairs.append((size, trained))
     return n, d, pairs
 

@@ -213,7 +213,7 @@ def check_parts(kind: str, curve: Curve, functions: Sequence[object]) -> None:
     are_parameters = isinstance(parameters, tuple) and all(
         isinstance(p, Parameter) for p in parameters
     )
-    if not are_parameters or len({p.name for p in parameters}) < max(1, len(parameters)):
+    if not are_parameters or len({p.name for p in parameters}) < len(parameters):
         raise SettingError(
             f"parameters of {kind} {shown(curve.name)}",
             rule="must be a tuple of Parameters with different names",

@@ -70,12 +70,18 @@ class TestFrames:
         assert frame.loc["13B-5T", "lower"] == pytest.approx(np.quantile(by_draw, 0.05), rel=1e-12)
         assert two_targets.mean().attrs["tasks"] == two_targets.draws.task.values[:4].tolist()
 
-    @pytest.mark.parametrize("tasks", [["mmlu", "c4"], ["gsm8k"], []])
-    def test_mean_of_what_has_no_accuracy(self, two_targets: Forecast, tasks: list[str]) -> None:
+    @pytest.mark.parametrize("tasks", [["mmlu", "c4"], ["gsm8k"], "c4"])
+    def test_mean_of_what_has_no_accuracy(
+        self, two_targets: Forecast, tasks: list[str] | str
+    ) -> None:
         with pytest.raises(
             SettingError, match="must be tasks of the forecast that have accuracies"
         ):
             two_targets.mean(tasks)
+
+    def test_mean_of_no_task_at_all(self, two_targets: Forecast) -> None:
+        with pytest.raises(SettingError, match="tasks: must be a name, or a list of names"):
+            two_targets.mean([])
 
     @pytest.mark.parametrize("prob", [1.2, 1.0, 0.0, -0.5, float("nan")])
     def test_probability(self, two_targets: Forecast, prob: float) -> None:

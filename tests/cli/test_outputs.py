@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
+from bayescale import cli
 from bayescale.cli import forecast as command
 from bayescale.cli.outputs import deliver
 from bayescale.errors import FileError
@@ -79,6 +81,16 @@ def forecast_with(files: Files, *words: object) -> Outcome:
 
 
 class TestCommands:
+    def test_a_warning_is_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def warn(**_: bool) -> int:
+            warnings.warn("first\nsecond", RuntimeWarning, stacklevel=1)
+            return 0
+
+        monkeypatch.setattr(cli, "app", warn)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            assert run_here() == Outcome(0, "", "bayescale: first\\nsecond\n")
+
     def test_a_full_disk_is_one_line_after_the_answer(self, files: Files, tmp_path: Path) -> None:
         outputs = ["--csv", "/dev/full", "--save", tmp_path / "a.fit"]
         done = forecast_with(files, "--json", *outputs)

@@ -1,7 +1,12 @@
 """JAX set up once, and random streams that share no numbers."""
 
 import itertools
+import os
 import re
+import subprocess
+import sys
+import types
+import zlib
 from pathlib import Path
 
 import jax
@@ -9,6 +14,7 @@ import numpy as np
 import pytest
 
 import bayescale
+from bayescale import runtime
 from bayescale.errors import SettingError
 from bayescale.runtime import (
     STREAMS,
@@ -107,3 +113,151 @@ def test_every_random_stream_comes_from_this_file(path: Path) -> None:
     if path.name == "runtime.py":
         return
     assert not re.search(r"default_rng\(|random\.key\(|PRNGKey", path.read_text("utf-8"))
+
+
+# A process that sets JAX up, compiles some programs, and prints the cache that it uses. Its user
+# may be missing in the list of users.
+COMPILES = """
+import pwd, sys
+def nobody(number):
+    raise KeyError(number)
+if sys.argv[1] == "nobody":
+    pwd.getpwuid = nobody
+import bayescale as bs
+bs.setup(chains=2)
+import jax, jax.numpy as jnp
+print(jax.config.jax_compilation_cache_dir, jax.jit(lambda x: jnp.sin(x).sum())(jnp.arange(3.0)))
+"""
+
+
+def compile_in(cache: str, user: str = "somebody") -> tuple[str, list[str]]:
+    """The cache that a process used, and its warnings; the process has no home folder."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("XDG_CACHE_HOME", "HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILES, user],
+        env={**kept, "XDG_CACHE_HOME": cache},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[0], [line for line in done.stderr.splitlines() if "Warning" in line]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*-cache")}
+
+
+class TestCompilationCache:
+    def test_a_program_that_was_cut_short_is_compiled_and_kept_once_more(
+        self, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "bayescale" / "jax"
+        assert compile_in(str(tmp_path)) == (str(folder), [])
+        whole = content(folder)
+        assert whole
+        for i, name in enumerate(whole):
+            (folder / name).write_bytes((b"", whole[name][:100], whole[name][:-1])[i % 3])
+        assert compile_in(str(tmp_path)) == (str(folder), [])
+        again = content(folder)
+        assert set(again) == set(whole)
+        for program in again.values():
+            assert zlib.decompress(program)
+        assert compile_in(str(tmp_path)) == (str(folder), [])
+        assert content(folder) == again, "read, and not written again"
+
+    def test_a_folder_that_others_may_write_to_is_not_used(self, tmp_path: Path) -> None:
+        (tmp_path / "bayescale" / "jax").mkdir(parents=True)
+        (tmp_path / "bayescale" / "jax").chmod(0o777)
+        used, warnings = compile_in(str(tmp_path))
+        assert used == "None"
+        assert len(warnings) == 1
+        assert "other users may write to folder" in warnings[0]
+        assert content(tmp_path / "bayescale" / "jax") == {}
+
+    def test_a_cache_that_cannot_be_made_is_none(self) -> None:
+        used, warnings = compile_in("/dev/null")
+        assert used == "None"
+        assert len(warnings) == 1
+
+    def test_a_user_without_a_home(self) -> None:
+        used, warnings = compile_in("", "nobody")
+        assert used == "None"
+        assert sum("no home folder; XDG_CACHE_HOME can name another" in w for w in warnings) == 1
+
+
+def put_programs(folder: Path, **ages: int) -> None:
+    """Whole programs of 1,000 bytes and more, that were used so many seconds before now."""
+    for name, age in ages.items():
+        path = folder / f"{name}-cache"
+        path.write_bytes(zlib.compress(os.urandom(1000)))
+        now = path.stat().st_mtime
+        os.utime(path, (now - age, now - age))
+
+
+class TestTidying:
+    def test_the_oldest_go_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        put_programs(tmp_path, a=30, b=10, c=20)
+        runtime._tidy(tmp_path)
+        assert set(content(tmp_path)) == {"a-cache", "b-cache", "c-cache"}, "below the limit"
+        # What was read just now counts as used now.
+        put_programs(tmp_path, a=30, b=10, c=20)
+        monkeypatch.setattr(runtime, "MAX_CACHE", 2500)
+        monkeypatch.setattr(runtime, "_is_whole", lambda _: True)
+        runtime._tidy(tmp_path)
+        assert set(content(tmp_path)) == {"b-cache", "c-cache"}
+
+    def test_only_programs_that_are_newer_than_the_last_look_are_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen, whole = [], runtime._is_whole
+        monkeypatch.setattr(runtime, "_is_whole", lambda p: (seen.append(p), whole(p))[1])
+        put_programs(tmp_path, a=30)
+        runtime._tidy(tmp_path)
+        put_programs(tmp_path, b=-30)
+        runtime._tidy(tmp_path)
+        assert len(seen) == 2
+
+    def test_a_look_that_was_stopped_is_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_programs(tmp_path, a=30)
+        monkeypatch.setattr(runtime, "_is_whole", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            runtime._tidy(tmp_path)
+        assert not (tmp_path / runtime.LAST_LOOK).exists()
+
+    @pytest.mark.parametrize("program", [b"", b"nothing", zlib.compress(b"program")[:-1]])
+    def test_a_program_that_cannot_be_unpacked_is_removed(
+        self, tmp_path: Path, program: bytes
+    ) -> None:
+        (tmp_path / "a-cache").write_bytes(program)
+        (tmp_path / "notes").write_bytes(program)
+        runtime._tidy(tmp_path)
+        assert content(tmp_path) == {}
+        assert (tmp_path / "notes").exists(), "JAX's programs alone"
+
+    def test_one_that_zstandard_packed_is_unpacked_where_python_can(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class ZstdError(Exception):
+            pass
+
+        def decompress(program: bytes) -> bytes:
+            if not program.endswith(b"end"):
+                raise ZstdError("did not decompress full frame")
+            return program
+
+        module = types.ModuleType("zstandard")
+        vars(module).update(decompress=decompress, ZstdError=ZstdError)
+        monkeypatch.setitem(sys.modules, "compression", None)
+        monkeypatch.setitem(sys.modules, "zstandard", module)
+        assert runtime._is_whole(runtime.ZSTD + b"to the end")
+        assert not runtime._is_whole(runtime.ZSTD + b"cut sh")
+        monkeypatch.setitem(sys.modules, "zstandard", None)
+        assert runtime._is_whole(runtime.ZSTD + b"cut sh"), "JAX does not read it either"
+
+
+def raise_interrupt(_: bytes) -> bool:
+    raise KeyboardInterrupt

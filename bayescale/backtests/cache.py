@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import io
 import json
 import shutil
 from dataclasses import asdict
@@ -13,12 +15,15 @@ from typing import NamedTuple
 import pandas as pd
 
 from bayescale.data.ladder import Ladder
-from bayescale.files import atomic_write, cache_folder
+from bayescale.errors import FileError
+from bayescale.files import atomic_write, cache_folder, warn_without_cache
 from bayescale.fits.settings import FitSettings
 from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
 
+# Packages whose versions decide what a fit gives, beside this package's own code.
+PACKAGES = ("bayescale", "jax", "jaxlib", "numpyro")
 TEXT_COLUMNS = ("model", "run", "corpus", "quantity", "name", "role", "status", "failed")
 
 
@@ -38,10 +43,10 @@ class Fold(NamedTuple):
 
 
 class Cache:
-    """The fold of each (model, cut), by ladder, settings and version of the package.
+    """The fold of each (model, cut), by ladder, settings, versions and the code of the package.
 
     A law, a link or a prior of the user's own has no name to keep a fold under, so such folds are
-    not kept.
+    not kept. Without a usable cache folder, no fold is kept, and a warning says so.
 
     Parameters
     ----------
@@ -82,39 +87,76 @@ class Cache:
             baselines,
             asdict(sampler),
         ]
-        text = json.dumps([version("bayescale"), ladder.digest(), *asked])
-        digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-        self._folder = None if own else cache_folder().parent / "backtests" / digest
+        versions = [version(package) for package in PACKAGES]
+        text = json.dumps([versions, _code(), ladder.digest(), *asked])
+        self._key = hashlib.sha256(text.encode()).hexdigest()
+        folder = None if own else cache_folder("backtests")
+        self._folder = None if folder is None else folder / self._key[:32]
 
     def load(self, model: str, cut: float) -> Fold | None:
-        """The fold that was saved; None where there is none."""
-        paths = self._paths(model, cut)
-        if paths is None or not all(path.exists() for path in paths):
+        """The fold that was saved; None where there is none, or not the one that was saved."""
+        path = self._path(model, cut)
+        try:
+            content = b"" if path is None else path.read_bytes()
+        except OSError:
+            # Most often the fold was not made yet. What cannot be read is made again.
             return None
-        text = dict.fromkeys(TEXT_COLUMNS, str)
-        cases, fits = (
-            pd.read_csv(path, keep_default_na=False, na_values=["nan"], dtype=text)
-            for path in paths
-        )
+        digest, _, tables = content.partition(b"\n")
+        if digest.decode("ascii", "replace") != self._digest(model, cut, tables):
+            return None
+        cases, fits = (_table(table) for table in json.loads(tables))
         return Fold(cases, fits)
 
     def save(self, model: str, cut: float, fold: Fold) -> None:
-        """Write the fold, each file whole or not at all."""
-        paths = self._paths(model, cut)
-        if paths is None:
+        """Write the fold whole, behind its digest; where that fails, no more folds are kept."""
+        path = self._path(model, cut)
+        if path is None:
             return
-        paths[0].parent.mkdir(parents=True, exist_ok=True)
-        for table, path in zip(fold, paths, strict=True):
+        csv = [table.to_csv(index=False, float_format="%.17g", na_rep="nan") for table in fold]
+        tables = json.dumps(csv).encode()
+        try:
+            path.parent.mkdir(exist_ok=True)
             with atomic_write(path) as temporary:
-                table.to_csv(temporary, index=False, float_format="%.17g", na_rep="nan")
+                temporary.write_bytes(f"{self._digest(model, cut, tables)}\n".encode() + tables)
+        except (OSError, FileError) as error:
+            warn_without_cache(str(error))
+            self._folder = None
 
     def clear(self) -> None:
         """Remove every fold: the backtest is done."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _paths(self, model: str, cut: float) -> list[Path] | None:
+    def _digest(self, model: str, cut: float, tables: bytes) -> str:
+        """The digest of one fold and of what it is the fold of."""
+        whose = json.dumps([self._key, model, float(cut)])
+        return hashlib.sha256(whose.encode() + tables).hexdigest()
+
+    def _path(self, model: str, cut: float) -> Path | None:
         if self._folder is None:
             return None
-        name = f"{model.replace(' ', '-')}-{cut:.6g}"
-        return [self._folder / f"{name}-{table}.csv" for table in ("cases", "folds")]
+        return self._folder / f"{model.replace(' ', '-')}-{cut:.6g}.fold"
+
+
+def _table(csv: str) -> pd.DataFrame:
+    """A table as it was saved, to the last digit."""
+    # A fold without cases has no columns either.
+    if not csv.strip():
+        return pd.DataFrame()
+    return pd.read_csv(
+        io.StringIO(csv),
+        keep_default_na=False,
+        na_values=["nan"],
+        dtype=dict.fromkeys(TEXT_COLUMNS, str),
+    )
+
+
+@functools.cache
+def _code() -> str:
+    """The digest of the package's source code: a fold of other code is another fold."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(package)} {content}\n".encode())
+    return digest.hexdigest()

@@ -7,7 +7,8 @@ differs from the paper's; 2 on bad input; 130 after Ctrl-C.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -46,7 +47,9 @@ def main() -> None:
         Always, with the exit status of the command.
     """
     try:
-        status = app(standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _print_warning
+            status = app(standalone_mode=False)
     except BayescaleError as error:
         print(f"bayescale: {visible(error)}", file=sys.stderr)
         sys.exit(2)
@@ -56,6 +59,11 @@ def main() -> None:
     if status == INTERRUPTED:
         print("bayescale: interrupted", file=sys.stderr)
     sys.exit(status)
+
+
+def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning as one line on stderr."""
+    print(f"bayescale: {visible(message)}", file=sys.stderr)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from bayescale.backtests.backtest import backtest as make_backtest
 from bayescale.backtests.record import OURS, Backtest
 from bayescale.cli import options, tables
+from bayescale.cli.outputs import deliver
 from bayescale.cli.progress import progress_bar
 from bayescale.cli.tables import json_rows, print_frame, print_text
 from bayescale.errors import SettingError
@@ -85,16 +86,19 @@ def backtest(
         message = "the finished cuts are kept, and the same command resumes from them"
         print(f"bayescale: {message}", file=sys.stderr)
         raise
-    if csv is not None:
-        with atomic_write(csv) as temporary:
-            tables.for_spreadsheets(result.cases).to_csv(temporary, index=False)
-    if plot is not None:
-        draw_backtest(result, plot)
     cost = options.process_cost()
-    if as_json:
-        print(json.dumps(backtest_json(result) | cost, allow_nan=False))
-    else:
-        print_backtest(Console(width=tables.width()), result, cost["seconds"])
+
+    def answer() -> None:
+        if as_json:
+            print(json.dumps(backtest_json(result) | cost, allow_nan=False))
+        else:
+            print_backtest(Console(width=tables.width()), result, cost["seconds"])
+
+    deliver(
+        answer,
+        (csv, lambda path: write_cases(result, path)),
+        (plot, lambda path: draw_backtest(result, path)),
+    )
     raise typer.Exit(1 if result.status == "fail" else 0)
 
 
@@ -156,6 +160,12 @@ def print_backtest(console: Console, result: Backtest, seconds: float) -> None:
         print_text(console, "Fits with a failed check, and point fits that did not converge")
         print_frame(console, failed)
     print_text(console, f"{seconds:.1f} s in total")
+
+
+def write_cases(result: Backtest, path: Path) -> None:
+    """Write the table of every case as CSV, whole or not at all."""
+    with atomic_write(path) as temporary:
+        tables.for_spreadsheets(result.cases).to_csv(temporary, index=False)
 
 
 def draw_backtest(result: Backtest, path: Path) -> None:

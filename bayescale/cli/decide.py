@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bayescale.cli import decision_options, options, tables
+from bayescale.cli.outputs import deliver
 from bayescale.cli.tables import diagnostics_json, json_rows, print_frame, print_text
 from bayescale.decisions.cost import money
 from bayescale.decisions.decide import Decision
@@ -91,10 +92,14 @@ def decide(
     evidence = problem.evidence(fitted, hidden=as_json)
     decision = problem.decide(forecast(fitted, problem.targets, seed=seed), evidence)
     process_cost = options.process_cost()
-    if as_json:
-        print(json.dumps(decision_json(fitted, decision) | process_cost, allow_nan=False))
-    else:
-        print_decision(Console(width=tables.width()), decision, process_cost["seconds"])
+
+    def answer() -> None:
+        if as_json:
+            print(json.dumps(decision_json(fitted, decision) | process_cost, allow_nan=False))
+        else:
+            print_decision(Console(width=tables.width()), decision, process_cost["seconds"])
+
+    deliver(answer)
     raise typer.Exit(1 if decision.status == "fail" else 0)
 
 

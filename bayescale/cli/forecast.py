@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from bayescale.cli import options, tables
+from bayescale.cli.outputs import deliver
 from bayescale.cli.tables import (
     diagnostics_json,
     json_number,
@@ -94,19 +95,20 @@ def forecast(
         seed=seed,
     )
     result = make_forecast(fitted, chosen, seed=seed)
-    if csv is not None:
-        with atomic_write(csv) as temporary:
-            frame = result.to_frame(prob).assign(status=result.status)
-            tables.for_spreadsheets(frame).to_csv(temporary, index=False)
-    if plot is not None:
-        draw_forecast(fitted, result, plot, prob)
-    if save is not None:
-        fitted.save(save)
     cost = options.process_cost()
-    if as_json:
-        print(json.dumps(forecast_json(fitted, result, prob) | cost, allow_nan=False))
-    else:
-        print_forecast(Console(width=tables.width()), fitted, result, prob, cost["seconds"])
+
+    def answer() -> None:
+        if as_json:
+            print(json.dumps(forecast_json(fitted, result, prob) | cost, allow_nan=False))
+        else:
+            print_forecast(Console(width=tables.width()), fitted, result, prob, cost["seconds"])
+
+    deliver(
+        answer,
+        (csv, lambda path: write_table(result, path, prob)),
+        (plot, lambda path: draw_forecast(fitted, result, path, prob)),
+        (save, fitted.save),
+    )
     raise typer.Exit(1 if result.status == "fail" else 0)
 
 
@@ -336,6 +338,23 @@ def _interval_text(summary: dict[str, float] | None, *, unit: float, digits: int
 def _figure_text(value: float | None, *, unit: float, digits: int) -> str:
     """The value times the unit; empty for None."""
     return "" if value is None else f"{unit * value:.{digits}f}"
+
+
+def write_table(forecast: Forecast, path: Path, prob: float) -> None:
+    """Write the table of the forecast as CSV, whole or not at all.
+
+    Parameters
+    ----------
+    forecast
+        Forecast of the targets.
+    path
+        File to write.
+    prob
+        Probability of the intervals.
+    """
+    table = forecast.to_frame(prob).assign(status=forecast.status)
+    with atomic_write(path) as temporary:
+        tables.for_spreadsheets(table).to_csv(temporary, index=False)
 
 
 def draw_forecast(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:

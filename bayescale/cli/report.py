@@ -10,6 +10,7 @@ import typer
 
 from bayescale.backtests.backtest import backtest as make_backtest
 from bayescale.cli import decision_options, options
+from bayescale.cli.outputs import deliver
 from bayescale.data.names import visible
 from bayescale.forecasts.forecast import forecast
 from bayescale.reports.report import report as make_report
@@ -83,8 +84,11 @@ def report(
         make_backtest(problem.ladder, chains=chains, draws=draws, seed=seed) if backtest else None
     )
     page = make_report(fitted, predicted, backtest=past, decision=decision)
-    page.save(output)
-    if as_json:
+
+    def answer() -> None:
+        if not as_json:
+            print(visible(f"{output}: {decision.verdict}; {decision.reason}"))
+            return
         result = {
             "output": str(output),
             "bytes": len(page.html.encode()),
@@ -95,6 +99,6 @@ def report(
             },
         }
         print(json.dumps(result | options.process_cost()))
-    else:
-        print(visible(f"{output}: {decision.verdict}; {decision.reason}"))
+
+    deliver(answer, (output, page.save))
     raise typer.Exit(1 if predicted.status == "fail" else 0)

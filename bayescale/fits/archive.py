@@ -33,7 +33,7 @@ def save_fit(fit: Fit, path: str | Path) -> None:
     Raises
     ------
     FileError
-        Where the folder is missing or cannot be written to.
+        Where the folder is missing, or the file cannot be written whole.
     """
     with atomic_write(path) as temporary:
         _write(fit, temporary, None)

@@ -5,32 +5,48 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayescale.data.ladder import Ladder
 from bayescale.data.schema import TEXT_COLUMNS
 from bayescale.data.target import Conventions
-from bayescale.errors import BayescaleError, FileError, SettingError
+from bayescale.errors import FileError, SettingError
+from bayescale.extrapolation.amplitudes import DISCREPANCY_MODES
 from bayescale.fits.archive import ENGINE, FORMAT, OTHER_TEXT_COLUMNS
+from bayescale.fits.contents import check_numbers, check_sizes
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import FitSettings
 from bayescale.inference.nuts import Sampler
-from bayescale.inference.posterior import Posterior
+from bayescale.inference.posterior import Posterior, real_draws
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link, get_link
+from bayescale.models.noise import NOISES
+from bayescale.models.pooling import POOLING_MODES
+from bayescale.models.series import SeriesModel
 from bayescale.models.stages import Stages
+from bayescale.validation import require_choice
+
+# What checks and forecasts read of a tree.
+STATISTICS = ("diverging", "energy", "tree_depth")
+ATTRIBUTES = ("leapfrog_steps", "seconds", "seconds_together")
+
+
+class _OwnFunctionError(SettingError):
+    """The user's own law or link must be given anew."""
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
     """The fit that `Fit.save` wrote to `path`.
 
-    Load only files that you trust: the posteriors are read by the HDF5 library.
+    Load only fits that you trust: the posteriors are read by the HDF5 library. Sizes and structure
+    are checked first: a file may unpack to 64 MB, or to 200 times its own size where that is more.
 
     Parameters
     ----------
@@ -49,7 +65,8 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
     Raises
     ------
     FileError
-        For a file that is missing, damaged, or of another format.
+        For a file that is missing, damaged, or of another format, and for one whose draws are not
+        those of its ladder and settings.
     SettingError
         Where the fit needs a law or a link of your own.
 
@@ -69,6 +86,7 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
     name = f"file {str(path)!r}"
     try:
         with zipfile.ZipFile(path) as archive:
+            check_sizes(archive, Path(path).stat().st_size)
             broken = archive.testzip()
             if broken:
                 raise zipfile.BadZipFile(f"{broken} does not match its checksum")
@@ -85,14 +103,14 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
         raise FileError(
             name, rule="must exist", got="no such file", way_out="check the path"
         ) from None
-    except BayescaleError:
+    except (FileError, _OwnFunctionError):
         raise
     # A damaged archive can fail in any of its entries, and each entry in its own way.
     except Exception as error:
         raise FileError(
             name,
             rule="must be a whole file that Fit.save wrote",
-            got=f"a damaged or foreign one ({error})",
+            got=f"a damaged or foreign one ({' '.join(str(error).split())})",
             way_out="fit again and save again",
         ) from error
 
@@ -119,6 +137,9 @@ def _read(
         sampler=Sampler(**settings["sampler"]),
         weights=_table(archive.read("weights.csv")),
     )
+    _check_draws(whole)
+    if settings["members"] != len(whole.weights):
+        raise ValueError("not one weight for each member")
     members = []
     for i in range(settings["members"]):
         with zipfile.ZipFile(io.BytesIO(archive.read(f"member-{i}.fit"))) as inside:
@@ -138,6 +159,9 @@ def _ladder(archive: zipfile.ZipFile, settings: Mapping[str, Any]) -> Ladder:
 def _fit_settings(
     settings: Mapping[str, Any], ladder: Ladder, law: Law | None, link: Link | None
 ) -> FitSettings:
+    require_choice("pooling", settings["pooling"], POOLING_MODES)
+    require_choice("noise", settings["noise"], NOISES)
+    require_choice("discrepancy", settings["discrepancy"], DISCREPANCY_MODES)
     has_link = settings["link"] is not None
     return FitSettings(
         law=_curve(law, settings, LAWS, "law"),
@@ -159,7 +183,7 @@ def _curve[T: (Law, Link)](
     if kind not in settings["own"]:
         return registry[name]
     if given is None or getattr(given, "name", None) != name:
-        raise SettingError(
+        raise _OwnFunctionError(
             f"{kind} {name!r}",
             rule="was your own when the fit was made, and functions are not saved",
             got="no value" if given is None else repr(given),
@@ -169,7 +193,48 @@ def _curve[T: (Law, Link)](
 
 
 def _posterior(archive: zipfile.ZipFile, entry: str) -> Posterior:
-    return Posterior(xr.open_datatree(io.BytesIO(archive.read(entry)), engine=ENGINE).load())
+    content = archive.read(entry)
+    check_numbers(content)
+    return Posterior(xr.open_datatree(io.BytesIO(content), engine=ENGINE).load())
+
+
+def _check_draws(fit: Fit) -> None:
+    """Check that draws are of the ladder's series and of the model's parameters."""
+    names = fit.loss_data.groups.names
+    _check_tree(fit, fit.posteriors.loss.draws, fit.loss_model, names, "loss_name")
+    accuracy, model = fit.posteriors.accuracy, fit.accuracy_model
+    if accuracy is None:
+        return
+    if fit.accuracy_data is None or model is None:
+        raise ValueError("draws of accuracies, and a ladder without them")
+    _check_tree(fit, accuracy.draws, model, fit.accuracy_data.groups.names, "task")
+
+
+def _check_tree(
+    fit: Fit, tree: xr.DataTree, model: SeriesModel, names: Sequence[str], dim: str
+) -> None:
+    """The same of one stage; what is wrong ends in some exception, such as a KeyError."""
+    sampler, posterior = fit.sampler, tree["posterior"].to_dataset()
+    for group in tree.children.values():
+        sizes = {"chain": sampler.chains, "draw": sampler.draws}
+        if any(group.sizes.get(name, size) != size for name, size in sizes.items()):
+            raise ValueError(f"not {sampler.chains} x {sampler.draws} draws")
+    levels = {"corpus": model.pooling.groups.corpora, dim: names}
+    for name, wanted in levels.items():
+        if posterior[name].values.tolist() != list(wanted):
+            raise ValueError(f"draws of another {name} than those of the ladder")
+    real, _ = real_draws(tree, model, names, dim)
+    needed = {model.scale_name, *({model.amplitude} - {None})}
+    if model.noise == "student_t":
+        needed.add("tail")
+    if not needed <= set(real):
+        raise ValueError(f"no draws of {', '.join(map(str, needed - set(real)))}")
+    for statistic in STATISTICS:
+        values = tree["sample_stats"][statistic].transpose("chain", "draw").values
+        if values.dtype.kind not in "biuf":
+            raise ValueError(f"statistic {statistic} is no number")
+    for attribute in ATTRIBUTES:
+        float(np.squeeze(tree.attrs[attribute]))
 
 
 def _table(text: bytes) -> pd.DataFrame:

@@ -330,7 +330,7 @@ class Fit:
         Raises
         ------
         FileError
-            Where the folder is missing or cannot be written to.
+            Where the folder is missing, or the file cannot be written whole.
         """
         save_fit(self, path)
 

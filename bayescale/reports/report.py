@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bayescale.backtests.record import Backtest
 from bayescale.decisions.decide import Decision
 from bayescale.errors import SettingError
-from bayescale.files import atomic_write, check_folder
+from bayescale.files import atomic_write
 from bayescale.fits.record import Fit
 from bayescale.forecasts.record import Forecast
 from bayescale.reports.elements import Section
@@ -46,10 +46,9 @@ class Report:
         Raises
         ------
         FileError
-            For a folder that does not exist or that cannot be written to.
+            Where the folder is missing, or the file cannot be written whole.
         """
-        check_folder(Path(path))
-        with atomic_write(Path(path)) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(self.html, "utf-8")
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """load_fit: what comes back is what went in, and a damaged file is refused."""
 
+import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -93,11 +94,23 @@ class TestRoundTrip:
     def test_names_that_look_like_numbers_or_like_nothing(
         self, short_fit: Fit, tmp_path: Path
     ) -> None:
+        # Draws of the one series that the ladder below has.
+        loss = short_fit.posteriors.loss.draws.map_over_datasets(
+            lambda draws: (
+                draws.isel(corpus=[0], loss_name=[0]).assign_coords(
+                    corpus=["NA"], loss_name=["1.50"]
+                )
+                if "corpus" in draws.coords
+                else draws
+            )
+        )
+        loss.attrs = short_fit.losses.attrs
+        short_fit = asked(with_trees(short_fit, loss, None), link=None)
         runs = [f"{i:03d}" for i in range(8)]
         frame = pd.DataFrame(
             {
                 "run": runs,
-                "params": 1e8,
+                "params": np.geomspace(1e7, 1e9, 8),
                 "tokens": 1e9,
                 "task": "null",
                 "corpus": "NA",
@@ -235,3 +248,111 @@ class TestBadFiles:
     def test_folder(self, tmp_path: Path) -> None:
         with pytest.raises(FileError, match="must be a whole file"):
             load_fit(tmp_path)
+
+
+def rewritten(saved: Path, path: Path, **contents: Callable[[bytes], bytes]) -> Path:
+    """The archive with other contents, and with the checksums of these."""
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            change = contents.get(name.partition(".")[0], lambda content: content)
+            content = change(old.read(name))
+            if content:
+                new.writestr(name, content)
+    return path
+
+
+def with_setting(name: str, value: object) -> Callable[[bytes], bytes]:
+    return lambda content: json.dumps({**json.loads(content), name: value}).encode()
+
+
+def of_tree(change: Callable[[xr.DataTree], xr.DataTree]) -> Callable[[bytes], bytes]:
+    def apply(content: bytes) -> bytes:
+        tree = xr.open_datatree(io.BytesIO(content), engine="h5netcdf").load()
+        changed = change(tree)
+        changed.attrs = tree.attrs if changed.attrs == {} else changed.attrs
+        return bytes(changed.to_netcdf(engine="h5netcdf"))
+
+    return apply
+
+
+def of_group(name: str, change: Callable[[xr.Dataset], xr.Dataset]) -> Callable[[bytes], bytes]:
+    return of_tree(
+        lambda tree: xr.DataTree.from_dict(
+            {
+                f"/{key}": change(group.to_dataset()) if key == name else group.to_dataset()
+                for key, group in tree.children.items()
+            }
+        )
+    )
+
+
+def without_seconds(tree: xr.DataTree) -> xr.DataTree:
+    tree.attrs = {k: v for k, v in tree.attrs.items() if k != "seconds_together"}
+    return tree
+
+
+WRONG: dict[str, dict[str, Callable[[bytes], bytes]]] = {
+    "no parameters": {"losses": of_group("posterior", lambda draws: draws.drop_vars("eta"))},
+    "no noise": {"losses": of_group("posterior", lambda draws: draws.drop_vars("sigma"))},
+    "corpora in another order": {
+        "losses": of_group("posterior", lambda draws: draws.isel(corpus=slice(None, None, -1)))
+    },
+    "fewer draws": {"losses": of_group("posterior", lambda draws: draws.isel(draw=slice(4)))},
+    "no chains": {
+        "accuracies": of_group("posterior", lambda draws: draws.isel(chain=0, drop=True))
+    },
+    "draws of the other stage": {
+        "accuracies": of_group("posterior", lambda draws: draws.rename(task="loss_name"))
+    },
+    "no statistics": {
+        "losses": of_group("sample_stats", lambda table: table.drop_vars("diverging"))
+    },
+    "no posterior": {"losses": of_tree(lambda tree: tree.drop_nodes("posterior"))},
+    "texts in place of numbers": {
+        "losses": of_group(
+            "sample_stats", lambda table: table.assign(energy=table.energy.astype(str))
+        )
+    },
+    "no seconds": {"losses": of_tree(without_seconds)},
+    "no accuracies in the table": {
+        "runs": lambda content: (
+            pd.read_csv(io.BytesIO(content)).drop(columns="accuracy").to_csv(index=False).encode()
+        )
+    },
+    "other runs": {"runs": lambda content: content.replace(b"c4", b"c5")},
+    "no runs": {"runs": lambda content: content.splitlines()[0]},
+    "no table": {"runs": lambda content: b""},
+    "unknown pooling": {"settings": with_setting("pooling", "some")},
+    "unknown noise": {"settings": with_setting("noise", ["normal"])},
+    "unknown discrepancy": {"settings": with_setting("discrepancy", "much")},
+    "a discrepancy that was not drawn": {"settings": with_setting("discrepancy", "calibrated")},
+    "noise with a tail that was not drawn": {"settings": with_setting("noise", "student_t")},
+    "unknown law": {"settings": with_setting("law", "none")},
+    "another law": {"settings": with_setting("law", "chinchilla")},
+    "via no loss": {"settings": with_setting("via", "nowhere")},
+    "no chains at all": {
+        "settings": with_setting("sampler", {"chains": 0, "draws": 10, "warmup": 50, "seed": 0})
+    },
+    "a member that is not there": {"settings": with_setting("members", 1)},
+    "settings that are a list": {"settings": lambda content: b"[]"},
+    "settings without end": {"settings": lambda content: b"[" * 100_000},
+}
+
+
+class TestWrongContent:
+    """Whole archives with right checksums, whose content is not that of a fit."""
+
+    @pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
+    def test_it_is_told_at_once(
+        self, saved: Path, tmp_path: Path, changes: dict[str, Callable[[bytes], bytes]]
+    ) -> None:
+        path = rewritten(saved, tmp_path / "wrong.fit", **changes)
+        with pytest.raises(FileError, match=r"must be a whole file that Fit\.save wrote") as caught:
+            load_fit(path)
+        assert "\n" not in str(caught.value)
+
+    def test_the_same_archive_with_its_own_content_loads(
+        self, saved: Path, tmp_path: Path, short_fit: Fit
+    ) -> None:
+        again = load_fit(rewritten(saved, tmp_path / "right.fit"))
+        assert again.ladder == short_fit.ladder

@@ -1,0 +1,61 @@
+"""The end of a command: its answer is printed, then the files that were asked for are written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bayescale.data.names import visible
+from bayescale.errors import FileError
+
+
+def deliver(answer: Callable[[], None], *files: tuple[Path | None, Callable[[Path], None]]) -> None:
+    """Print the answer, then write the files: what fails keeps nothing else from the user.
+
+    Parameters
+    ----------
+    answer
+        Function that prints the answer.
+    files
+        Path of each file and the function that writes it; a path of None is not asked for.
+
+    Raises
+    ------
+    FileError
+        The last of the failures, when all else is done; the others are printed on stderr.
+    """
+    failures = []
+    try:
+        answer()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough: Typer ends the command.
+        raise
+    except OSError as error:
+        failures.append(_without_stdout(error))
+    for path, write in files:
+        try:
+            if path is not None:
+                write(path)
+        except FileError as error:
+            failures.append(error)
+    for failure in failures[:-1]:
+        print(f"bayescale: {visible(failure)}", file=sys.stderr)
+    if failures:
+        raise failures[-1]
+
+
+def _without_stdout(error: OSError) -> FileError:
+    """The error of an output that cannot be printed; what is left of the output is dropped.
+
+    Python would try to print the rest once more at its exit.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FileError(
+        "the standard output",
+        rule="must take the whole answer",
+        got=error.strerror,
+        way_out="free space on the disk, or send the output elsewhere",
+    )

@@ -25,6 +25,7 @@ from bayescale.inference.posterior import Posterior
 from bayescale.models.laws import LAWS, Law
 from bayescale.models.links import LINKS, Link, get_link
 from bayescale.models.stages import Stages
+from bayescale.runtime import require_64bit
 
 
 def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = None) -> Fit:
@@ -51,7 +52,7 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
     FileError
         For a file that is missing, damaged, or of another format.
     SettingError
-        Where the fit needs a law or a link of your own.
+        Where the fit needs a law or a link of your own, and where JAX computes in 32-bit.
 
     Examples
     --------
@@ -66,6 +67,7 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
     >>> same.ladder == ladder
     True
     """
+    require_64bit()
     name = f"file {str(path)!r}"
     try:
         with zipfile.ZipFile(path) as archive:

@@ -18,7 +18,7 @@ from bayescale.fits.record import Fit
 from bayescale.forecasts.components import ForecastComponents, make_components
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
 from bayescale.forecasts.record import Forecast, make_dataset
-from bayescale.runtime import check_seed
+from bayescale.runtime import check_seed, require_64bit
 
 
 def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> Forecast:
@@ -46,7 +46,8 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
         other than the ladder's, two targets of one name, and a target without measured compute
         where law ``compute`` was fitted on measured compute.
     SettingError
-        For anything that is not a Target, and a seed that is not a whole number.
+        For anything that is not a Target, a seed that is not a whole number, and where JAX computes
+        in 32-bit.
 
     Examples
     --------
@@ -66,6 +67,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     >>> bool(difference["prob_a_better"].between(0, 1).all())
     True
     """
+    require_64bit()
     targets = (target,) if isinstance(target, Target) else tuple(target)
     if not all(isinstance(one, Target) for one in targets):
         raise SettingError(

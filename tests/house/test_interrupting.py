@@ -219,18 +219,19 @@ def check_moment(moment: Moment) -> None:
     assert moment.listing == []
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds from the first import to the end."""
+    process, began = start_forecast(tmp_path_factory.mktemp("whole")), time.monotonic()
+    process.communicate(timeout=STARTS)
+    assert process.returncode in (0, 1)
+    return time.monotonic() - began
+
+
 class TestAnyMoment:
     @pytest.mark.parametrize("seconds", [0.5, 2.0, 8.0])
     def test_the_forecast_command_stops(self, seconds: float, tmp_path: Path) -> None:
         check_moment(interrupt_after(seconds, tmp_path))
-
-    @pytest.fixture(scope="class")
-    def whole(self, tmp_path_factory: pytest.TempPathFactory) -> float:
-        """Seconds from the first import to the end."""
-        process, began = start_forecast(tmp_path_factory.mktemp("whole")), time.monotonic()
-        process.communicate(timeout=STARTS)
-        assert process.returncode in (0, 1)
-        return time.monotonic() - began
 
     @pytest.mark.slow
     @pytest.mark.parametrize("number", range(MOMENTS))

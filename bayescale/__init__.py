@@ -1,96 +1,27 @@
 """Bayesian scaling laws: from a ladder of small runs to a credible interval for a large run.
 
-Every public name is imported here; figures are in `bayescale.plots`.
+Every public name is here, and its code is loaded when the name is first used. `__init__.pyi` has
+the list of names. Figures are in `bayescale.plots`.
 
 >>> import bayescale as bs
 >>> bs.setup()  # doctest: +SKIP
 """
 
-from importlib.metadata import version as _version
 
-from bayescale.backtests.backtest import backtest
-from bayescale.backtests.record import Backtest
-from bayescale.data.datasets import DATASETS, load_dataset
-from bayescale.data.ladder import Ladder
-from bayescale.data.readers import read_checkpoints, read_csv, read_gadre
-from bayescale.data.replicates import with_reruns
-from bayescale.data.target import Conventions, Target
-from bayescale.decisions.candidate import Candidate
-from bayescale.decisions.cost import Cost
-from bayescale.decisions.decide import Decision, decide
-from bayescale.decisions.evidence import Evidence, value_of_information
-from bayescale.decisions.required import Required, required
-from bayescale.decisions.value import Linear, Threshold
-from bayescale.errors import BayescaleError, DataError, FileError, FitError, SettingError
-from bayescale.extrapolation.amplitudes import Discrepancy
-from bayescale.fits.fit import fit
-from bayescale.fits.load import load_fit
-from bayescale.fits.mixture import stack
-from bayescale.fits.record import Fit
-from bayescale.fits.simulate import Simulation, simulate
-from bayescale.forecasts.forecast import forecast
-from bayescale.forecasts.frontier import frontier
-from bayescale.forecasts.prior_sensitivity import parameter_sensitivity, prior_sensitivity
-from bayescale.forecasts.record import Forecast
-from bayescale.forecasts.update import Update, update
-from bayescale.models.laws import LAWS, Law
-from bayescale.models.links import LINKS, Link
-from bayescale.models.parameters import Parameter
-from bayescale.papers.reproduce import Analysis, Reproduction, reproduce
-from bayescale.reports.report import Report, report
-from bayescale.runtime import setup
+def __getattr__(name: str) -> object:
+    """A public name, the list of all, or the version, when it is first used."""
+    # Nothing is loaded above, so that the command line can watch for Ctrl-C from the start.
+    if name == "__version__":
+        from importlib.metadata import version
 
-__version__ = _version("bayescale")
-__all__ = [
-    "DATASETS",
-    "LAWS",
-    "LINKS",
-    "Analysis",
-    "Backtest",
-    "BayescaleError",
-    "Candidate",
-    "Conventions",
-    "Cost",
-    "DataError",
-    "Decision",
-    "Discrepancy",
-    "Evidence",
-    "FileError",
-    "Fit",
-    "FitError",
-    "Forecast",
-    "Ladder",
-    "Law",
-    "Linear",
-    "Link",
-    "Parameter",
-    "Report",
-    "Reproduction",
-    "Required",
-    "SettingError",
-    "Simulation",
-    "Target",
-    "Threshold",
-    "Update",
-    "backtest",
-    "decide",
-    "fit",
-    "forecast",
-    "frontier",
-    "load_dataset",
-    "load_fit",
-    "parameter_sensitivity",
-    "prior_sensitivity",
-    "read_checkpoints",
-    "read_csv",
-    "read_gadre",
-    "report",
-    "reproduce",
-    "required",
-    "setup",
-    "simulate",
-    "stack",
-    "update",
-    "value_of_information",
-    "with_reruns",
-]
+        return version(__name__)
+    import lazy_loader
+
+    # This keeps what it loads, so that a name gets here only once.
+    load_name, _, names = lazy_loader.attach_stub(__name__, __file__)
+    return names if name == "__all__" else load_name(name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __getattr__("__all__")

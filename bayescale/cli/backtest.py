@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,27 +64,22 @@ def backtest(
     ladder = options.read_ladder(runs, tasks, dataset)
     numbers = None if cuts is None else _parse_cuts(cuts)
     setup(chains)
-    try:
-        with progress_bar(hidden=as_json) as update:
-            result = make_backtest(
-                ladder,
-                by=by,  # type: ignore[arg-type]
-                cuts=numbers,
-                law=law,
-                link=link,
-                via=options.via_setting(via),
-                pooling=pooling,  # type: ignore[arg-type]
-                discrepancy=discrepancy,  # type: ignore[arg-type]
-                baselines=baselines,
-                chains=chains,
-                draws=draws,
-                seed=seed,
-                progress=update,
-            )
-    except KeyboardInterrupt:
-        message = "the finished cuts are kept, and the same command resumes from them"
-        print(f"bayescale: {message}", file=sys.stderr)
-        raise
+    with progress_bar(hidden=as_json) as update:
+        result = make_backtest(
+            ladder,
+            by=by,  # type: ignore[arg-type]
+            cuts=numbers,
+            law=law,
+            link=link,
+            via=options.via_setting(via),
+            pooling=pooling,  # type: ignore[arg-type]
+            discrepancy=discrepancy,  # type: ignore[arg-type]
+            baselines=baselines,
+            chains=chains,
+            draws=draws,
+            seed=seed,
+            progress=update,
+        )
     cost = options.process_cost()
 
     def answer() -> None:

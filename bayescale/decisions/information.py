@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import softmax
-from scipy.stats import norm
 
 from bayescale.decisions.preference import Preference
 
@@ -228,6 +227,9 @@ def log_likelihood(
     rng
         Source of t.
     """
+    # scipy.stats takes half a second to load.
+    from scipy.stats import norm
+
     t = np.sort(mean + sd * rng.standard_normal(len(mean)))
     even = t[even_quantiles(min(outcomes, len(t)), len(t))]
     return norm.logpdf(even, mean[:, None], sd[:, None])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bayescale.files import atomic_write
+from bayescale.files import atomic_write, check_folder
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
 
@@ -35,11 +35,16 @@ def save_fit(fit: Fit, path: str | Path) -> None:
     FileError
         Where the folder is missing, or the file cannot be written whole.
     """
+    check_folder(path)
+    # Whole before the file is begun: the predictive draws take seconds, in which an interrupt may
+    # end the process, and the temporary file would stay.
+    archive = io.BytesIO()
+    _write(fit, archive, None)
     with atomic_write(path) as temporary:
-        _write(fit, temporary, None)
+        temporary.write_bytes(archive.getvalue())
 
 
-def _write(fit: Fit, file: Path | io.BytesIO, mixture: Fit | None) -> None:
+def _write(fit: Fit, file: io.BytesIO, mixture: Fit | None) -> None:
     """One archive; components of a mixture are archives in it, without the losses they share."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         settings = json.dumps(_settings(fit), indent=1)

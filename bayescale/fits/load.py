@@ -31,6 +31,7 @@ from bayescale.models.noise import NOISES
 from bayescale.models.pooling import POOLING_MODES
 from bayescale.models.series import SeriesModel
 from bayescale.models.stages import Stages
+from bayescale.runtime import require_64bit
 from bayescale.validation import require_choice
 
 # What checks and forecasts read of a tree.
@@ -68,7 +69,7 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
         For a file that is missing, damaged, or of another format, and for one whose draws are not
         those of its ladder and settings.
     SettingError
-        Where the fit needs a law or a link of your own.
+        Where the fit needs a law or a link of your own, and where JAX computes in 32-bit.
 
     Examples
     --------
@@ -83,6 +84,7 @@ def load_fit(path: str | Path, *, law: Law | None = None, link: Link | None = No
     >>> same.ladder == ladder
     True
     """
+    require_64bit()
     name = f"file {str(path)!r}"
     try:
         with zipfile.ZipFile(path) as archive:

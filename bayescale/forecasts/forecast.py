@@ -19,7 +19,7 @@ from bayescale.forecasts.components import ForecastComponents, make_components
 from bayescale.forecasts.placement import corpus_of, extrapolation, same_conventions
 from bayescale.forecasts.record import Forecast, make_dataset
 from bayescale.inference.batch import release_programs
-from bayescale.runtime import check_seed
+from bayescale.runtime import check_seed, require_64bit
 
 
 def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> Forecast:
@@ -48,7 +48,8 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
         law ``compute`` was fitted on measured compute, and a target more than 10^12 times beyond
         the ladder.
     SettingError
-        For anything that is not a Fit or a Target, and a seed that is not a whole number.
+        For anything that is not a Fit or a Target, a seed that is not a whole number, and where JAX
+        computes in 32-bit.
 
     Examples
     --------
@@ -68,6 +69,7 @@ def forecast(fit: Fit, target: Target | Sequence[Target], *, seed: int = 0) -> F
     >>> bool(difference["prob_a_better"].between(0, 1).all())
     True
     """
+    require_64bit()
     require_fit(fit)
     targets = as_targets(target)
     labels = [one.label for one in targets]

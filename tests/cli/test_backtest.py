@@ -101,20 +101,6 @@ class TestBacktest:
         run_here("backtest", files.runs, "--tasks", files.tasks, *options)
         assert asked["baselines"] is expected
 
-    def test_an_interruption_says_that_finished_cuts_are_kept(
-        self, files: Files, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def interrupted(*_: object, **__: object) -> None:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("bayescale.cli.backtest.make_backtest", interrupted)
-        outcome = run_here("backtest", files.runs, "--tasks", files.tasks)
-        assert (outcome.status, outcome.out) == (130, "")
-        assert outcome.err.splitlines() == [
-            "bayescale: the finished cuts are kept, and the same command resumes from them",
-            "bayescale: interrupted",
-        ]
-
     @pytest.mark.parametrize(
         ("options", "expected"),
         [

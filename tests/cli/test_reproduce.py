@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bayescale.cli import app
+from bayescale.cli.group import run_command
 from bayescale.data.datasets.released import load_released
 
 
@@ -15,7 +15,7 @@ class TestReproduce:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         arguments = ["reproduce", "gadre2024", "--analysis", "coefficients", "--json"]
-        assert app(arguments, standalone_mode=False) == 0
+        assert run_command(arguments) == 0
         answer = json.loads(capsys.readouterr().out)
         assert answer["agrees"] is True
         assert {"corpus", "fit", "coefficient", "released", "here", "bound", "agrees"} <= set(
@@ -23,9 +23,9 @@ class TestReproduce:
         )
         wrong = load_released("gadre2024") * 1.001
         monkeypatch.setattr("bayescale.papers.gadre_points.load_released", lambda name: wrong)
-        assert app(arguments, standalone_mode=False) == 1
+        assert run_command(arguments) == 1
         assert json.loads(capsys.readouterr().out)["agrees"] is False
 
     def test_command_prints_tables(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert app(["reproduce", "gadre2024", "--analysis", "compute"], standalone_mode=False) == 0
+        assert run_command(["reproduce", "gadre2024", "--analysis", "compute"]) == 0
         assert "redpajama-1.4B-M640" in capsys.readouterr().out

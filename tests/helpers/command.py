@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import cli
+from bayescale.cli.group import run_command
 
 SIZES = [
     (1e7, 2e8),
@@ -109,9 +109,8 @@ def run_here(*words: object) -> Outcome:
         redirect_stderr(io.StringIO()) as err,
     ):
         patch.setattr(sys, "argv", ["bayescale", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    return Outcome(int(left.value.code or 0), out.getvalue(), err.getvalue())
+        status = run_command()
+    return Outcome(status, out.getvalue(), err.getvalue())
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""Stopping a fit that is under way: Ctrl-C at the terminal, and an error in the caller's own
-progress function.
+"""Stopping a command at any moment, a fit that is under way at a terminal, and a fit by an error
+in the caller's own progress function.
 """
 
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -26,6 +27,11 @@ from helpers.fits import small
 STARTS, STOPS = 300.0, 30.0
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 UNDER_WAY = re.compile(r"sampling \S+ +[1-9]\d*%")
+
+
+# Ctrl-C: seconds until the line, and seconds of processor time until the end
+SOON, LITTLE = 1.0, 5.0
+MOMENTS = 20
 
 
 class Terminal:
@@ -139,6 +145,100 @@ class TestInterruptedCommand:
 
     def test_leaves_the_folder_as_it_was(self, stopped: Stopped) -> None:
         assert stopped.listing == {"old.csv": "an older table"}
+
+
+# The command as its script starts it; the first line says that Python is ready to import it.
+SCRIPT = "print(flush=True); from bayescale.cli import main; main()"
+
+
+class Moment(NamedTuple):
+    """A command after Ctrl-C at one moment; `processor` is what it took from then on."""
+
+    status: int
+    line_after: float
+    processor: float
+    err: str
+    listing: list[str]
+
+
+def start_forecast(folder: Path) -> subprocess.Popen[bytes]:
+    """The command forecast with its defaults, when it begins to import."""
+    outputs = ["--csv", folder / "new.csv", "--save", folder / "new.fit"]
+    mine = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "forecast", *map(str, outputs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    signal.signal(signal.SIGINT, mine)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def processor_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Processor time of a running process so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children_seconds() -> float:
+    """Processor time of all processes that this one has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def interrupt_after(seconds: float, folder: Path) -> Moment:
+    process, others = start_forecast(folder), children_seconds()
+    assert process.stderr is not None
+    try:
+        time.sleep(seconds)
+        if process.poll() is not None:
+            pytest.skip("the command was faster this time")
+        until_then, began = processor_seconds(process), time.monotonic()
+        process.send_signal(signal.SIGINT)
+        first = process.stderr.readline()
+        line_after = time.monotonic() - began
+        _, rest = process.communicate(timeout=STOPS)
+    finally:
+        process.kill()
+        process.wait()
+    return Moment(
+        status=process.returncode,
+        line_after=line_after,
+        processor=children_seconds() - others - until_then,
+        err=(first + rest).decode(),
+        listing=[path.name for path in folder.iterdir()],
+    )
+
+
+def check_moment(moment: Moment) -> None:
+    assert (moment.status, moment.err) == (130, "bayescale: interrupted\n")
+    assert moment.line_after < SOON
+    assert moment.processor < LITTLE
+    assert moment.listing == []
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds from the first import to the end."""
+    process, began = start_forecast(tmp_path_factory.mktemp("whole")), time.monotonic()
+    process.communicate(timeout=STARTS)
+    assert process.returncode in (0, 1)
+    return time.monotonic() - began
+
+
+class TestAnyMoment:
+    @pytest.mark.parametrize("seconds", [0.5, 2.0, 8.0])
+    def test_the_forecast_command_stops(self, seconds: float, tmp_path: Path) -> None:
+        check_moment(interrupt_after(seconds, tmp_path))
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("number", range(MOMENTS))
+    def test_the_forecast_command_stops_from_its_first_import_to_its_end(
+        self, number: int, whole: float, tmp_path: Path
+    ) -> None:
+        check_moment(interrupt_after(0.05 * (whole / 0.05) ** (number / MOMENTS), tmp_path))
 
 
 class Mine(Exception):  # noqa: N818 (no error of the library's)

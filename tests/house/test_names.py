@@ -23,12 +23,13 @@ from matplotlib.backends.backend_agg import RendererAgg
 from rich.console import Console
 
 import bayescale
-from bayescale import cli, plots
+from bayescale import plots
 from bayescale.backtests.record import Backtest
 from bayescale.checks import Check
 from bayescale.cli import tables
 from bayescale.cli.backtest import print_backtest
 from bayescale.cli.decide import print_decision
+from bayescale.cli.group import run_command
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import visible
 from bayescale.data.target import Target
@@ -140,9 +141,8 @@ def here(*words: object, err: io.StringIO | None = None) -> Told:
     ):
         patch.setattr(sys, "argv", ["bayescale", *map(str, words)])
         patch.setattr(tables, "width", lambda: 3000)
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    return Told(int(left.value.code or 0), out.getvalue(), err.getvalue())
+        status = run_command()
+    return Told(status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,55 @@
+"""The public names: type checkers read them here, and the package loads each on its first use."""
+
+from .backtests.backtest import backtest as backtest
+from .backtests.record import Backtest as Backtest
+from .data.datasets import DATASETS as DATASETS
+from .data.datasets import load_dataset as load_dataset
+from .data.ladder import Ladder as Ladder
+from .data.readers import read_checkpoints as read_checkpoints
+from .data.readers import read_csv as read_csv
+from .data.readers import read_gadre as read_gadre
+from .data.replicates import with_reruns as with_reruns
+from .data.target import Conventions as Conventions
+from .data.target import Target as Target
+from .decisions.candidate import Candidate as Candidate
+from .decisions.cost import Cost as Cost
+from .decisions.decide import Decision as Decision
+from .decisions.decide import decide as decide
+from .decisions.evidence import Evidence as Evidence
+from .decisions.evidence import value_of_information as value_of_information
+from .decisions.required import Required as Required
+from .decisions.required import required as required
+from .decisions.value import Linear as Linear
+from .decisions.value import Threshold as Threshold
+from .errors import BayescaleError as BayescaleError
+from .errors import DataError as DataError
+from .errors import FileError as FileError
+from .errors import FitError as FitError
+from .errors import SettingError as SettingError
+from .extrapolation.amplitudes import Discrepancy as Discrepancy
+from .fits.fit import fit as fit
+from .fits.load import load_fit as load_fit
+from .fits.mixture import stack as stack
+from .fits.record import Fit as Fit
+from .fits.simulate import Simulation as Simulation
+from .fits.simulate import simulate as simulate
+from .forecasts.forecast import forecast as forecast
+from .forecasts.frontier import frontier as frontier
+from .forecasts.prior_sensitivity import parameter_sensitivity as parameter_sensitivity
+from .forecasts.prior_sensitivity import prior_sensitivity as prior_sensitivity
+from .forecasts.record import Forecast as Forecast
+from .forecasts.update import Update as Update
+from .forecasts.update import update as update
+from .models.laws import LAWS as LAWS
+from .models.laws import Law as Law
+from .models.links import LINKS as LINKS
+from .models.links import Link as Link
+from .models.parameters import Parameter as Parameter
+from .papers.reproduce import Analysis as Analysis
+from .papers.reproduce import Reproduction as Reproduction
+from .papers.reproduce import reproduce as reproduce
+from .reports.report import Report as Report
+from .reports.report import report as report
+from .runtime import setup as setup
+
+__version__: str

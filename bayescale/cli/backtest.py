@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +12,15 @@ from rich.console import Console
 from bayescale.backtests.backtest import backtest as make_backtest
 from bayescale.backtests.record import OURS, Backtest
 from bayescale.cli import options, tables
-from bayescale.cli.progress import progress_bar
+from bayescale.cli.progress import note, progress_bar
 from bayescale.cli.tables import json_rows, print_frame, print_text
 from bayescale.errors import SettingError
 from bayescale.files import atomic_write
 from bayescale.fits.settings import AUTO
 from bayescale.runtime import setup
+
+# Panel of these options in the help of the command.
+CUTS = "Cuts"
 
 
 def backtest(
@@ -27,13 +29,18 @@ def backtest(
     dataset: options.Dataset = "ladder2024",
     tasks: options.TaskTable = None,
     by: Annotated[
-        str, typer.Option(help="Quantity that the runs are cut by: flops, params or tokens.")
+        str,
+        typer.Option(
+            help="Quantity that the runs are cut by: flops, params or tokens.",
+            rich_help_panel=CUTS,
+        ),
     ] = "flops",
     cuts: Annotated[
         str | None,
         typer.Option(
             help="Cuts, separated by commas. Without it, up to 8 cuts, from the smallest with at "
-            "least 8 runs of every series."
+            "least 8 runs of every series.",
+            rich_help_panel=CUTS,
         ),
     ] = None,
     law: options.LawName = None,
@@ -42,18 +49,27 @@ def backtest(
     pooling: options.PoolingName = "partial",
     discrepancy: options.DiscrepancyName = "calibrated",
     baselines: Annotated[
-        bool, typer.Option(help="Whether baselines forecast the same runs too.")
+        bool,
+        typer.Option(
+            help="Whether baselines forecast the same runs too.", rich_help_panel=options.MODEL
+        ),
     ] = True,
     seed: options.Seed = 0,
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
     as_json: options.AsJson = False,
     csv: Annotated[
-        Path | None, typer.Option(help="File for the table of every case (CSV).")
+        Path | None,
+        typer.Option(
+            help="File for the table of every case (CSV).", rich_help_panel=options.OUTPUT
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="File for a picture of errors and coverage (.png, .svg or .pdf)."),
+        typer.Option(
+            help="File for a picture of errors and coverage (.png, .svg or .pdf).",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
 ) -> None:
     """Fit the smaller runs and forecast the larger ones, at several cuts.
@@ -82,8 +98,7 @@ def backtest(
                 progress=update,
             )
     except KeyboardInterrupt:
-        message = "the finished cuts are kept, and the same command resumes from them"
-        print(f"bayescale: {message}", file=sys.stderr)
+        note("the finished cuts are kept, and the same command resumes from them")
         raise
     if csv is not None:
         with atomic_write(csv) as temporary:

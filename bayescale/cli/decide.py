@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bayescale.cli import decision_options, options, tables
+from bayescale.cli.fit_options import EXAMPLE, FitOptions
 from bayescale.cli.tables import diagnostics_json, json_rows, print_frame, print_text
 from bayescale.decisions.cost import money
 from bayescale.decisions.decide import Decision
@@ -20,8 +21,9 @@ from bayescale.forecasts.forecast import forecast
 def decide(
     runs: options.RunTable = None,
     *,
-    dataset: options.Dataset = decision_options.EXAMPLE,
+    dataset: options.Dataset = EXAMPLE,
     tasks: options.TaskTable = None,
+    saved: options.SavedFit = None,
     params: options.Params = None,
     tokens: options.Tokens = None,
     flops: options.Flops = None,
@@ -53,10 +55,23 @@ def decide(
 
     Without arguments, it decides a worked example.
     """
-    problem = decision_options.DecisionOptions(
+    source = FitOptions(
         runs=runs,
         dataset=dataset,
         tasks=tasks,
+        saved=saved,
+        law=law,
+        link=link,
+        via=via,
+        pooling=pooling,
+        discrepancy=discrepancy,
+        chains=chains,
+        draws=draws,
+        seed=seed,
+        hidden=as_json,
+    )
+    problem = decision_options.DecisionOptions(
+        source=source,
         params=params,
         tokens=tokens,
         flops=flops,
@@ -74,21 +89,9 @@ def decide(
         candidates=candidates,
         risk_aversion=risk_aversion,
         most_regret=most_regret,
-        seed=seed,
     ).problem()
-    fitted = options.fit_with_progress(
-        problem.ladder,
-        hidden=as_json,
-        law=law,
-        link=link,
-        via=via,
-        pooling=pooling,
-        discrepancy=discrepancy,
-        chains=chains,
-        draws=draws,
-        seed=seed,
-    )
-    evidence = problem.evidence(fitted, hidden=as_json)
+    fitted = source.fit()
+    evidence = problem.evidence(fitted)
     decision = problem.decide(forecast(fitted, problem.targets, seed=seed), evidence)
     process_cost = options.process_cost()
     if as_json:

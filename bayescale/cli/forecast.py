@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 
 from bayescale.cli import options, tables
+from bayescale.cli.fit_options import FitOptions
+from bayescale.cli.progress import progress_bar
 from bayescale.cli.tables import (
     diagnostics_json,
     json_number,
@@ -19,8 +21,8 @@ from bayescale.cli.tables import (
     print_table,
     print_text,
 )
+from bayescale.cli.targets import choose_targets
 from bayescale.data.outcomes import outcomes
-from bayescale.data.replicates import with_reruns
 from bayescale.files import atomic_write
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO
@@ -41,6 +43,7 @@ def forecast(
     flops: options.Flops = None,
     corpus: options.Corpus = None,
     targets: options.TargetNames = None,
+    saved: options.SavedFit = None,
     law: options.LawName = None,
     link: options.LinkName = None,
     via: options.Via = AUTO,
@@ -49,22 +52,30 @@ def forecast(
     reruns: Annotated[
         bool,
         typer.Option(
-            "--with-reruns", help="Fit held-out reruns of fitted runs too, as replicates."
+            "--with-reruns",
+            help="Fit held-out reruns of fitted runs too, as replicates.",
+            rich_help_panel=options.RUNS,
         ),
     ] = False,
-    prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
+    prob: options.Prob = 0.9,
     seed: options.Seed = 0,
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
     as_json: options.AsJson = False,
     csv: Annotated[
-        Path | None, typer.Option(help="File for the table of the forecast (CSV).")
+        Path | None,
+        typer.Option(
+            help="File for the table of the forecast (CSV).", rich_help_panel=options.OUTPUT
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="File for a picture of the intervals (.png, .svg or .pdf)."),
+        typer.Option(
+            help="File for a picture of the intervals (.png, .svg or .pdf).",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="File for the fit.")] = None,
+    save: options.Save = None,
 ) -> None:
     """Fit a ladder, and forecast loss and accuracy of its targets.
 
@@ -72,14 +83,12 @@ def forecast(
     """
     check_prob(prob)
     options.check_outputs(plot, csv, save)
-    ladder = options.read_ladder(runs, tasks, dataset)
-    ladder = with_reruns(ladder) if reruns else ladder
-    chosen = options.choose_targets(
-        ladder, names=targets, params=params, tokens=tokens, flops=flops, corpus=corpus
-    )
-    fitted = options.fit_with_progress(
-        ladder,
-        hidden=as_json,
+    source = FitOptions(
+        runs=runs,
+        dataset=dataset,
+        tasks=tasks,
+        saved=saved,
+        reruns=reruns,
         law=law,
         link=link,
         via=via,
@@ -88,8 +97,14 @@ def forecast(
         chains=chains,
         draws=draws,
         seed=seed,
+        hidden=as_json,
     )
-    result = make_forecast(fitted, chosen, seed=seed)
+    chosen = choose_targets(
+        source.ladder, names=targets, params=params, tokens=tokens, flops=flops, corpus=corpus
+    )
+    fitted = source.fit()
+    with progress_bar(hidden=as_json, description="forecast", total=None):
+        result = make_forecast(fitted, chosen, seed=seed)
     if csv is not None:
         with atomic_write(csv) as temporary:
             result.to_frame(prob).assign(status=result.status).to_csv(temporary, index=False)

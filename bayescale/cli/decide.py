@@ -152,10 +152,8 @@ def print_decision(console: Console, decision: Decision, seconds: float) -> None
     seconds
         Seconds that the command took.
     """
-    cost = decision.cost
-    cost_text = money(cost) if isinstance(cost, int | float) else str(cost)
     print_text(console, f"{decision.verdict.upper()}: {decision.reason}")
-    print_text(console, f"asked: value {decision.value}; cost {cost_text}; {decision.preference}")
+    print_text(console, decision_options.asked_text(decision))
     console.print()
     print_text(
         console,
@@ -168,11 +166,7 @@ def print_decision(console: Console, decision: Decision, seconds: float) -> None
     if len(decision.flips):
         _print_sensitivity(console, decision)
     if decision.evidence is not None:
-        print_text(
-            console,
-            "Evidence that could be bought first, the best first: evsi is the expected value of "
-            "its information; net is evsi minus cost",
-        )
+        print_text(console, decision_options.EVIDENCE)
         print_frame(console, decision.evidence.table.drop(columns=["evpi", "narrowing_per_cost"]))
     print_text(
         console,

@@ -14,7 +14,7 @@ from bayescale.cli.progress import progress_bar
 from bayescale.cli.targets import choose_targets
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
-from bayescale.decisions.cost import PEAK, Cost, cost_draws
+from bayescale.decisions.cost import PEAK, Cost, cost_draws, money
 from bayescale.decisions.decide import Decision, decide
 from bayescale.decisions.evidence import Evidence, value_of_information
 from bayescale.decisions.preference import make_preference
@@ -32,6 +32,11 @@ EXAMPLE_CANDIDATES = "1B-10xC, 6e8:5e11, 2.6e9:1.2e11"
 
 # Panel of these options in the help of a command.
 VALUE = "Value and cost"
+# Line above the table of the candidates.
+EVIDENCE = (
+    "Evidence that could be bought first, the best first: evsi is the expected value of its "
+    "information; net is evsi minus cost"
+)
 
 Worth = Annotated[
     float | None,
@@ -369,3 +374,16 @@ def _parse_range(option: str, text: str) -> float | tuple[float, float]:
             way_out="such as 2.5, or 2,3",
         )
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def asked_text(asked: Decision | Evidence) -> str:
+    """One line of what was asked: value, cost and preference.
+
+    Parameters
+    ----------
+    asked
+        Decision or evidence to show.
+    """
+    cost = asked.cost
+    cost_text = money(cost) if isinstance(cost, int | float) else str(cost)
+    return f"asked: value {asked.value}; cost {cost_text}; {asked.preference}"

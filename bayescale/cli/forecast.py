@@ -15,6 +15,8 @@ from bayescale.cli.fit_options import FitOptions
 from bayescale.cli.progress import progress_bar
 from bayescale.cli.tables import (
     diagnostics_json,
+    figure_text,
+    interval_text,
     json_number,
     json_rows,
     print_checks,
@@ -308,10 +310,10 @@ def _print_target(console: Console, target: dict[str, Any], prob: float) -> None
         rows.append(
             (
                 cell["task"],
-                _interval_text(cell["loss"], unit=1.0, digits=4),
-                _figure_text(actual.get("loss"), unit=1.0, digits=4) + loss_star,
-                _interval_text(cell.get("accuracy"), unit=100.0, digits=1),
-                _figure_text(actual.get("accuracy"), unit=100.0, digits=1) + accuracy_star,
+                interval_text(cell["loss"], unit=1.0, digits=4),
+                figure_text(actual.get("loss"), unit=1.0, digits=4) + loss_star,
+                interval_text(cell.get("accuracy"), unit=100.0, digits=1),
+                figure_text(actual.get("accuracy"), unit=100.0, digits=1) + accuracy_star,
                 cell.get("via") or "",
                 cell.get("verdict") or "",
             )
@@ -330,22 +332,6 @@ def mixture_text(weights: pd.DataFrame) -> str:
         "Mixture, weighted by how well each component predicts each larger run from all other runs "
         f"({runs} runs): {components}."
     )
-
-
-def _interval_text(summary: dict[str, float] | None, *, unit: float, digits: int) -> str:
-    """Median and interval, in multiples of the unit; empty without a summary."""
-    if summary is None:
-        return ""
-    median, lower, upper = (
-        _figure_text(summary[name], unit=unit, digits=digits)
-        for name in ("median", "lower", "upper")
-    )
-    return f"{median} ({lower} to {upper})"
-
-
-def _figure_text(value: float | None, *, unit: float, digits: int) -> str:
-    """The value times the unit; empty for None."""
-    return "" if value is None else f"{unit * value:.{digits}f}"
 
 
 def draw_forecast(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:

@@ -53,7 +53,7 @@ def choose_targets(
         For options that contradict each other, and for an unknown role or run.
     """
     if corpus is not None:
-        _check_corpus(ladder, corpus, "--corpus")
+        check_corpus(ladder, corpus, "--corpus")
     if params is not None or tokens is not None:
         if params is None or tokens is None:
             raise SettingError(
@@ -74,8 +74,23 @@ def choose_targets(
     return _targets_of_table(ladder, names or DEFAULT_TARGETS, corpus)
 
 
-def _check_corpus(ladder: Ladder, corpus: str | None, option: str) -> None:
-    """Raise a DataError unless the ladder has the corpus, or has only one and none is given."""
+def check_corpus(ladder: Ladder, corpus: str | None, option: str) -> None:
+    """Check that the ladder has the corpus, or has only one corpus where none is given.
+
+    Parameters
+    ----------
+    ladder
+        Runs of the table.
+    corpus
+        Name of the corpus; None where none is given.
+    option
+        Option that names the corpus, for the message.
+
+    Raises
+    ------
+    DataError
+        For another corpus, or none where the ladder has several.
+    """
     if corpus in ladder.corpora or (corpus is None and len(ladder.corpora) == 1):
         return
     raise DataError(
@@ -90,7 +105,7 @@ def _check_corpus(ladder: Ladder, corpus: str | None, option: str) -> None:
 
 def _check_new_target(ladder: Ladder, names: str | None, corpus: str | None) -> None:
     """Check the other options where --params and --tokens describe a target."""
-    _check_corpus(ladder, corpus, "--corpus")
+    check_corpus(ladder, corpus, "--corpus")
     if names is not None:
         raise SettingError(
             "--targets",
@@ -195,5 +210,5 @@ def find_run(
         sizes = float(params), float(tokens)
     except ValueError:
         return None
-    _check_corpus(ladder, own_corpus or corpus, "params:tokens:corpus")
+    check_corpus(ladder, own_corpus or corpus, "params:tokens:corpus")
     return Target(*sizes, corpus=own_corpus or corpus)

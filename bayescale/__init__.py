@@ -26,6 +26,7 @@ from bayescale.extrapolation.amplitudes import Discrepancy
 from bayescale.fits.fit import fit
 from bayescale.fits.load import load_fit
 from bayescale.fits.mixture import stack
+from bayescale.fits.progress import progress_line
 from bayescale.fits.record import Fit
 from bayescale.fits.simulate import Simulation, simulate
 from bayescale.forecasts.forecast import forecast
@@ -81,6 +82,7 @@ __all__ = [
     "load_fit",
     "parameter_sensitivity",
     "prior_sensitivity",
+    "progress_line",
     "read_checkpoints",
     "read_csv",
     "read_gadre",

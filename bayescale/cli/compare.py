@@ -153,7 +153,7 @@ def print_comparison(console: Console, table: pd.DataFrame) -> None:
     level = f"{100 * table.attrs['prob']:g} %"
     columns = ("task", "quantity", "P(a is better)", f"a - b ({level})")
     rows = [_row(row) for row in table.itertuples()]
-    print_table(console, columns, rows, f"{names}; accuracies in points, better: higher")
+    print_table(console, columns, rows, f"{names}; accuracies in points")
 
 
 def _row(row: Any) -> tuple[str, ...]:

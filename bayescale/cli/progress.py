@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from bayescale.data.names import visible
+from bayescale.fits.progress import STAGES
 
 if TYPE_CHECKING:
     from bayescale.inference.nuts import Sampler
@@ -22,8 +23,6 @@ type Update = Callable[[str, float | None], None]
 
 # Value of --quiet of the command that runs.
 QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
-# Words on the bar for the stages of a fit.
-STAGES = {"loss": "losses", "accuracy": "accuracies"}
 
 
 def note(text: object) -> None:

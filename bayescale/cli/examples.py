@@ -19,16 +19,16 @@ EXAMPLES = {
     ),
     "frontier": (
         "frontier --fit ladder.fit --budgets 1e22,1e23",
-        "frontier --dataset gadre2024 --corpus c4 --loss-name c4_val --budgets 1e21",
+        "frontier --dataset gadre2024 --corpus c4 --budgets 1e21",
     ),
     "required": (
-        "required --fit ladder.fit --accuracy 0.7",
+        "required --fit ladder.fit --accuracy 0.65 --with-prob 0.5",
         "required --fit ladder.fit --accuracy 0.5 --task mmlu --multiplier 100",
     ),
     "update": ("update --fit ladder.fit --new new.csv --save newer.fit",),
     "backtest": ("backtest --cuts 1e20,3e20",),
     "value": ("value --fit ladder.fit --worth 3e6 --threshold 0.7 --candidates 1B-10xC,6e8:5e11",),
-    "decide": ("decide", "decide --fit ladder.fit --worth 3e6 --threshold mmlu=0.5,piqa=0.8"),
+    "decide": ("decide", "decide --fit ladder.fit --worth 3e6 --threshold 0.7"),
     "report": ("report --output report.html",),
     "simulate": (
         "simulate simulated --seed 1",

@@ -14,8 +14,8 @@ from bayescale.cli.fit_options import EXAMPLE, FitOptions
 from bayescale.cli.tables import (
     diagnostics_json,
     json_rows,
-    print_frame,
     print_status,
+    print_table,
     print_text,
 )
 from bayescale.cli.targets import check_corpus
@@ -179,4 +179,14 @@ def print_required(console: Console, answer: Required) -> None:
         "Runs that were looked at, one in four; spoken_for: whether tokens per parameter are near "
         "the ladder's; median, lower, upper: the accuracy with its 90 % interval",
     )
-    print_frame(console, answer.table.iloc[::STEP])
+    shown = answer.table.iloc[::STEP]
+    print_table(
+        console,
+        shown.columns,
+        ([_cell(value) for value in row] for row in shown.itertuples(index=False)),
+    )
+
+
+def _cell(value: object) -> str:
+    """Three digits of a number; yes or no."""
+    return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.3g}"

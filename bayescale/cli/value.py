@@ -22,6 +22,9 @@ from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO
 
+# Columns that the JSON has and the table has no room for.
+UNPRINTED = ["evsi_floor", "evpi", "narrowing_per_cost", "k"]
+
 
 def value(
     runs: options.RunTable = None,
@@ -158,4 +161,4 @@ def print_value(console: Console, evidence: Evidence) -> None:
     print_text(console, first)
     print_text(console, decision_options.asked_text(evidence))
     print_text(console, decision_options.EVIDENCE)
-    print_frame(console, evidence.table.drop(columns=["narrowing_per_cost"]))
+    print_frame(console, evidence.table.drop(columns=UNPRINTED))

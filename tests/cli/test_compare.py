@@ -23,7 +23,7 @@ class TestCompare:
         )
         assert [row["task"] for row in answer["rows"]] == list(table["task"])
         for row, wanted in zip(answer["rows"], table.to_dict("records"), strict=True):
-            assert row == pytest.approx(wanted, rel=1e-9)
+            assert row == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
     def test_runs_by_size_and_by_name_as_a_table(self, saved: Path) -> None:
         outcome = run_here("compare", "--fit", saved, "--a", "13B-5T", "--b", "1e9:2e10")

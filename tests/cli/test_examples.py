@@ -84,3 +84,10 @@ def test_options_stand_in_panels_and_not_in_one_list(command: str) -> None:
     assert {"Runs", "Target", "Sampler", "Output"} < set(panels)
     assert panels["Options"] == 1, "--help alone"
     assert max(panels.values()) <= 11
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_page_of_the_commands_shows_one_example_of_each(command: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
+    section = page.split(f"\n## {command}\n")[1].split("\n## ")[0]
+    assert any(f"bayescale {line}\n" in section for line in EXAMPLES[command])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bayescale.data.target import Target
@@ -21,9 +22,8 @@ class TestCompare:
         table = forecast(default_fit, default_fit.ladder.targets("target")).compare(
             "7B-4T", "13B-5T", 0.5
         )
-        assert [row["task"] for row in answer["rows"]] == list(table["task"])
-        for row, wanted in zip(answer["rows"], table.to_dict("records"), strict=True):
-            assert row == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+        shown = pd.DataFrame(answer["rows"])
+        pd.testing.assert_frame_equal(shown, table, rtol=1e-6, atol=1e-9, check_dtype=False)
 
     def test_runs_by_size_and_by_name_as_a_table(self, saved: Path) -> None:
         outcome = run_here("compare", "--fit", saved, "--a", "13B-5T", "--b", "1e9:2e10")

@@ -30,8 +30,8 @@ EXAMPLE_THRESHOLD = "0.7"
 # Three runs of similar compute, none beyond the largest run of the ladder.
 EXAMPLE_CANDIDATES = "1B-10xC, 6e8:5e11, 2.6e9:1.2e11"
 
-# Panel of these options in the help of a command.
-VALUE = "Value and cost"
+# Panels of these options in the help of a command.
+VALUE, RISK = "Value and cost", "Evidence and risk"
 # Line above the table of the candidates.
 EVIDENCE = (
     "Evidence that could be bought first, the best first: evsi is the expected value of its "
@@ -108,19 +108,19 @@ CandidatesText = Annotated[
         help="Runs that could be bought before the decision, separated by commas: params:tokens, "
         "or the name of a run in the table for a rerun. With --cost, each needs a price: "
         "params:tokens=money.",
-        rich_help_panel=VALUE,
+        rich_help_panel=RISK,
     ),
 ]
 RiskAversion = Annotated[
     float,
     typer.Option(
-        help="Risk aversion: 0 is indifferent to risk, 1 is cautious.", rich_help_panel=VALUE
+        help="Risk aversion: 0 is indifferent to risk, 1 is cautious.", rich_help_panel=RISK
     ),
 ]
 MostRegret = Annotated[
     float,
     typer.Option(
-        help="Largest probability of regret at which a run is funded.", rich_help_panel=VALUE
+        help="Largest probability of regret at which a run is funded.", rich_help_panel=RISK
     ),
 ]
 

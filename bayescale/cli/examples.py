@@ -15,10 +15,10 @@ EXAMPLES = {
     ),
     "compare": (
         "compare --fit ladder.fit",
-        "compare --fit ladder.fit --a 7e9:4e12 --b 13e9:2e12",
+        "compare --fit ladder.fit --a 7B-4T --b 13e9:2e12",
     ),
     "frontier": (
-        "frontier --fit ladder.fit --budgets 1e22,1e23",
+        "frontier --fit ladder.fit --budgets 1e23",
         "frontier --dataset gadre2024 --corpus c4 --budgets 1e21",
     ),
     "required": (

@@ -83,7 +83,7 @@ def test_options_stand_in_panels_and_not_in_one_list(command: str) -> None:
             panels[panel] += 1
     assert {"Runs", "Target", "Sampler", "Output"} < set(panels)
     assert panels["Options"] == 1, "--help alone"
-    assert max(panels.values()) <= 11
+    assert max(panels.values()) <= 9
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,12 +2,16 @@
 
 from .backtests.backtest import backtest as backtest
 from .backtests.record import Backtest as Backtest
+from .data.best_of_sweep import best_of_sweep as best_of_sweep
+from .data.catalogue import task_catalogue as task_catalogue
 from .data.datasets import DATASETS as DATASETS
 from .data.datasets import load_dataset as load_dataset
 from .data.ladder import Ladder as Ladder
+from .data.leave_out import leave_out as leave_out
 from .data.readers import read_checkpoints as read_checkpoints
 from .data.readers import read_csv as read_csv
 from .data.readers import read_gadre as read_gadre
+from .data.readers import read_runs as read_runs
 from .data.replicates import with_reruns as with_reruns
 from .data.target import Conventions as Conventions
 from .data.target import Target as Target
@@ -30,6 +34,7 @@ from .extrapolation.amplitudes import Discrepancy as Discrepancy
 from .fits.fit import fit as fit
 from .fits.load import load_fit as load_fit
 from .fits.mixture import stack as stack
+from .fits.progress import progress_line as progress_line
 from .fits.record import Fit as Fit
 from .fits.simulate import Simulation as Simulation
 from .fits.simulate import simulate as simulate

@@ -20,6 +20,9 @@ from bayescale.files import atomic_write
 from bayescale.fits.settings import AUTO
 from bayescale.runtime import setup
 
+# Panel of these options in the help of the command.
+CUTS = "Cuts"
+
 
 def backtest(
     runs: options.RunTable = None,
@@ -27,13 +30,18 @@ def backtest(
     dataset: options.Dataset = "ladder2024",
     tasks: options.TaskTable = None,
     by: Annotated[
-        str, typer.Option(help="Quantity that the runs are cut by: flops, params or tokens.")
+        str,
+        typer.Option(
+            help="Quantity that the runs are cut by: flops, params or tokens.",
+            rich_help_panel=CUTS,
+        ),
     ] = "flops",
     cuts: Annotated[
         str | None,
         typer.Option(
             help="Cuts, separated by commas. Without it, up to 8 cuts, from the smallest with at "
-            "least 8 runs of every series."
+            "least 8 runs of every series.",
+            rich_help_panel=CUTS,
         ),
     ] = None,
     law: options.LawName = None,
@@ -42,18 +50,27 @@ def backtest(
     pooling: options.PoolingName = "partial",
     discrepancy: options.DiscrepancyName = "calibrated",
     baselines: Annotated[
-        bool, typer.Option(help="Whether baselines forecast the same runs too.")
+        bool,
+        typer.Option(
+            help="Whether baselines forecast the same runs too.", rich_help_panel=options.MODEL
+        ),
     ] = True,
     seed: options.Seed = 0,
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
     as_json: options.AsJson = False,
     csv: Annotated[
-        Path | None, typer.Option(help="File for the table of every case (CSV).")
+        Path | None,
+        typer.Option(
+            help="File for the table of every case (CSV).", rich_help_panel=options.OUTPUT
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="File for a picture of errors and coverage (.png, .svg or .pdf)."),
+        typer.Option(
+            help="File for a picture of errors and coverage (.png, .svg or .pdf).",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
 ) -> None:
     """Fit the smaller runs and forecast the larger ones, at several cuts.

@@ -35,10 +35,30 @@ COMMANDS = {
         "bayescale.cli.forecast:forecast",
         "Fit a ladder, and forecast loss and accuracy of its targets.",
     ),
+    "compare": Command(
+        "bayescale.cli.compare:compare",
+        "Say which of two runs will have the lower loss and the higher accuracy.",
+    ),
+    "frontier": Command(
+        "bayescale.cli.frontier:frontier",
+        "Find the compute-optimal parameters and tokens of a budget, and what other shapes lose.",
+    ),
+    "required": Command(
+        "bayescale.cli.required:required",
+        "Find the smallest training compute that reaches an accuracy.",
+    ),
+    "update": Command(
+        "bayescale.cli.update:update",
+        "Add new runs to a fit, and show how they move the forecast.",
+    ),
     "backtest": Command(
         "bayescale.cli.backtest:backtest",
         "Fit the smaller runs and forecast the larger ones, at several cuts.",
         kept="the finished cuts are kept, and the same command resumes from them",
+    ),
+    "value": Command(
+        "bayescale.cli.value:value",
+        "Say what small runs are worth before a decision, and which to buy first.",
     ),
     "decide": Command(
         "bayescale.cli.decide:decide",
@@ -47,6 +67,10 @@ COMMANDS = {
     "report": Command(
         "bayescale.cli.report:report",
         "Write one HTML file: the verdict, the forecast, and what they rest on.",
+    ),
+    "simulate": Command(
+        "bayescale.cli.simulate:simulate",
+        "Draw a ladder from the model itself, and write its tables and the truth behind them.",
     ),
     "reproduce": Command(
         "bayescale.cli.reproduce:reproduce",

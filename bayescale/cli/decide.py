@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bayescale.cli import decision_options, options, tables
+from bayescale.cli.fit_options import EXAMPLE, FitOptions
 from bayescale.cli.outputs import deliver
 from bayescale.cli.tables import diagnostics_json, json_rows, print_frame, print_text
 from bayescale.decisions.cost import money
@@ -21,8 +22,9 @@ from bayescale.forecasts.forecast import forecast
 def decide(
     runs: options.RunTable = None,
     *,
-    dataset: options.Dataset = decision_options.EXAMPLE,
+    dataset: options.Dataset = EXAMPLE,
     tasks: options.TaskTable = None,
+    saved: options.SavedFit = None,
     params: options.Params = None,
     tokens: options.Tokens = None,
     flops: options.Flops = None,
@@ -54,10 +56,23 @@ def decide(
 
     Without arguments, it decides a worked example.
     """
-    problem = decision_options.DecisionOptions(
+    source = FitOptions(
         runs=runs,
         dataset=dataset,
         tasks=tasks,
+        saved=saved,
+        law=law,
+        link=link,
+        via=via,
+        pooling=pooling,
+        discrepancy=discrepancy,
+        chains=chains,
+        draws=draws,
+        seed=seed,
+        hidden=as_json,
+    )
+    problem = decision_options.DecisionOptions(
+        source=source,
         params=params,
         tokens=tokens,
         flops=flops,
@@ -75,21 +90,9 @@ def decide(
         candidates=candidates,
         risk_aversion=risk_aversion,
         most_regret=most_regret,
-        seed=seed,
     ).problem()
-    fitted = options.fit_with_progress(
-        problem.ladder,
-        hidden=as_json,
-        law=law,
-        link=link,
-        via=via,
-        pooling=pooling,
-        discrepancy=discrepancy,
-        chains=chains,
-        draws=draws,
-        seed=seed,
-    )
-    evidence = problem.evidence(fitted, hidden=as_json)
+    fitted = source.fit()
+    evidence = problem.evidence(fitted)
     decision = problem.decide(forecast(fitted, problem.targets, seed=seed), evidence)
     process_cost = options.process_cost()
 
@@ -154,10 +157,8 @@ def print_decision(console: Console, decision: Decision, seconds: float) -> None
     seconds
         Seconds that the command took.
     """
-    cost = decision.cost
-    cost_text = money(cost) if isinstance(cost, int | float) else str(cost)
     print_text(console, f"{decision.verdict.upper()}: {decision.reason}")
-    print_text(console, f"asked: value {decision.value}; cost {cost_text}; {decision.preference}")
+    print_text(console, decision_options.asked_text(decision))
     console.print()
     print_text(
         console,
@@ -170,11 +171,7 @@ def print_decision(console: Console, decision: Decision, seconds: float) -> None
     if len(decision.flips):
         _print_sensitivity(console, decision)
     if decision.evidence is not None:
-        print_text(
-            console,
-            "Evidence that could be bought first, the best first: evsi is the expected value of "
-            "its information; net is evsi minus cost",
-        )
+        print_text(console, decision_options.EVIDENCE)
         print_frame(console, decision.evidence.table.drop(columns=["evpi", "narrowing_per_cost"]))
     print_text(
         console,

@@ -1,4 +1,4 @@
-"""Options that `decide` and `report` share, and the decision problem that they describe."""
+"""Options that `decide`, `report` and `value` share, and the problem that they describe."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from bayescale.cli import options
+from bayescale.cli.candidates import parse_candidates
+from bayescale.cli.fit_options import FitOptions
 from bayescale.cli.progress import progress_bar
-from bayescale.data.ladder import Ladder
+from bayescale.cli.targets import choose_targets
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
-from bayescale.decisions.cost import PEAK, Cost, cost_draws
+from bayescale.decisions.cost import PEAK, Cost, cost_draws, money
 from bayescale.decisions.decide import Decision, decide
 from bayescale.decisions.evidence import Evidence, value_of_information
 from bayescale.decisions.preference import make_preference
@@ -21,73 +23,105 @@ from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 from bayescale.forecasts.record import Forecast
 
-# The worked example: what a decision about the targets of this data set looks like where neither
-# value nor cost is given.
-EXAMPLE = "ladder2024"
+# The worked example: what a decision about the targets of the data set `EXAMPLE` looks like where
+# neither value nor cost is given.
 EXAMPLE_WORTH = 3e6
 EXAMPLE_THRESHOLD = "0.7"
 # Three runs of similar compute, none beyond the largest run of the ladder.
 EXAMPLE_CANDIDATES = "1B-10xC, 6e8:5e11, 2.6e9:1.2e11"
 
+# Panels of these options in the help of a command.
+VALUE, RISK = "Value and cost", "Evidence and risk"
+# Line above the table of the candidates.
+EVIDENCE = (
+    "Evidence that could be bought first, the best first: evsi is the expected value of its "
+    "information; net is evsi minus cost"
+)
+
 Worth = Annotated[
     float | None,
     typer.Option(
-        help="Value of reaching the threshold, in money. For ladder2024, 3e6 where it is not given."
+        help="Value of reaching the threshold, in money. For ladder2024, 3e6 where it is not "
+        "given.",
+        rich_help_panel=VALUE,
     ),
 ]
 ThresholdText = Annotated[
     str | None,
     typer.Option(
         help="Mean accuracy to reach, from 0 to 1; or one accuracy per task, such as "
-        "mmlu=0.5,piqa=0.8. For ladder2024, 0.7 where it is not given."
+        "mmlu=0.5,piqa=0.8. For ladder2024, 0.7 where it is not given.",
+        rich_help_panel=VALUE,
     ),
 ]
 PerPoint = Annotated[
     float | None,
     typer.Option(
         help="Value of each point (0.01) of mean accuracy, in money; replaces --worth and "
-        "--threshold."
+        "--threshold.",
+        rich_help_panel=VALUE,
     ),
 ]
 Baseline = Annotated[
-    float, typer.Option(help="With --per-point: mean accuracy that is worth nothing, from 0 to 1.")
+    float,
+    typer.Option(
+        help="With --per-point: mean accuracy that is worth nothing, from 0 to 1.",
+        rich_help_panel=VALUE,
+    ),
 ]
 Money = Annotated[
     float | None,
-    typer.Option(help="Cost of each target, in money. Without it, the cost of the device hours."),
+    typer.Option(
+        help="Cost of each target, in money. Without it, the cost of the device hours.",
+        rich_help_panel=VALUE,
+    ),
 ]
-Device = Annotated[str, typer.Option(help=f"Device: one of {', '.join(PEAK)}.")]
+Device = Annotated[
+    str, typer.Option(help=f"Device: one of {', '.join(PEAK)}.", rich_help_panel=VALUE)
+]
 Utilisation = Annotated[
     str,
     typer.Option(
         help="Share of the device's peak that training reaches: a number, or the two ends of a "
-        "range, such as 0.3,0.45."
+        "range, such as 0.3,0.45.",
+        rich_help_panel=VALUE,
     ),
 ]
 Price = Annotated[
     str,
     typer.Option(
         help="Price of one hour of one device, in money: a number, or the two ends of a range, "
-        "such as 2,3."
+        "such as 2,3.",
+        rich_help_panel=VALUE,
     ),
 ]
 ServedTokens = Annotated[
     float,
-    typer.Option(help="Tokens that the model will serve in its life; their cost counts too."),
+    typer.Option(
+        help="Tokens that the model will serve in its life; their cost counts too.",
+        rich_help_panel=VALUE,
+    ),
 ]
 CandidatesText = Annotated[
     str | None,
     typer.Option(
         help="Runs that could be bought before the decision, separated by commas: params:tokens, "
         "or the name of a run in the table for a rerun. With --cost, each needs a price: "
-        "params:tokens=money."
+        "params:tokens=money.",
+        rich_help_panel=RISK,
     ),
 ]
 RiskAversion = Annotated[
-    float, typer.Option(help="Risk aversion: 0 is indifferent to risk, 1 is cautious.")
+    float,
+    typer.Option(
+        help="Risk aversion: 0 is indifferent to risk, 1 is cautious.", rich_help_panel=RISK
+    ),
 ]
 MostRegret = Annotated[
-    float, typer.Option(help="Largest probability of regret at which a run is funded.")
+    float,
+    typer.Option(
+        help="Largest probability of regret at which a run is funded.", rich_help_panel=RISK
+    ),
 ]
 
 
@@ -97,8 +131,8 @@ class DecisionProblem:
 
     Parameters
     ----------
-    ladder
-        Runs to fit.
+    source
+        Runs, model and sampler, or a saved fit.
     targets
         Runs that could be funded.
     candidates
@@ -111,28 +145,23 @@ class DecisionProblem:
         Risk aversion; 0 is indifferent to risk.
     most_regret
         Largest probability of regret at which a run is funded.
-    seed
-        Seed of all random numbers.
     """
 
-    ladder: Ladder
+    source: FitOptions
     targets: list[Target]
     candidates: list[Candidate]
     value: Threshold | Linear
     cost: float | Cost
     risk_aversion: float
     most_regret: float
-    seed: int
 
-    def evidence(self, fit: Fit, *, hidden: bool) -> Evidence | None:
+    def evidence(self, fit: Fit) -> Evidence | None:
         """The value of information of the candidates, with a progress bar on stderr.
 
         Parameters
         ----------
         fit
             Fit of the ladder.
-        hidden
-            Whether to show no progress bar.
 
         Returns
         -------
@@ -141,7 +170,7 @@ class DecisionProblem:
         """
         if not self.candidates:
             return None
-        with progress_bar(hidden=hidden, description="candidates") as update:
+        with progress_bar(hidden=self.source.hidden, description="candidates") as update:
             return value_of_information(
                 fit,
                 self.targets,
@@ -150,7 +179,7 @@ class DecisionProblem:
                 value=self.value,
                 risk_aversion=self.risk_aversion,
                 most_regret=self.most_regret,
-                seed=self.seed,
+                seed=self.source.seed,
                 progress=update,
             )
 
@@ -176,17 +205,15 @@ class DecisionProblem:
             evidence=evidence,
             risk_aversion=self.risk_aversion,
             most_regret=self.most_regret,
-            seed=self.seed,
+            seed=self.source.seed,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionOptions:
-    """Values of the options that `decide` and `report` share, as they were typed."""
+    """Values of the options that `decide`, `report` and `value` share, as they were typed."""
 
-    runs: options.RunTable
-    dataset: options.Dataset
-    tasks: options.TaskTable
+    source: FitOptions
     params: options.Params
     tokens: options.Tokens
     flops: options.Flops
@@ -204,7 +231,6 @@ class DecisionOptions:
     candidates: CandidatesText
     risk_aversion: RiskAversion
     most_regret: MostRegret
-    seed: options.Seed
 
     def problem(self) -> DecisionProblem:
         """Read the ladder, and turn the options into what is decided; errors come before any fit.
@@ -223,10 +249,10 @@ class DecisionOptions:
         filled = self._with_example()
         value = filled._value()
         cost = filled._cost()
-        ladder = options.read_ladder(filled.runs, filled.tasks, filled.dataset)
+        ladder = self.source.ladder
         problem = DecisionProblem(
-            ladder=ladder,
-            targets=options.choose_targets(
+            source=self.source,
+            targets=choose_targets(
                 ladder,
                 names=filled.targets,
                 params=filled.params,
@@ -234,12 +260,11 @@ class DecisionOptions:
                 flops=filled.flops,
                 corpus=filled.corpus,
             ),
-            candidates=_parse_candidates(filled.candidates, ladder, filled.corpus, cost),
+            candidates=parse_candidates(filled.candidates, ladder, filled.corpus, cost),
             value=value,
             cost=cost,
             risk_aversion=filled.risk_aversion,
             most_regret=filled.most_regret,
-            seed=filled.seed,
         )
         _check(problem)
         return problem
@@ -250,7 +275,7 @@ class DecisionOptions:
         The example's candidates have no price in money, so they are taken only where device hours
         price them.
         """
-        if self.runs is not None or self.dataset != EXAMPLE or self.per_point is not None:
+        if not self.source.are_default_runs or self.per_point is not None:
             return self
         candidates = self.candidates
         if candidates is None and (self.worth, self.threshold, self.cost) == (None, None, None):
@@ -304,58 +329,19 @@ class DecisionOptions:
 def _check(problem: DecisionProblem) -> None:
     """Raise before the fit the errors that would otherwise be raised after it."""
     make_preference(problem.value, problem.risk_aversion, problem.most_regret, None)
-    cost_draws(problem.cost, problem.targets, 1, problem.seed)
+    cost_draws(problem.cost, problem.targets, 1, problem.source.seed)
     if not isinstance(problem.value, Threshold):
         return
     # the name of the mean's threshold is empty
     tasks = [task for task in problem.value.each if task]
-    unknown = [task for task in tasks if task not in problem.ladder.tasks]
+    unknown = [task for task in tasks if task not in problem.source.ladder.tasks]
     if unknown:
         raise SettingError(
             "--threshold",
             rule="must name tasks of the ladder",
             got=repr(unknown[0]),
-            way_out=f"use some of {', '.join(problem.ladder.tasks)}",
+            way_out=f"use some of {', '.join(problem.source.ladder.tasks)}",
         )
-
-
-def _parse_candidates(
-    text: str | None, ladder: Ladder, corpus: str | None, cost: float | Cost
-) -> list[Candidate]:
-    """The candidates of --candidates, each with a price where device hours do not price it."""
-    words = [word.strip() for word in (text or "").split(",") if word.strip()]
-    candidates = [_parse_candidate(word, ladder, corpus) for word in words]
-    unpriced = [candidate.label for candidate in candidates if candidate.cost is None]
-    if unpriced and not isinstance(cost, Cost):
-        raise SettingError(
-            "--candidates",
-            rule="must have a price per candidate where --cost is given",
-            got=f"none for {unpriced[0]}",
-            way_out="such as 3e9:3e11=2e4",
-        )
-    return candidates
-
-
-def _parse_candidate(word: str, ladder: Ladder, corpus: str | None) -> Candidate:
-    """The candidate of one word: params:tokens or the name of a run, and perhaps =money."""
-    name, _, price = word.partition("=")
-    known = {target.label: target for target in ladder.targets("fit", "held_out")}
-    try:
-        if name in known:
-            run = replace(known[name], name=f"{name} again")
-        else:
-            params, tokens = map(float, name.split(":"))
-            run = Target(params=params, tokens=tokens, corpus=corpus)
-        money = float(price) if price else None
-    except ValueError:
-        raise SettingError(
-            "--candidates",
-            rule="must be params:tokens or runs of the table, separated by commas, "
-            "each with =money after it where it has a price",
-            got=repr(word),
-            way_out="such as 3e9:3e11, or 3e9:3e11=2e4",
-        ) from None
-    return Candidate([run], cost=money, name=run.label)
 
 
 def _parse_threshold(text: str) -> float | dict[str, float]:
@@ -388,3 +374,16 @@ def _parse_range(option: str, text: str) -> float | tuple[float, float]:
             way_out="such as 2.5, or 2,3",
         )
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def asked_text(asked: Decision | Evidence) -> str:
+    """One line of what was asked: value, cost and preference.
+
+    Parameters
+    ----------
+    asked
+        Decision or evidence to show.
+    """
+    cost = asked.cost
+    cost_text = money(cost) if isinstance(cost, int | float) else str(cost)
+    return f"asked: value {asked.value}; cost {cost_text}; {asked.preference}"

@@ -11,17 +11,21 @@ import typer
 from rich.console import Console
 
 from bayescale.cli import options, tables
+from bayescale.cli.fit_options import FitOptions
 from bayescale.cli.outputs import deliver
+from bayescale.cli.progress import progress_bar
 from bayescale.cli.tables import (
     diagnostics_json,
+    figure_text,
+    interval_text,
     json_number,
     json_rows,
     print_checks,
     print_table,
     print_text,
 )
+from bayescale.cli.targets import choose_targets
 from bayescale.data.outcomes import outcomes
-from bayescale.data.replicates import with_reruns
 from bayescale.files import atomic_write
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO
@@ -42,6 +46,7 @@ def forecast(
     flops: options.Flops = None,
     corpus: options.Corpus = None,
     targets: options.TargetNames = None,
+    saved: options.SavedFit = None,
     law: options.LawName = None,
     link: options.LinkName = None,
     via: options.Via = AUTO,
@@ -50,10 +55,12 @@ def forecast(
     reruns: Annotated[
         bool,
         typer.Option(
-            "--with-reruns", help="Fit held-out reruns of fitted runs too, as replicates."
+            "--with-reruns",
+            help="Fit held-out reruns of fitted runs too, as replicates.",
+            rich_help_panel=options.RUNS,
         ),
     ] = False,
-    prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
+    prob: options.Prob = 0.9,
     seed: options.Seed = 0,
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
@@ -62,14 +69,18 @@ def forecast(
         Path | None,
         typer.Option(
             help="File for the table of the forecast (CSV); a name that a spreadsheet would run as "
-            "a formula has an apostrophe before it."
+            "a formula has an apostrophe before it.",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="File for a picture of the intervals (.png, .svg or .pdf)."),
+        typer.Option(
+            help="File for a picture of the intervals (.png, .svg or .pdf).",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="File for the fit.")] = None,
+    save: options.Save = None,
 ) -> None:
     """Fit a ladder, and forecast loss and accuracy of its targets.
 
@@ -77,14 +88,12 @@ def forecast(
     """
     check_prob(prob)
     options.check_outputs(plot, csv, save)
-    ladder = options.read_ladder(runs, tasks, dataset)
-    ladder = with_reruns(ladder) if reruns else ladder
-    chosen = options.choose_targets(
-        ladder, names=targets, params=params, tokens=tokens, flops=flops, corpus=corpus
-    )
-    fitted = options.fit_with_progress(
-        ladder,
-        hidden=as_json,
+    source = FitOptions(
+        runs=runs,
+        dataset=dataset,
+        tasks=tasks,
+        saved=saved,
+        reruns=reruns,
         law=law,
         link=link,
         via=via,
@@ -93,8 +102,14 @@ def forecast(
         chains=chains,
         draws=draws,
         seed=seed,
+        hidden=as_json,
     )
-    result = make_forecast(fitted, chosen, seed=seed)
+    chosen = choose_targets(
+        source.ladder, names=targets, params=params, tokens=tokens, flops=flops, corpus=corpus
+    )
+    fitted = source.fit()
+    with progress_bar(hidden=as_json, description="forecast", total=None):
+        result = make_forecast(fitted, chosen, seed=seed)
     cost = options.process_cost()
 
     def answer() -> None:
@@ -300,10 +315,10 @@ def _print_target(console: Console, target: dict[str, Any], prob: float) -> None
         rows.append(
             (
                 cell["task"],
-                _interval_text(cell["loss"], unit=1.0, digits=4),
-                _figure_text(actual.get("loss"), unit=1.0, digits=4) + loss_star,
-                _interval_text(cell.get("accuracy"), unit=100.0, digits=1),
-                _figure_text(actual.get("accuracy"), unit=100.0, digits=1) + accuracy_star,
+                interval_text(cell["loss"], unit=1.0, digits=4),
+                figure_text(actual.get("loss"), unit=1.0, digits=4) + loss_star,
+                interval_text(cell.get("accuracy"), unit=100.0, digits=1),
+                figure_text(actual.get("accuracy"), unit=100.0, digits=1) + accuracy_star,
                 cell.get("via") or "",
                 cell.get("verdict") or "",
             )
@@ -322,22 +337,6 @@ def mixture_text(weights: pd.DataFrame) -> str:
         "Mixture, weighted by how well each component predicts each larger run from all other runs "
         f"({runs} runs): {components}."
     )
-
-
-def _interval_text(summary: dict[str, float] | None, *, unit: float, digits: int) -> str:
-    """Median and interval, in multiples of the unit; empty without a summary."""
-    if summary is None:
-        return ""
-    median, lower, upper = (
-        _figure_text(summary[name], unit=unit, digits=digits)
-        for name in ("median", "lower", "upper")
-    )
-    return f"{median} ({lower} to {upper})"
-
-
-def _figure_text(value: float | None, *, unit: float, digits: int) -> str:
-    """The value times the unit; empty for None."""
-    return "" if value is None else f"{unit * value:.{digits}f}"
 
 
 def write_table(forecast: Forecast, path: Path, prob: float) -> None:

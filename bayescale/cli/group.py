@@ -11,10 +11,12 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-import bayescale
 from bayescale.cli import load
 from bayescale.cli.commands import COMMANDS
+from bayescale.cli.examples import epilog
 from bayescale.cli.interrupts import Interrupts
+from bayescale.cli.progress import QUIET, note
+from bayescale.cli.versions import versions
 from bayescale.data.names import visible
 from bayescale.errors import BayescaleError
 
@@ -36,13 +38,13 @@ class LazyGroup(TyperGroup):
 
 def _load_command(name: str) -> Any:
     """The command of that name, with its options."""
-    alone = typer.Typer(add_completion=False)
-    alone.command(name)(load(COMMANDS[name].place))
+    alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    alone.command(name, epilog=epilog(name))(load(COMMANDS[name].place))
     return get_command(alone)
 
 
 app = typer.Typer(
-    cls=LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+    cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
 )
 for name, command in COMMANDS.items():
     app.command(name, help=command.help)(lambda: None)
@@ -78,14 +80,20 @@ def run_command(
 
 def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning as one line on stderr."""
-    print(f"bayescale: {visible(message)}", file=sys.stderr)
+    note(message)
 
 
 def _print_version(wanted: bool) -> None:
-    """Print the version and end the command, where --version was given."""
+    """Print the versions and end the command, where --version was given."""
     if wanted:
-        print(f"bayescale {bayescale.__version__}")
+        for name, version in versions().items():
+            print(f"{name} {version}")
         raise typer.Exit
+
+
+def _set_quiet(wanted: bool) -> None:
+    """Keep the value of --quiet for the command that follows."""
+    QUIET.set(wanted)
 
 
 @app.callback()
@@ -93,7 +101,19 @@ def _root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the versions of bayescale, Python and the packages that matter.",
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            callback=_set_quiet,
+            help="Print the answer alone: no progress bars and no notes. Give it before the "
+            "command.",
         ),
     ] = False,
 ) -> None:

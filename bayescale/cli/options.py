@@ -12,96 +12,134 @@ from typing import Annotated, Any
 import typer
 
 from bayescale.cli import tables
-from bayescale.cli.progress import progress_bar
+from bayescale.cli.progress import fit_bars, note
+from bayescale.cli.targets import DEFAULT_TARGETS
 from bayescale.data.datasets import DATASETS, load_dataset
 from bayescale.data.ladder import Ladder
-from bayescale.data.names import visible
 from bayescale.data.readers import read_csv
-from bayescale.data.schema import ROLES
-from bayescale.data.target import Target
-from bayescale.errors import DataError, SettingError
+from bayescale.errors import SettingError
 from bayescale.files import check_folder
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO
+from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS
 from bayescale.runtime import setup
 
 # Value of --via for each task's own loss; `bayescale.fit` takes None for it.
 OWN = "own"
-# Value of --targets where it is not given. The law does not see a run of role link, so the loss of
-# this run is forecast too.
-DEFAULT_TARGETS = "target,link"
 # Start of Python in this process, on the clock of `time.perf_counter`. The time before this file
 # was loaded is processor time, because the process may have started earlier, as a shell.
 _STARTED = time.perf_counter() - time.process_time()
+
+# Panels of the options in the help of a command.
+RUNS, TARGET, MODEL, SAMPLER, OUTPUT = "Runs", "Target", "Model", "Sampler", "Output"
 
 RunTable = Annotated[
     Path | None,
     typer.Argument(help="Run table (CSV). Without it, the data set of --dataset is used."),
 ]
-Dataset = Annotated[str, typer.Option(help=f"Embedded data set: {' or '.join(DATASETS)}.")]
+Dataset = Annotated[
+    str,
+    typer.Option(help=f"Embedded data set: {' or '.join(DATASETS)}.", rich_help_panel=RUNS),
+]
 TaskTable = Annotated[
-    Path | None, typer.Option(help="Task table (CSV) with the columns task, chance and items.")
+    Path | None,
+    typer.Option(
+        help="Task table (CSV) with the columns task, chance and items.", rich_help_panel=RUNS
+    ),
+]
+SavedFit = Annotated[
+    Path | None,
+    typer.Option(
+        "--fit",
+        help="Fit that --save wrote, in place of a run table: nothing is sampled. Load only files "
+        "that you trust.",
+        rich_help_panel=RUNS,
+    ),
 ]
 LawName = Annotated[
     str | None,
     typer.Option(
         help=f"Law of the losses: one of {', '.join(LAWS)}; or auto (not in a backtest), "
-        "a mixture of four laws. Without it, skaling; for gadre2024, gadre."
+        "a mixture of four laws. Without it, skaling; for gadre2024, gadre.",
+        rich_help_panel=MODEL,
     ),
 ]
 LinkName = Annotated[
     str | None,
     typer.Option(
         help=f"Link from loss to accuracy: one of {', '.join(LINKS)}. Without it, logistic; for "
-        "gadre2024, exponential."
+        "gadre2024, exponential.",
+        rich_help_panel=MODEL,
     ),
 ]
 Via = Annotated[
     str,
     typer.Option(
         help="Loss that every task is linked through: the name of a loss; own, each task's own "
-        "loss; or auto, the first loss of running text that all tasks have."
+        "loss; or auto, the first loss of running text that all tasks have.",
+        rich_help_panel=MODEL,
     ),
 ]
 PoolingName = Annotated[
     str,
-    typer.Option(help="How series share the parameters of the law: partial, none or complete."),
+    typer.Option(
+        help="How series share the parameters of the law: partial, none or complete.",
+        rich_help_panel=MODEL,
+    ),
 ]
 DiscrepancyName = Annotated[
     str,
     typer.Option(
         help="Errors of law and link: calibrated, learned with the rest; or none, which takes both "
-        "as true."
+        "as true.",
+        rich_help_panel=MODEL,
     ),
 ]
-Params = Annotated[float | None, typer.Option(help="Parameters of the target.")]
-Tokens = Annotated[float | None, typer.Option(help="Training tokens of the target.")]
+Params = Annotated[
+    float | None, typer.Option(help="Parameters of the target.", rich_help_panel=TARGET)
+]
+Tokens = Annotated[
+    float | None, typer.Option(help="Training tokens of the target.", rich_help_panel=TARGET)
+]
 Flops = Annotated[
     float | None,
-    typer.Option(help="Training compute of the target, in FLOPs, measured as in the ladder."),
+    typer.Option(
+        help="Training compute of the target, in FLOPs, measured as in the ladder.",
+        rich_help_panel=TARGET,
+    ),
 ]
 Corpus = Annotated[
     str | None,
-    typer.Option(help="Corpus of the target. Without --params, only targets of this corpus."),
+    typer.Option(
+        help="Corpus of the target. Without --params, only targets of this corpus.",
+        rich_help_panel=TARGET,
+    ),
 ]
 TargetNames = Annotated[
     str | None,
     typer.Option(
         help="Runs of the table to forecast, separated by commas: roles (target, link, held_out) "
-        f"or names of runs. Without it, {DEFAULT_TARGETS}."
+        f"or names of runs. Without it, {DEFAULT_TARGETS}.",
+        rich_help_panel=TARGET,
     ),
 ]
-Draws = Annotated[int, typer.Option(help="Draws to keep per chain.")]
-Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
-Chains = Annotated[int, typer.Option(help="Number of chains of the sampler.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Prob = Annotated[float, typer.Option(help="Probability of the intervals.", rich_help_panel=OUTPUT)]
+Save = Annotated[Path | None, typer.Option(help="File for the fit.", rich_help_panel=OUTPUT)]
+Draws = Annotated[int, typer.Option(help="Draws to keep per chain.", rich_help_panel=SAMPLER)]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", rich_help_panel=SAMPLER)]
+Chains = Annotated[
+    int, typer.Option(help="Number of chains of the sampler.", rich_help_panel=SAMPLER)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of tables.", rich_help_panel=OUTPUT)
+]
 
 
 def fit_with_progress(
-    ladder: Ladder, *, hidden: bool, chains: int, via: str = AUTO, **settings: Any
+    ladder: Ladder, *, hidden: bool, chains: int, draws: int, via: str = AUTO, **settings: Any
 ) -> Fit:
     """Fit a ladder, with a progress bar on stderr over the sampling of the law and of the link.
 
@@ -113,6 +151,8 @@ def fit_with_progress(
         Whether to show no progress bar.
     chains
         Number of chains of the sampler; JAX is set up for as many.
+    draws
+        Draws to keep per chain.
     via
         Value of --via.
     settings
@@ -124,14 +164,16 @@ def fit_with_progress(
         The fit of the ladder.
     """
     setup(chains)
-    shares = {"loss": 0.0, "accuracy": 0.0}
-    with progress_bar(hidden=hidden, description="sampling", total=len(shares)) as update:
-
-        def progress(stage: str, share: float) -> None:
-            shares[stage] = share
-            update("sampling", sum(shares.values()))
-
-        return fit(ladder, via=via_setting(via), chains=chains, progress=progress, **settings)
+    sampler = Sampler(chains=chains, draws=draws)
+    with fit_bars(hidden=hidden, sampler=sampler) as progress:
+        return fit(
+            ladder,
+            via=via_setting(via),
+            chains=chains,
+            draws=draws,
+            progress=progress,
+            **settings,
+        )
 
 
 def via_setting(via: str) -> str | None:
@@ -198,7 +240,7 @@ def read_table(runs: Path, tasks: Path | None) -> Ladder:
             return read_csv(runs, tasks=tasks)
         finally:
             for warning in caught:
-                print(f"bayescale: {visible(warning.message)}", file=sys.stderr)
+                note(warning.message)
 
 
 def check_outputs(plot: Path | None, *others: Path | None) -> None:
@@ -223,118 +265,6 @@ def check_outputs(plot: Path | None, *others: Path | None) -> None:
             check_folder(path)
     if plot is not None:
         tables.check_picture(plot)
-
-
-def choose_targets(
-    ladder: Ladder,
-    *,
-    names: str | None,
-    params: float | None,
-    tokens: float | None,
-    flops: float | None,
-    corpus: str | None,
-) -> list[Target]:
-    """The target that --params and --tokens describe, or the targets among the runs of the table.
-
-    Parameters
-    ----------
-    ladder
-        Runs of the table.
-    names
-        Value of --targets: roles or names of runs, separated by commas; None for the default.
-    params
-        Parameters of a target that is not in the table; None for targets of the table.
-    tokens
-        Training tokens of that target; None for targets of the table.
-    flops
-        Measured training compute of that target; None where it was not measured.
-    corpus
-        Corpus of that target, or the only corpus to take targets of the table from; None for any.
-
-    Returns
-    -------
-    list of Target
-        At least one target.
-
-    Raises
-    ------
-    DataError
-        For a corpus that the ladder lacks, and where no target is left.
-    SettingError
-        For options that contradict each other, and for an unknown role or run.
-    """
-    if corpus is not None and corpus not in ladder.corpora:
-        raise DataError(
-            "--corpus",
-            rule="must be a corpus of the ladder",
-            got=repr(corpus),
-            way_out=f"use one of {', '.join(ladder.corpora)}",
-        )
-    if params is not None or tokens is not None:
-        if params is None or tokens is None:
-            raise SettingError(
-                "the target",
-                rule="needs both --params and --tokens",
-                got="one of them",
-                way_out="give the other",
-            )
-        _check_new_target(ladder, names, corpus)
-        return [Target(params=params, tokens=tokens, corpus=corpus, flops=flops)]
-    if flops is not None:
-        raise SettingError(
-            "--flops",
-            rule="goes with --params and --tokens",
-            got="neither of them",
-            way_out="give both, or leave --flops out",
-        )
-    return _targets_of_table(ladder, names or DEFAULT_TARGETS, corpus)
-
-
-def _check_new_target(ladder: Ladder, names: str | None, corpus: str | None) -> None:
-    """Check the other options where --params and --tokens describe a target."""
-    if corpus is None and len(ladder.corpora) > 1:
-        raise DataError(
-            "--corpus",
-            rule="must say which corpus the target is trained on",
-            got="none",
-            way_out=f"use one of {', '.join(ladder.corpora)}",
-        )
-    if names is not None:
-        raise SettingError(
-            "--targets",
-            rule="names runs of the table, --params and --tokens describe another run",
-            got="both",
-            way_out="give one or the other",
-        )
-
-
-def _targets_of_table(ladder: Ladder, names: str, corpus: str | None) -> list[Target]:
-    """The runs of the table with one of these roles or names, on the corpus where one is given."""
-    words = [word.strip() for word in names.split(",") if word.strip()]
-    unknown = [word for word in words if word not in ROLES and word not in ladder.runs.index]
-    if unknown:
-        raise SettingError(
-            "--targets",
-            rule=f"must be roles ({', '.join(ROLES)}) or run names",
-            got=repr(unknown[0]),
-            way_out="fix the name",
-        )
-    roles = {word for word in words if word in ROLES}
-    run_names = set(words) - roles
-    targets = [
-        target
-        for target in ladder.targets(*ROLES)
-        if (target.label in run_names or ladder.runs.loc[target.label, "role"] in roles)
-        and corpus in (None, target.corpus)
-    ]
-    if not targets:
-        raise DataError(
-            "the targets",
-            rule="must be given",
-            got="none in the table",
-            way_out="give --params and --tokens, or rows with role target",
-        )
-    return targets
 
 
 def process_cost() -> dict[str, Any]:

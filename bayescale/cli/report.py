@@ -10,6 +10,7 @@ import typer
 
 from bayescale.backtests.backtest import backtest as make_backtest
 from bayescale.cli import decision_options, options
+from bayescale.cli.fit_options import EXAMPLE, FitOptions
 from bayescale.cli.outputs import deliver
 from bayescale.data.names import visible
 from bayescale.forecasts.forecast import forecast
@@ -19,8 +20,9 @@ from bayescale.reports.report import report as make_report
 def report(
     runs: options.RunTable = None,
     *,
-    dataset: options.Dataset = decision_options.EXAMPLE,
+    dataset: options.Dataset = EXAMPLE,
     tasks: options.TaskTable = None,
+    saved: options.SavedFit = None,
     params: options.Params = None,
     tokens: options.Tokens = None,
     flops: options.Flops = None,
@@ -38,9 +40,16 @@ def report(
     candidates: decision_options.CandidatesText = None,
     risk_aversion: decision_options.RiskAversion = 0.0,
     most_regret: decision_options.MostRegret = 1.0,
-    output: Annotated[Path, typer.Option(help="File to write (HTML).")] = Path("report.html"),
+    output: Annotated[
+        Path, typer.Option(help="File to write (HTML).", rich_help_panel=options.OUTPUT)
+    ] = Path("report.html"),
     backtest: Annotated[
-        bool, typer.Option("--backtest", help="Backtest the ladder too, which takes minutes.")
+        bool,
+        typer.Option(
+            "--backtest",
+            help="Backtest the ladder too, which takes minutes.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = False,
     seed: options.Seed = 0,
     chains: options.Chains = 4,
@@ -52,10 +61,18 @@ def report(
     Without arguments, it reports on a worked example.
     """
     options.check_outputs(None, output)
-    problem = decision_options.DecisionOptions(
+    source = FitOptions(
         runs=runs,
         dataset=dataset,
         tasks=tasks,
+        saved=saved,
+        chains=chains,
+        draws=draws,
+        seed=seed,
+        hidden=as_json,
+    )
+    problem = decision_options.DecisionOptions(
+        source=source,
         params=params,
         tokens=tokens,
         flops=flops,
@@ -73,16 +90,11 @@ def report(
         candidates=candidates,
         risk_aversion=risk_aversion,
         most_regret=most_regret,
-        seed=seed,
     ).problem()
-    fitted = options.fit_with_progress(
-        problem.ladder, hidden=as_json, chains=chains, draws=draws, seed=seed
-    )
+    fitted = source.fit()
     predicted = forecast(fitted, problem.targets, seed=seed)
-    decision = problem.decide(predicted, problem.evidence(fitted, hidden=as_json))
-    past = (
-        make_backtest(problem.ladder, chains=chains, draws=draws, seed=seed) if backtest else None
-    )
+    decision = problem.decide(predicted, problem.evidence(fitted))
+    past = make_backtest(source.ladder, chains=chains, draws=draws, seed=seed) if backtest else None
     page = make_report(fitted, predicted, backtest=past, decision=decision)
 
     def answer() -> None:

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +213,45 @@ def diagnostics_json(fit: Fit) -> dict[str, Any]:
         for check in fit.checks
     ]
     return {"status": fit.status, **extremes, "checks": rows}
+
+
+def print_status(console: Console, fit: Fit, seconds: float) -> None:
+    """Print the checks of a fit that did not pass, then its status and the seconds of the command.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    fit
+        Fit behind the answer.
+    seconds
+        Seconds that the command took.
+    """
+    print_checks(console, [check for check in fit.checks if check.status != "pass"])
+    print_text(console, f"checks: {fit.status}; {seconds:.1f} s in total")
+
+
+def interval_text(summary: Mapping[str, float] | None, *, unit: float, digits: int) -> str:
+    """Median and interval in multiples of the unit; empty without a summary.
+
+    Parameters
+    ----------
+    summary
+        Values of median, lower and upper; None for no summary.
+    unit
+        Factor of each value: 100 shows shares in percent.
+    digits
+        Digits after the decimal point.
+    """
+    if summary is None:
+        return ""
+    median, lower, upper = (
+        figure_text(summary[name], unit=unit, digits=digits)
+        for name in ("median", "lower", "upper")
+    )
+    return f"{median} ({lower} to {upper})"
+
+
+def figure_text(value: float | None, *, unit: float, digits: int) -> str:
+    """The value times the unit, with these digits after the point; empty for None."""
+    return "" if value is None else f"{unit * value:.{digits}f}"

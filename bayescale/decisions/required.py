@@ -130,9 +130,8 @@ def required(
     """
     require_fit(fit)
     names = None if tasks is None else require_names("tasks", tasks)
-    _check_accuracy(accuracy, prob)
+    check_question(accuracy, prob, params=params, multiplier=multiplier, furthest=furthest)
     check_seed(seed)
-    _check_sizes(params, multiplier, furthest)
     grid = _make_grid(fit, corpus, params, multiplier, furthest)
     runs = forecast(fit, grid.targets(corpus), seed=seed)
     chosen = scored(runs.draws["accuracy"], names)
@@ -211,8 +210,27 @@ class _Smallest:
     is_first: bool
 
 
-def _check_accuracy(accuracy: float, prob: float) -> None:
-    """A SettingError for an accuracy or a probability outside (0, 1)."""
+def check_question(
+    accuracy: float,
+    prob: float,
+    *,
+    params: float | None,
+    multiplier: float | None,
+    furthest: float,
+) -> None:
+    """Check what `required` is asked, as far as it does not depend on a fit.
+
+    Parameters
+    ----------
+    accuracy, prob, params, multiplier, furthest
+        As in `required`.
+
+    Raises
+    ------
+    SettingError
+        For an accuracy or a probability outside (0, 1), both `params` and `multiplier`, and sizes
+        that are not positive.
+    """
     if not 0 < as_number(accuracy) < 1 or not 0 < as_number(prob) < 1:
         raise SettingError(
             "accuracy and prob",
@@ -220,10 +238,6 @@ def _check_accuracy(accuracy: float, prob: float) -> None:
             got=f"{shown(accuracy)} and {shown(prob)}",
             way_out="60 % is 0.6",
         )
-
-
-def _check_sizes(params: float | None, multiplier: float | None, furthest: float) -> None:
-    """A SettingError for N and D / N at once, and for numbers that are no sizes."""
     if params is not None and multiplier is not None:
         raise SettingError(
             "params and multiplier", rule="fix N, or D / N", got="both", way_out="give one of them"

@@ -89,15 +89,9 @@ def frontier(
     way_out = "such as budgets=[1e22], multipliers=[20, 100]"
     chosen = require_positives("budgets", budgets, way_out=way_out)
     multipliers = require_positives("multipliers", multipliers, way_out=way_out)
-    if fit.law.name == "compute":
-        raise SettingError(
-            "law 'compute'",
-            rule="knows only compute, not how it is spent",
-            got="a question about N and D",
-            way_out="fit law skaling",
-        )
+    check_law(fit.law.name)
     check_prob(prob)
-    s = _series(fit, loss_name, corpus)
+    s = find_series(fit.loss_data.groups.pairs, fit.ladder.tasks, loss_name, corpus)
     pair = fit.loss_data.groups.pairs[s]
     runs = fit.ladder.with_role("fit").where(corpus=pair[0]).runs
     largest = float(six_nd(runs["params"], runs["tokens"]).max())
@@ -150,16 +144,46 @@ def _draws(
     return draws, edge
 
 
-def _series(fit: Fit, loss_name: str | None, corpus: str | None) -> int:
-    """Index of the series asked for, of the only one, or of the only validation loss."""
-    pairs = fit.loss_data.groups.pairs
+def check_law(name: str) -> None:
+    """Raise a SettingError for law ``compute``, which has no optimum."""
+    if name == "compute":
+        raise SettingError(
+            "law 'compute'",
+            rule="knows only compute, not how it is spent",
+            got="a question about N and D",
+            way_out="fit law skaling",
+        )
+
+
+def find_series(
+    pairs: Sequence[tuple[str, str]],
+    tasks: Sequence[str],
+    loss_name: str | None,
+    corpus: str | None,
+) -> int:
+    """Index of the series asked for, of the only one, or of the only validation loss.
+
+    Parameters
+    ----------
+    pairs
+        (corpus, loss) of each fitted series.
+    tasks
+        Names of the tasks; a loss of another name is a validation loss.
+    loss_name, corpus
+        As in `frontier`.
+
+    Raises
+    ------
+    DataError
+        Where no series or several are meant.
+    """
     chosen = [
         s
         for s, (of_series, name) in enumerate(pairs)
         if corpus in (None, of_series) and loss_name in (None, name)
     ]
     if loss_name is None and len(chosen) > 1:
-        chosen = [s for s in chosen if pairs[s][1] not in fit.ladder.tasks]
+        chosen = [s for s in chosen if pairs[s][1] not in tasks]
     if len(chosen) != 1:
         known = ", ".join(f"{name} on {of_series}" for of_series, name in pairs)
         raise DataError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bayescale.checks import Check, worst
+from bayescale.data.ladder import Ladder
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target, as_targets
 from bayescale.errors import DataError, SettingError
@@ -111,22 +112,7 @@ def update(
     check_prob(prob)
     check_seed(seed)
     check_progress(progress)
-    ladder = before.ladder.with_rows(new_runs)
-    seen, seen_before = (one.with_role("fit", "link").runs.index for one in (ladder, before.ladder))
-    if seen.difference(seen_before).empty:
-        raise DataError(
-            "new runs",
-            rule="must have a run of role fit or link, for a fit to see it",
-            got=f"{new_runs['run'].nunique()} runs of other roles",
-            way_out="new_runs.assign(role='fit')",
-        )
-    if before.ladder.compute_is_measured and not ladder.compute_is_measured:
-        raise DataError(
-            "new runs",
-            rule="must have flops, as the runs of the ladder do",
-            got="runs without flops",
-            way_out="fill in flops, or fit ladder.without_flops() with the new runs",
-        )
+    ladder = add_runs(before.ladder, new_runs)
     again = fit_many(before.settings, before.sampler, [ladder], progress=progress)
     after = next(again)
     chosen = before.ladder.targets("target") if asked is None else asked
@@ -163,3 +149,37 @@ def _check(before: Fit, new_runs: pd.DataFrame) -> None:
             got="a mixture",
             way_out="update each of its fits, and stack them again",
         )
+
+
+def add_runs(known: Ladder, new_runs: pd.DataFrame) -> Ladder:
+    """The ladder that a fit after the new runs sees.
+
+    Parameters
+    ----------
+    known
+        Ladder of the fit before.
+    new_runs
+        As in `update`.
+
+    Raises
+    ------
+    DataError
+        As in `update`.
+    """
+    ladder = known.with_rows(new_runs)
+    seen, seen_before = (one.with_role("fit", "link").runs.index for one in (ladder, known))
+    if seen.difference(seen_before).empty:
+        raise DataError(
+            "new runs",
+            rule="must have a run of role fit or link, for a fit to see it",
+            got=f"{new_runs['run'].nunique()} runs of other roles",
+            way_out="new_runs.assign(role='fit')",
+        )
+    if known.compute_is_measured and not ladder.compute_is_measured:
+        raise DataError(
+            "new runs",
+            rule="must have flops, as the runs of the ladder do",
+            got="runs without flops",
+            way_out="fill in flops, or fit ladder.without_flops() with the new runs",
+        )
+    return ladder

@@ -177,7 +177,8 @@ class Program:
         sampler
             Chains, draws, warm-up and seed.
         progress
-            Called after each block of iterations with the share that is done, 0 to 1.
+            Called with 0 before anything is compiled, and after each block of iterations with the
+            share that is done, up to 1.
         stream
             The use of the seed; each use has random numbers of its own.
 
@@ -216,6 +217,8 @@ class Program:
         progress: Callable[[float], None] | None,
     ) -> tuple[Arrays, Arrays]:
         """Sites and statistics of the kept draws, shape (chain, draw, ...)."""
+        if progress is not None:
+            progress(0.0)
         mesh = chain_mesh(sampler.chains)
         by_chain = NamedSharding(mesh, PartitionSpec("chain"))
         keys = jax.device_put(jax.random.split(key, sampler.chains), by_chain)

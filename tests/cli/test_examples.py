@@ -1,0 +1,93 @@
+"""Every help ends with examples, and the examples work."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from bayescale import cli
+from bayescale.cli.examples import EXAMPLES
+from bayescale.data.datasets import load_dataset
+from helpers.command import Files, run_here
+
+COMMANDS = [command.callback.__name__ for command in cli.app.registered_commands]
+# Examples that sample, the commands that have few draws as an option, and those that have not.
+FEW_DRAWS = ["--draws", "20", "--chains", "2"]
+LINES = [line for lines in EXAMPLES.values() for line in lines]
+
+
+def is_slow(line: str) -> bool:
+    """Whether the example samples or solves for more than a few seconds."""
+    command = line.split()[0]
+    samples = command not in ("datasets", "check", "simulate") and "--fit" not in line
+    return samples or command == "update"
+
+
+@pytest.fixture
+def folder(saved: Path, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the examples name, and the working folder of the test."""
+    (tmp_path / "ladder.fit").symlink_to(saved)
+    (tmp_path / "runs.csv").symlink_to(files.runs)
+    (tmp_path / "tasks.csv").symlink_to(files.tasks)
+    new = load_dataset("ladder2024").where(run="1B-10xC", task=["piqa", "mmlu", "c4"]).frame
+    new.assign(run="1B-new").to_csv(tmp_path / "new.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_ends_with_its_examples(command: str) -> None:
+    outcome = run_here(command, "--help")
+    assert (outcome.status, outcome.err) == (0, "")
+    text = " ".join(outcome.out.split())
+    _, _, end = text.rpartition("Examples")
+    assert end.split() == " ".join(f"bayescale {line}" for line in EXAMPLES[command]).split()
+
+
+def test_no_example_is_of_a_command_that_is_gone() -> None:
+    assert sorted(EXAMPLES) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if not is_slow(line)])
+@pytest.mark.usefixtures("folder")
+def test_examples_that_do_not_sample_work(line: str) -> None:
+    outcome = run_here(*shlex.split(line))
+    assert outcome.status in (0, 1), outcome.err
+    assert (outcome.err, bool(outcome.out)) == ("", True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [line for line in LINES if is_slow(line)])
+def test_examples_that_sample_work(line: str, folder: Path) -> None:
+    # The saved fit has few draws already. The folder of the released checkpoints is not at hand.
+    has_draws = "--fit" not in line and not line.startswith("reproduce")
+    if "bhagia2024" in line:
+        pytest.skip("needs the released checkpoint files")
+    outcome = run_here(*shlex.split(line), *(FEW_DRAWS if has_draws else []))
+    assert outcome.status in (0, 1), outcome.err
+    assert (outcome.err, bool(outcome.out)) == ("", True)
+    written = {"--save": "ladder.fit", "--output": "report.html"}
+    for option, name in written.items():
+        assert option not in line or (folder / name).stat().st_size
+
+
+@pytest.mark.parametrize("command", ["decide", "report", "value", "forecast"])
+def test_options_stand_in_panels_and_not_in_one_list(command: str) -> None:
+    out = run_here(command, "--help").out
+    panels: dict[str, int] = {}
+    for line in out.splitlines():
+        if line.startswith("╭─"):
+            panel = line.strip("╭─╮ ")
+            panels[panel] = 0
+        elif line.startswith("│ --"):
+            panels[panel] += 1
+    assert {"Runs", "Target", "Sampler", "Output"} < set(panels)
+    assert panels["Options"] == 1, "--help alone"
+    assert max(panels.values()) <= 9
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_page_of_the_commands_shows_one_example_of_each(command: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
+    section = page.split(f"\n## {command}\n")[1].split("\n## ")[0]
+    assert any(f"bayescale {line}\n" in section for line in EXAMPLES[command])

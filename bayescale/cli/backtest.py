@@ -29,6 +29,8 @@ def backtest(
     *,
     dataset: options.Dataset = "ladder2024",
     tasks: options.TaskTable = None,
+    columns: options.Columns = None,
+    leave_out: options.LeaveOut = None,
     by: Annotated[
         str,
         typer.Option(
@@ -78,7 +80,7 @@ def backtest(
     Prints coverage and scores, beside baselines. After Ctrl-C, the same command resumes.
     """
     options.check_outputs(plot, csv)
-    ladder = options.read_ladder(runs, tasks, dataset)
+    ladder = options.read_ladder(runs, tasks, dataset, columns=columns, leave_out=leave_out)
     numbers = None if cuts is None else _parse_cuts(cuts)
     setup(chains)
     with progress_bar(hidden=as_json) as update:

@@ -31,6 +31,11 @@ COMMANDS = {
         "bayescale.cli.data:check",
         "Read a run table, and print what it contains and what looks wrong in it.",
     ),
+    "convert": Command(
+        "bayescale.cli.data:convert",
+        "Write the run table and the task table of results in any form, and say what became of "
+        "them.",
+    ),
     "forecast": Command(
         "bayescale.cli.forecast:forecast",
         "Fit a ladder, and forecast loss and accuracy of its targets.",

@@ -36,6 +36,8 @@ def compare(
     *,
     dataset: options.Dataset = EXAMPLE,
     tasks: options.TaskTable = None,
+    columns: options.Columns = None,
+    leave_out: options.LeaveOut = None,
     saved: options.SavedFit = None,
     a: Annotated[
         str | None,
@@ -70,6 +72,8 @@ def compare(
         runs=runs,
         dataset=dataset,
         tasks=tasks,
+        columns=columns,
+        leave_out=leave_out,
         saved=saved,
         law=law,
         link=link,

@@ -1,19 +1,65 @@
-"""The commands about data: datasets, check."""
+"""The commands about data: datasets, check, convert."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import pandas as pd
 import typer
 from rich.console import Console
 
+from bayescale.checks import Check, to_frame
 from bayescale.cli import options, tables
+from bayescale.cli.outputs import deliver
+from bayescale.cli.targets import choose_targets
+from bayescale.data.best_of_sweep import best_of_sweep
 from bayescale.data.datasets import DATASETS, load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import visible
 from bayescale.data.schema import ROLES
+from bayescale.data.task_limits import task_limits
+from bayescale.files import atomic_write
+from bayescale.forecasts.design import Design, study_design
+from bayescale.runtime import setup
+
+# The task table beside a converted run table.
+TASKS_OF = "{stem}.tasks.csv"
+# Decimals of a number in a written table: enough to read the same float back.
+DIGITS = "%.17g"
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Run table (CSV, TSV, JSON Lines, Parquet, or an export of Weights & Biases), then "
+        "other files about the same runs: results of lm-evaluation-harness, charts, tables."
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        help="Metric of tasks of lm-evaluation-harness, such as piqa=acc_norm; * stands for all.",
+        rich_help_panel=options.RUNS,
+    ),
+]
+Unfinished = Annotated[
+    bool,
+    typer.Option(
+        "--unfinished",
+        help="Keep runs of an export of Weights & Biases that did not finish.",
+        rich_help_panel=options.RUNS,
+    ),
+]
+BestOfSweep = Annotated[
+    bool,
+    typer.Option(
+        "--best-of-sweep",
+        help="Of several runs of one corpus, N and D keep the one with the lowest loss.",
+        rich_help_panel=options.RUNS,
+    ),
+]
 
 
 def datasets(as_json: options.AsJson = False) -> None:
@@ -27,17 +73,138 @@ def datasets(as_json: options.AsJson = False) -> None:
 
 
 def check(
-    runs: Annotated[Path, typer.Argument(help="Run table (CSV).")],
+    runs: Files,
+    *,
     tasks: options.TaskTable = None,
+    columns: options.Columns = None,
+    metrics: Metrics = None,
+    unfinished: Unfinished = False,
+    leave_out: options.LeaveOut = None,
+    params: options.Params = None,
+    tokens: options.Tokens = None,
+    flops: options.Flops = None,
+    corpus: options.Corpus = None,
+    targets: options.TargetNames = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Read a run table, and print what it contains and what looks wrong in it."""
-    ladder = options.read_table(runs, tasks)
-    checks = ladder.checks()
+    """Read a run table, and print what it contains and what looks wrong in it.
+
+    Nothing is sampled. What a forecast would refuse is refused here with the same words.
+    """
+    ladder = _read(runs, tasks, columns, metrics, unfinished=unfinished, leave_out=leave_out)
+    given = params is not None or tokens is not None or targets is not None
+    has_targets = ladder.runs["role"].isin(["target", "link"]).any()
+    chosen = []
+    if given or has_targets:
+        chosen = choose_targets(
+            ladder, names=targets, params=params, tokens=tokens, flops=flops, corpus=corpus
+        )
+    setup()
+    design = study_design(ladder, chosen)
+    checks = [*ladder.checks(), *design.checks]
+    if as_json:
+        print(json.dumps(_check_json(ladder, checks, design), allow_nan=False))
+        return
     print(_contents(ladder))
+    for sentence in ladder.notes:
+        print(f"  {visible(sentence)}")
+    console = Console(width=tables.width())
     if checks:
-        tables.print_checks(Console(width=tables.width()), checks)
+        tables.print_checks(console, checks)
     else:
         print("Nothing looks wrong.")
+    if len(ladder.tasks):
+        limits = task_limits(ladder.frame, ladder.task_table)
+        items = limits["items"].round().astype(int)
+        tables.print_frame(console, limits.assign(items=items))
+    if chosen:
+        tables.print_frame(console, design.targets)
+    for sentence in design.sentences:
+        print(visible(sentence))
+
+
+def convert(
+    files: Files,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Run table to write (CSV); the task table is written beside it as NAME.tasks.csv.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ],
+    tasks: options.TaskTable = None,
+    columns: options.Columns = None,
+    metrics: Metrics = None,
+    unfinished: Unfinished = False,
+    best: BestOfSweep = False,
+    leave_out: options.LeaveOut = None,
+) -> None:
+    """Write the run table and the task table of results in any form, and say what became of them.
+
+    The tables are those of the interchange format, which every other command and `read_csv` take.
+    """
+    ladder = _read(files, tasks, columns, metrics, unfinished=unfinished, leave_out=leave_out)
+    ladder = best_of_sweep(ladder) if best else ladder
+    beside = out.with_name(TASKS_OF.format(stem=out.stem))
+    has_tasks = bool(ladder.tasks)
+    options.check_outputs(None, out, beside if has_tasks else None)
+
+    def answer() -> None:
+        print(_contents(ladder))
+        for sentence in ladder.notes:
+            print(f"  {visible(sentence)}")
+
+    deliver(
+        answer,
+        (out, lambda path: _write(ladder.frame.dropna(axis="columns", how="all"), path)),
+        (beside if has_tasks else None, lambda path: _write(_tasks_frame(ladder), path)),
+    )
+
+
+def _read(
+    runs: Sequence[Path],
+    tasks: Path | None,
+    columns: str | None,
+    metrics: str | None,
+    *,
+    unfinished: bool,
+    leave_out: Sequence[str] | None,
+) -> Ladder:
+    """The ladder of the files, by the values of the options."""
+    pairs = [pair.partition("=") for pair in (metrics or "").split(",") if pair.strip()]
+    return options.read_table(
+        runs,
+        tasks,
+        columns=columns,
+        leave_out=leave_out,
+        metrics={task.strip(): metric.strip() for task, _, metric in pairs} or None,
+        unfinished=unfinished,
+    )
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, whole or not at all, every float to its last digit."""
+    with atomic_write(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format=DIGITS)
+
+
+def _tasks_frame(ladder: Ladder) -> pd.DataFrame:
+    """The task table with the task as a column."""
+    return ladder.task_table.reset_index()
+
+
+def _check_json(ladder: Ladder, checks: Sequence[Check], design: Design) -> dict[str, Any]:
+    """The JSON of a check: what was understood, what looks wrong, and what the design can tell."""
+    return {
+        **_ladder_json(ladder),
+        "losses": ladder.loss_names,
+        "notes": list(ladder.notes),
+        "checks": tables.json_rows(to_frame(checks)),
+        "task_limits": tables.json_rows(task_limits(ladder.frame, ladder.task_table)),
+        "targets": tables.json_rows(design.targets),
+        "sentences": list(design.sentences),
+    }
 
 
 def _ladder_json(ladder: Ladder) -> dict[str, object]:

@@ -9,6 +9,7 @@ from rich.markup import escape
 EXAMPLES = {
     "datasets": ("datasets",),
     "check": ("check runs.csv --tasks tasks.csv",),
+    "convert": ("convert wandb.csv results/ --out runs.csv",),
     "forecast": (
         "forecast --save ladder.fit",
         "forecast --fit ladder.fit --params 7e9 --tokens 2e12",

@@ -26,7 +26,10 @@ class FitOptions:
     Parameters
     ----------
     runs, dataset, tasks
-        Run table, embedded data set in place of it, and task table.
+        Run table with other files about the same runs, embedded data set in place of it, and task
+        table.
+    columns, leave_out
+        How the run table is read: values of --columns and --leave-out.
     saved
         File of a saved fit, in place of the runs; None for none.
     reruns
@@ -41,9 +44,11 @@ class FitOptions:
         Whether to show no progress bar.
     """
 
-    runs: Path | None = None
+    runs: list[Path] | None = None
     dataset: str = EXAMPLE
     tasks: Path | None = None
+    columns: str | None = None
+    leave_out: list[str] | None = None
     saved: Path | None = None
     reruns: bool = False
     law: str | None = None
@@ -73,7 +78,13 @@ class FitOptions:
         """
         if self._loaded is not None:
             return self._loaded.ladder
-        ladder = options.read_ladder(self.runs, self.tasks, self.dataset)
+        ladder = options.read_ladder(
+            self.runs,
+            self.tasks,
+            self.dataset,
+            columns=self.columns,
+            leave_out=self.leave_out,
+        )
         return with_reruns(ladder) if self.reruns else ladder
 
     def fit(self) -> Fit:

@@ -35,12 +35,17 @@ from bayescale.inference.posterior import provenance
 from bayescale.models.inputs import AccuracyData, LossData
 from bayescale.validation import check_prob
 
+# What the table says of a verdict in place of its name.
+VERDICT_ADVICE = {"inverse": "inverse: no accuracy; if it is an error rate, give 1 - score"}
+
 
 def forecast(
     runs: options.RunTable = None,
     *,
     dataset: options.Dataset = "ladder2024",
     tasks: options.TaskTable = None,
+    columns: options.Columns = None,
+    leave_out: options.LeaveOut = None,
     params: options.Params = None,
     tokens: options.Tokens = None,
     flops: options.Flops = None,
@@ -92,6 +97,8 @@ def forecast(
         runs=runs,
         dataset=dataset,
         tasks=tasks,
+        columns=columns,
+        leave_out=leave_out,
         saved=saved,
         reruns=reruns,
         law=law,
@@ -232,7 +239,10 @@ def _cell_json(summaries: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[
         "loss": _summary_json(summaries.loc[(*key, "loss")]),
     }
     if (*key, "accuracy") in summaries.index:
-        cell["accuracy"] = _summary_json(summaries.loc[(*key, "accuracy")])
+        # A score that falls as the loss falls is no accuracy, so it gets no number.
+        is_score = row.verdict != "inverse"
+        accuracy = summaries.loc[(*key, "accuracy")]
+        cell["accuracy"] = _summary_json(accuracy) if is_score else None
         cell["verdict"] = row.verdict
     cell["actual"] = None
     if key in actual.index:
@@ -320,7 +330,7 @@ def _print_target(console: Console, target: dict[str, Any], prob: float) -> None
                 interval_text(cell.get("accuracy"), unit=100.0, digits=1),
                 figure_text(actual.get("accuracy"), unit=100.0, digits=1) + accuracy_star,
                 cell.get("via") or "",
-                cell.get("verdict") or "",
+                VERDICT_ADVICE.get(cell.get("verdict", ""), cell.get("verdict") or ""),
             )
         )
     print_table(console, columns, rows, f"{target['name']}: {size}; {distance}{note}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,8 @@ from bayescale.cli.progress import fit_bars, note
 from bayescale.cli.targets import DEFAULT_TARGETS
 from bayescale.data.datasets import DATASETS, load_dataset
 from bayescale.data.ladder import Ladder
-from bayescale.data.readers import read_csv
+from bayescale.data.leave_out import leave_out as drop_runs
+from bayescale.data.readers import read_runs
 from bayescale.errors import SettingError
 from bayescale.files import check_folder
 from bayescale.fits.fit import fit
@@ -37,8 +38,27 @@ _STARTED = time.perf_counter() - time.process_time()
 RUNS, TARGET, MODEL, SAMPLER, OUTPUT = "Runs", "Target", "Model", "Sampler", "Output"
 
 RunTable = Annotated[
-    Path | None,
-    typer.Argument(help="Run table (CSV). Without it, the data set of --dataset is used."),
+    list[Path] | None,
+    typer.Argument(
+        help="Run table (CSV, TSV, JSON Lines, Parquet, or an export of Weights & Biases), then "
+        "other files about the same runs: results of lm-evaluation-harness, charts, tables. "
+        "Without it, the data set of --dataset is used."
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="What the columns of the run table mean, such as params=N,tokens=D,loss:c4=val_loss; "
+        "or a TOML file. Without it, columns of other names are guessed.",
+        rich_help_panel=RUNS,
+    ),
+]
+LeaveOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Run to leave out, or a condition such as 'params<1e8'; may be given several times.",
+        rich_help_panel=RUNS,
+    ),
 ]
 Dataset = Annotated[
     str,
@@ -47,7 +67,9 @@ Dataset = Annotated[
 TaskTable = Annotated[
     Path | None,
     typer.Option(
-        help="Task table (CSV) with the columns task, chance and items.", rich_help_panel=RUNS
+        help="Task table with the columns task, chance and items. Without it, those of the "
+        "catalogue are used.",
+        rich_help_panel=RUNS,
     ),
 ]
 SavedFit = Annotated[
@@ -181,17 +203,31 @@ def via_setting(via: str) -> str | None:
     return None if via == OWN else via
 
 
-def read_ladder(runs: Path | None, tasks: Path | None, dataset: str) -> Ladder:
+def read_ladder(
+    runs: Sequence[Path] | None,
+    tasks: Path | None,
+    dataset: str,
+    *,
+    columns: str | None = None,
+    leave_out: Sequence[str] | None = None,
+) -> Ladder:
     """The ladder of a run table, or of an embedded data set where no table is given.
+
+    What a reader left out or guessed, and what looks wrong in the table, are lines on stderr.
 
     Parameters
     ----------
     runs
-        Path of the run table; None for the embedded data set.
+        Path of the run table, then of other files about the same runs; None or empty for the
+        embedded data set.
     tasks
         Path of the task table; None for none.
     dataset
         Name of the embedded data set.
+    columns
+        Value of --columns; None for guesses.
+    leave_out
+        Values of --leave-out; None for none.
 
     Returns
     -------
@@ -201,29 +237,49 @@ def read_ladder(runs: Path | None, tasks: Path | None, dataset: str) -> Ladder:
     Raises
     ------
     SettingError
-        For a task table without a run table, or an unknown data set.
+        For options about a run table without one, or an unknown data set.
     DataError
         For a table that breaks a rule of the data.
     """
-    if runs is None and tasks is not None:
-        raise SettingError(
-            "--tasks",
-            rule="describes the tasks of a run table",
-            got="no run table",
-            way_out="name the run table too, or leave --tasks out",
-        )
-    return load_dataset(dataset) if runs is None else read_table(runs, tasks)
+    if not runs:
+        for option, value in (("--tasks", tasks), ("--columns", columns)):
+            if value is not None:
+                raise SettingError(
+                    option,
+                    rule="describes a run table",
+                    got="no run table",
+                    way_out=f"name the run table too, or leave {option} out",
+                )
+        ladder = load_dataset(dataset)
+        return drop_runs(ladder, leave_out) if leave_out else ladder
+    ladder = read_table(runs, tasks, columns=columns, leave_out=leave_out)
+    for check in ladder.checks():
+        note(f"{check.check}: {check.advice}")
+    return ladder
 
 
-def read_table(runs: Path, tasks: Path | None) -> Ladder:
-    """The ladder of a run table; each warning is printed as one line on stderr.
+def read_table(
+    runs: Sequence[Path],
+    tasks: Path | None,
+    *,
+    columns: str | None = None,
+    leave_out: Sequence[str] | None = None,
+    **settings: Any,
+) -> Ladder:
+    """The ladder of a run table; each warning is one line on stderr.
 
     Parameters
     ----------
     runs
-        Path of the run table.
+        Path of the run table, then of other files about the same runs.
     tasks
         Path of the task table; None for none.
+    columns
+        Value of --columns; None for guesses.
+    leave_out
+        Values of --leave-out; None for none.
+    settings
+        Other arguments of `bayescale.read_runs`.
 
     Returns
     -------
@@ -235,12 +291,9 @@ def read_table(runs: Path, tasks: Path | None) -> Ladder:
     DataError
         For a table that breaks a rule of the data.
     """
-    with warnings.catch_warnings(record=True, action="default") as caught:
-        try:
-            return read_csv(runs, tasks=tasks)
-        finally:
-            for warning in caught:
-                note(warning.message)
+    return read_runs(
+        runs[0], join=runs[1:], tasks=tasks, columns=columns, leave_out=leave_out or (), **settings
+    )
 
 
 def check_outputs(plot: Path | None, *others: Path | None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from bayescale.data.names import listed
 from bayescale.errors import DataError
 from bayescale.models.pooling import Groups
 
@@ -44,14 +45,7 @@ def split_into_series(
         (str(corpus), str(series)): table
         for (corpus, series), table in rows.groupby(["corpus", name], sort=False)
     }
-    for (corpus, series), table in tables.items():
-        if table["run"].nunique() < MIN_RUNS_OF_SERIES:
-            raise DataError(
-                f"{name.replace('_', ' ')} {series!r} on corpus {corpus!r}",
-                rule=f"needs at least {MIN_RUNS_OF_SERIES} fitted runs",
-                got=table["run"].nunique(),
-                way_out="add runs, or drop the series",
-            )
+    _require_enough_runs(tables, name.replace("_", " "))
     corpora = tuple(dict.fromkeys(corpus for corpus, _ in tables))
     names = tuple(dict.fromkeys(series for _, series in tables))
     kinds = tuple(dict.fromkeys(kind_of(series) for _, series in tables))
@@ -65,6 +59,21 @@ def split_into_series(
         name_of_names=name,
     )
     return groups, list(tables.values())
+
+
+def _require_enough_runs(tables: dict[tuple[str, str], pd.DataFrame], kind: str) -> None:
+    """Check that each series has enough runs; the message counts those that have not."""
+    runs = {series: table["run"].nunique() for series, table in tables.items()}
+    few = [series for series, number in runs.items() if number < MIN_RUNS_OF_SERIES]
+    if not few:
+        return
+    shown = [f"{kind} {series!r} on corpus {corpus!r}" for corpus, series in few]
+    raise DataError(
+        shown[0] if len(few) == 1 else f"{len(few)} series of {len(tables)}: {listed(shown)}",
+        rule=f"needs at least {MIN_RUNS_OF_SERIES} fitted runs",
+        got=listed([runs[series] for series in few]),
+        way_out="add runs, or drop the series",
+    )
 
 
 def side_by_side(

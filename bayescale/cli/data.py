@@ -92,7 +92,7 @@ def check(
     Nothing is sampled. What a forecast would refuse is refused here with the same words.
     """
     ladder = _read(runs, tasks, columns, metrics, unfinished=unfinished, leave_out=leave_out)
-    given = params is not None or tokens is not None or targets is not None
+    given = any(value is not None for value in (params, tokens, flops, targets))
     has_targets = ladder.runs["role"].isin(["target", "link"]).any()
     chosen = []
     if given or has_targets:

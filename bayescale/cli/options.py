@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -291,9 +292,15 @@ def read_table(
     DataError
         For a table that breaks a rule of the data.
     """
-    return read_runs(
-        runs[0], join=runs[1:], tasks=tasks, columns=columns, leave_out=leave_out or (), **settings
-    )
+    with warnings.catch_warnings(action="always", category=UserWarning):
+        return read_runs(
+            runs[0],
+            join=runs[1:],
+            tasks=tasks,
+            columns=columns,
+            leave_out=leave_out or (),
+            **settings,
+        )
 
 
 def check_outputs(plot: Path | None, *others: Path | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bayescale.data.ladder import Ladder
 from bayescale.data.schema import ROLES
-from bayescale.data.target import Target
+from bayescale.data.target import COMPUTE_ONLY, Target
 from bayescale.errors import DataError, SettingError
 
 # Value of --targets where it is not given. The law does not see a run of role link, so the loss of
@@ -64,6 +64,9 @@ def choose_targets(
             )
         _check_new_target(ladder, names, corpus)
         return [Target(params=params, tokens=tokens, corpus=corpus, flops=flops)]
+    if flops is not None and ladder.conventions.params == COMPUTE_ONLY:
+        _check_new_target(ladder, names, corpus)
+        return [Target.of_compute(flops, corpus=corpus)]
     if flops is not None:
         raise SettingError(
             "--flops",

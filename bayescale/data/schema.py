@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -94,7 +94,8 @@ def parse_runs(frame: pd.DataFrame) -> pd.DataFrame:
         For broken rules; the message names each column with its rows.
     """
     _require_columns(frame, REQUIRED, "run table")
-    _warn_of_misspelled(frame)
+    for sentence in misspelled(frame.columns, frame.columns):
+        warnings.warn(sentence, stacklevel=3)
     rows = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
     rows, faults = _with_numbers(rows, NUMBERS)
     defaults: dict[str, object] = {"corpus": "default", "loss_name": rows["task"], "role": "fit"}
@@ -289,22 +290,29 @@ def _require_columns(frame: pd.DataFrame, names: tuple[str, ...], table: str) ->
         )
 
 
-def _warn_of_misspelled(frame: pd.DataFrame) -> None:
-    """Warn of an unknown column whose name is close to that of an optional column not given.
+def misspelled(columns: Iterable[object], known: Iterable[object]) -> list[str]:
+    """A sentence for each unknown column whose name is close to an optional one that is absent.
 
     Any other unknown column is left out silently: a table may have columns of its own.
+
+    Parameters
+    ----------
+    columns
+        Columns of a table that have no meaning.
+    known
+        Columns of the run table that have been found.
     """
-    absent = [name for name in OPTIONAL if name not in frame.columns]
-    for column in map(str, frame.columns):
-        if column in COLUMNS:
-            continue
+    present = set(known)
+    absent = [name for name in OPTIONAL if name not in present]
+    sentences = []
+    for column in map(str, columns):
         similar = difflib.get_close_matches(column.lower(), absent, n=1, cutoff=0.8)
-        if similar:
-            warnings.warn(
+        if column not in COLUMNS and similar:
+            sentences.append(
                 f"column {column!r} of the run table is left out: "
-                f"rename it if {similar[0]!r} was meant",
-                stacklevel=4,
+                f"rename it if {similar[0]!r} was meant"
             )
+    return sentences
 
 
 def _with_numbers(

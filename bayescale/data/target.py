@@ -14,6 +14,9 @@ from bayescale.validation import as_list, require_kind, require_number, shown
 
 # How N is counted in a ladder of which only the compute is known: only law compute may be fitted.
 COMPUTE_ONLY = "unknown, only compute is known"
+# Tokens per parameter of such runs: about compute-optimal (Hoffmann et al. 2022, arXiv 2203.15556).
+# Law compute does not see it.
+TOKENS_PER_PARAM = 20.0
 _SIZES = ("params", "tokens")
 _FIGURES = (*_SIZES, "flops", "unique_tokens", "shift")
 _WORDS = ("corpus", "name")
@@ -130,6 +133,37 @@ class Target:
         )
         if self.name is None:
             object.__setattr__(self, "name", f"{self.params:.4g} params, {self.tokens:.4g} tokens")
+
+    @classmethod
+    def of_compute(
+        cls, flops: float, *, corpus: str | None = None, name: str | None = None
+    ) -> Target:
+        """The target of a ladder of which only the compute is known: C = 6 N D at D = 20 N.
+
+        Parameters
+        ----------
+        flops
+            Training compute in FLOPs, positive.
+        corpus
+            The corpus that the target is trained on; None only where the ladder has a single one.
+        name
+            Name of the target; None names it by its compute.
+
+        Raises
+        ------
+        DataError
+            For a compute that is not a positive finite number, and a corpus or a name that is no
+            text.
+        """
+        compute = _checked("flops", flops)
+        params = float(np.sqrt(compute / (6.0 * TOKENS_PER_PARAM)))
+        return cls(
+            params=params,
+            tokens=TOKENS_PER_PARAM * params,
+            corpus=corpus,
+            name=f"{compute:.4g} FLOPs" if name is None else name,
+            flops=compute,
+        )
 
     @property
     def label(self) -> str:

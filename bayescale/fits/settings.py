@@ -9,6 +9,7 @@ from typing import get_args
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
+from bayescale.data.target import COMPUTE_ONLY
 from bayescale.errors import DataError, SettingError
 from bayescale.extrapolation.amplitudes import DISCREPANCY_MODES, DiscrepancyMode
 from bayescale.inference.stage import Stage, accuracy_stage, loss_stage
@@ -126,8 +127,16 @@ def make_settings(
         require_whole("blocks", blocks, 1, way_out="such as blocks=5, or None for the last one")
     way_out = "calibrated learns the errors of law and link with the rest; none takes both as true"
     require_choice("discrepancy", discrepancy, DISCREPANCY_MODES, way_out)
+    chosen = get_law(ladder.law if law is None else law)
+    if ladder.conventions.params == COMPUTE_ONLY and chosen.name != "compute":
+        raise SettingError(
+            f"law {chosen.name!r}",
+            rule="needs the params and tokens of each run",
+            got="a ladder of which only the compute is known",
+            way_out="fit law compute",
+        )
     return FitSettings(
-        law=get_law(ladder.law if law is None else law),
+        law=chosen,
         link=get_link(ladder.link if link is None else link),
         via=via,
         pooling=pooling,

@@ -117,7 +117,9 @@ def _forecast(fit: Fit, forecast: Forecast, decision: Decision | None) -> Sectio
     ends = ["median", "lower", "upper"]
     if quantity == "accuracy":
         caption = "Accuracy in %: median and 90 % interval"
-        rows = rows.assign(**{name: 100 * rows[name] for name in ends})
+        # A score that falls as the loss falls is no accuracy, so it gets no number.
+        is_score = rows["verdict"] != "inverse"
+        rows = rows.assign(**{name: (100 * rows[name]).where(is_score) for name in ends})
         columns = ["target", "task", *ends, "verdict"]
     else:
         caption = "Loss: median and 90 % interval"
@@ -132,7 +134,7 @@ def _forecast(fit: Fit, forecast: Forecast, decision: Decision | None) -> Sectio
     ax = plot_forecast(forecast, ladder=fit.ladder, quantity=quantity, threshold=threshold)
     entries = "; ".join(
         f"{row.target}, {row.task}: {row.median:.3g} ({row.lower:.3g} to {row.upper:.3g})"
-        for row in rows.head(MAX_ENTRIES).itertuples()
+        for row in rows.dropna(subset=ends).head(MAX_ENTRIES).itertuples()
     )
     others = "; the table has the others" if len(rows) > MAX_ENTRIES else ""
     against = f", against the threshold: {threshold}" if threshold is not None else ""

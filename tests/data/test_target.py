@@ -46,3 +46,13 @@ class TestTarget:
 
     def test_compute_is_6nd(self) -> None:
         assert Target(7e9, 1e12).compute_6nd == 4.2e22
+
+
+def test_a_target_of_compute_alone_has_that_compute() -> None:
+    target = Target.of_compute(1.2e23, corpus="web")
+    assert target.compute_6nd == pytest.approx(1.2e23)
+    assert target.flops == 1.2e23
+    assert target.tokens == pytest.approx(20 * target.params)
+    assert target.label == "1.2e+23 FLOPs"
+    with pytest.raises(DataError, match="flops of the target"):
+        Target.of_compute(-1.0)

@@ -34,17 +34,13 @@ from bayescale.data.readers.kinds import (
 )
 from bayescale.data.readers.rows import tidy_rows
 from bayescale.data.readers.wandb import is_chart_export, is_runs_export, read_runs_export
-from bayescale.data.schema import NUMBERS, REQUIRED
-from bayescale.data.target import COMPUTE_ONLY, Conventions
+from bayescale.data.schema import NUMBERS, REQUIRED, misspelled
+from bayescale.data.target import COMPUTE_ONLY, TOKENS_PER_PARAM, Conventions
 from bayescale.errors import DataError
 from bayescale.validation import as_list
 
 # Columns whose cells are sizes, which may have a suffix.
 SIZES = ("params", "tokens", "flops", "unique_tokens")
-# Tokens per parameter of a run of which only the compute is known: about compute-optimal (Hoffmann
-# et al. 2022, arXiv 2203.15556). Law compute, the only one that such a ladder takes, does not see
-# it.
-TOKENS_PER_PARAM = 20.0
 
 
 def read_runs(
@@ -142,6 +138,9 @@ def read_runs(
     if len(others.columns) and "run" in found.of_run:
         table = add_columns(table, found.of_run["run"].column, others.columns)
         found = find_columns(table.columns, given)
+    unused = [column for column in table.columns if column not in found.used]
+    odd = misspelled(unused, [*found.of_run, *(kind for kind, _ in found.measures)])
+    _tell([*tracked, *odd], found.guesses, file or "the run table")
     facts = None if tasks is None else read_cells(tasks).table
     tidy, notes = _read_cells(table, found)
     _require(tidy, f"{file or 'the run table'} ({cells.format})", list(table.columns))
@@ -152,10 +151,8 @@ def read_runs(
     tidy, left_out = without_runs(tidy, leave_out)
     facts, filled = _fill_facts(tidy, facts)
     units, told = _convert(tidy, facts)
-    _tell(tracked, found.guesses, file or "the run table")
     about = [f"{file or 'run table'}: {cells.format}, {len(table)} rows"]
     about += [*tracked, *others.notes, *found.guesses]
-    unused = [column for column in table.columns if column not in found.used]
     if unused:
         about.append(f"columns without a meaning here: {listed(unused)}")
     stated = _conventions(conventions, found, units)

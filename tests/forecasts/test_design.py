@@ -1,0 +1,75 @@
+"""What the design of a ladder can tell, checked against the normal algebra and simple limits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescale as bs
+from bayescale.data.ladder import Ladder
+from bayescale.errors import DataError
+from bayescale.forecasts.design import study_design
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_64_bit() -> None:
+    bs.setup()
+
+
+def ladder(runs: list[tuple[float, float]]) -> Ladder:
+    rows = pd.DataFrame(runs, columns=["params", "tokens"])
+    rows["loss"] = 1.7 + 400 * rows["params"] ** -0.34 + 2000 * rows["tokens"] ** -0.37
+    return Ladder.from_frame(rows.assign(run=[f"r{i}" for i in range(len(rows))], task="c4"))
+
+
+GRID = [(n, m * n) for n in (1e8, 2e8, 4e8, 8e8) for m in (10, 40)]
+FAR = bs.Target(params=7e9, tokens=1.4e11, name="far")
+
+
+def sd(runs: list[tuple[float, float]], target: bs.Target = FAR) -> float:
+    return float(study_design(ladder(runs), [target]).targets["loss_sd_percent"].iloc[0])
+
+
+def test_distances_are_ratios_to_the_largest_run() -> None:
+    row = study_design(ladder(GRID), [FAR]).targets.iloc[0]
+    assert row["params_ratio"] == pytest.approx(7e9 / 8e8)
+    assert row["tokens_ratio"] == pytest.approx(1.4e11 / 3.2e10)
+    assert row["multiplier"] == pytest.approx(20)
+    assert row["extrapolation_factor"] == pytest.approx(7e9 * 1.4e11 / (8e8 * 3.2e10))
+
+
+def test_the_design_says_more_of_a_near_target_and_of_a_larger_ladder() -> None:
+    near = bs.Target(params=1e9, tokens=2e10, name="near")
+    assert sd(GRID, near) < sd(GRID)
+    assert sd([*GRID, (1.6e9, 3.2e10), (3.2e9, 6.4e10)]) < sd(GRID)
+
+
+def test_one_size_says_less_of_another_size() -> None:
+    one_size = [(4e8, m * 4e8) for m in (5, 10, 20, 40, 80, 160, 320, 640)]
+    assert sd(one_size) > 1.5 * sd(GRID)
+
+
+def test_losses_do_not_enter() -> None:
+    """The design is known before the runs are trained."""
+    other = ladder(GRID).frame.assign(loss=np.linspace(4, 3, len(GRID)))
+    again = study_design(Ladder.from_frame(other), [FAR])
+    assert again.targets["loss_sd_percent"].iloc[0] == sd(GRID)
+
+
+def test_the_run_that_helps_most_costs_no_more_than_the_largest() -> None:
+    (sentence,) = study_design(ladder(GRID), [FAR]).sentences
+    words = sentence.split("run of ")[1].split()
+    params, tokens = float(words[0]), float(words[3])
+    assert params * tokens <= 1.01 * 8e8 * 3.2e10
+    assert "far: one more run" in sentence
+
+
+def test_what_a_fit_refuses_is_refused() -> None:
+    with pytest.raises(DataError, match="at least 3 fitted runs"):
+        study_design(ladder(GRID[:2]), [])
+
+
+def test_without_targets_there_are_only_checks() -> None:
+    design = study_design(ladder([(n, 20 * n) for n in (1e8, 2e8, 4e8)]), [])
+    assert design.targets.empty
+    assert design.sentences == []
+    assert "spread of ln(D/N)" in [check.check for check in design.checks]

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 
 from bayescale.cli.interrupts import Interrupts
+
+# Start of Python in this process, on the clock of `time.perf_counter`. The time before this file
+# was loaded is processor time, because the process may have started earlier, as a shell.
+STARTED = time.perf_counter() - time.process_time()
 
 
 def load(place: str) -> Callable[..., int | None]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bayescale.cli import tables
+from bayescale.cli import STARTED, tables
 from bayescale.cli.progress import fit_bars, note
 from bayescale.cli.targets import DEFAULT_TARGETS
 from bayescale.data.datasets import DATASETS, load_dataset
@@ -31,9 +31,6 @@ from bayescale.runtime import setup
 
 # Value of --via for each task's own loss; `bayescale.fit` takes None for it.
 OWN = "own"
-# Start of Python in this process, on the clock of `time.perf_counter`. The time before this file
-# was loaded is processor time, because the process may have started earlier, as a shell.
-_STARTED = time.perf_counter() - time.process_time()
 
 # Panels of the options in the help of a command.
 RUNS, TARGET, MODEL, SAMPLER, OUTPUT = "Runs", "Target", "Model", "Sampler", "Output"
@@ -332,5 +329,5 @@ def process_cost() -> dict[str, Any]:
     # macOS counts the memory in bytes, Linux in units of 1,024 bytes
     units_per_mb = 2**20 if sys.platform == "darwin" else 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units_per_mb
-    seconds = time.perf_counter() - _STARTED
+    seconds = time.perf_counter() - STARTED
     return {"seconds": round(seconds, 2), "peak_memory_mb": round(peak, 1)}

@@ -12,7 +12,7 @@ from bayescale.data.names import listed
 from bayescale.errors import DataError
 
 # A message tells at most this many faults.
-MAX_TOLD = 8
+MAX_TOLD = 5
 
 
 def raise_all(faults: Sequence[DataError], table: str) -> None:
@@ -34,6 +34,8 @@ def raise_all(faults: Sequence[DataError], table: str) -> None:
         raise faults[0]
     if faults:
         told = "; ".join(f"({i}) {fault}" for i, fault in enumerate(faults[:MAX_TOLD], start=1))
+        more = len(faults) - MAX_TOLD
+        told += f"; and {more} more" if more > 0 else ""
         raise DataError(
             f"{len(faults)} faults of the {table}",
             rule=told,

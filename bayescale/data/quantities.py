@@ -70,6 +70,33 @@ def to_floats(column: pd.Series, what: str, rule: str = "must be a number") -> p
     return number
 
 
+def to_text(column: pd.Series, what: str) -> pd.Series:
+    """The column as text without blanks around it, empty cells as nan.
+
+    Parameters
+    ----------
+    column
+        Names, or numbers that stand for names.
+    what
+        The column, named as the user named it.
+
+    Raises
+    ------
+    DataError
+        For a cell that holds a list or another collection.
+    """
+    for row, cell in enumerate(column):
+        if not pd.api.types.is_scalar(cell):
+            raise DataError(
+                f"{what}, row {row + 1}",
+                rule="must hold one name",
+                got=shown(cell),
+                way_out="write a name",
+            )
+    text = column.astype(object)
+    return text.where(text.isna(), text.map(str).str.strip())
+
+
 def sizes(column: pd.Series, what: str) -> tuple[pd.Series, bool]:
     """The column as floats, where sizes may have a suffix: K, M, B, G, T or P.
 

@@ -12,7 +12,7 @@ import pandera.pandas as pa
 
 from bayescale.data.faults import raise_all, validate
 from bayescale.data.names import listed
-from bayescale.data.quantities import to_floats
+from bayescale.data.quantities import to_floats, to_text
 from bayescale.data.table_rules import table_faults
 from bayescale.errors import DataError, SettingError
 
@@ -98,11 +98,11 @@ def parse_runs(frame: pd.DataFrame) -> pd.DataFrame:
         warnings.warn(sentence, stacklevel=3)
     rows = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
     rows, faults = _with_numbers(rows, NUMBERS)
-    defaults: dict[str, object] = {"corpus": "default", "loss_name": rows["task"], "role": "fit"}
+    tasks = to_text(rows["task"], "column 'task'")
+    defaults: dict[str, object] = {"corpus": "default", "loss_name": tasks, "role": "fit"}
     for name in TEXT_COLUMNS:
-        column = rows[name].astype(object)
-        column = column.where(column.notna(), defaults.get(name, ""))
-        rows[name] = column.map(str).str.strip().astype(str)
+        column = to_text(rows[name], f"column {name!r}")
+        rows[name] = column.where(column.notna(), defaults.get(name, "")).astype(str)
     # A column that holds text in place of numbers has its fault already.
     told = {fault.what.split("'")[1] for fault in faults}
     rows, broken = validate(RUNS.remove_columns(list(told)), rows, "run table")
@@ -257,21 +257,7 @@ def _require_columns(frame: pd.DataFrame, names: tuple[str, ...], table: str) ->
             got=type(frame).__name__,
             way_out="pandas.DataFrame(...), or read_csv for a file",
         )
-    if isinstance(frame.columns, pd.MultiIndex):
-        raise DataError(
-            f"columns of the {table}",
-            rule="must have one name each",
-            got=f"{frame.columns.nlevels} levels of names",
-            way_out="flatten them: frame.columns = ['/'.join(names) for names in frame.columns]",
-        )
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        raise DataError(
-            f"column {repeated[0]!r} of the {table}",
-            rule="must be there once",
-            got="several columns of that name",
-            way_out="rename or drop one",
-        )
+    require_plain_columns(frame, table)
     missing = [name for name in names if name not in frame.columns]
     if missing:
         several = "s" if len(missing) > 1 else ""
@@ -287,6 +273,38 @@ def _require_columns(frame: pd.DataFrame, names: tuple[str, ...], table: str) ->
             rule="must have at least one row",
             got="an empty table",
             way_out="add runs",
+        )
+
+
+def require_plain_columns(frame: pd.DataFrame, table: str) -> None:
+    """Check that each column of a table has one name of its own.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    table
+        The table, named as the user knows it.
+
+    Raises
+    ------
+    DataError
+        For columns with several levels of names, and a name that stands twice.
+    """
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(
+            f"columns of the {table}",
+            rule="must have one name each",
+            got=f"{frame.columns.nlevels} levels of names",
+            way_out="flatten them: frame.columns = ['/'.join(names) for names in frame.columns]",
+        )
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise DataError(
+            f"column {repeated[0]!r} of the {table}",
+            rule="must be there once",
+            got="several columns of that name",
+            way_out="rename or drop one",
         )
 
 

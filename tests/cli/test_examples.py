@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bayescale import cli
+from bayescale.cli.commands import COMMANDS
 from bayescale.cli.examples import EXAMPLES
 from bayescale.data.datasets import load_dataset
 from helpers.command import Files, run_here
 
-COMMANDS = [command.callback.__name__ for command in cli.app.registered_commands]
 # Examples that sample, the commands that have few draws as an option, and those that have not.
 FEW_DRAWS = ["--draws", "20", "--chains", "2"]
 LINES = [line for lines in EXAMPLES.values() for line in lines]
@@ -19,7 +18,7 @@ LINES = [line for lines in EXAMPLES.values() for line in lines]
 def is_slow(line: str) -> bool:
     """Whether the example samples or solves for more than a few seconds."""
     command = line.split()[0]
-    samples = command not in ("datasets", "check", "simulate") and "--fit" not in line
+    samples = command not in ("datasets", "check", "convert", "simulate") and "--fit" not in line
     return samples or command == "update"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bayescale import cli
 from bayescale.cli import forecast as command
+from bayescale.cli import group
 from bayescale.cli.outputs import deliver
 from bayescale.errors import FileError
 from helpers.command import CHOICES, Files, Outcome, parse, run_here
@@ -82,11 +82,11 @@ def forecast_with(files: Files, *words: object) -> Outcome:
 
 class TestCommands:
     def test_a_warning_is_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def warn(**_: bool) -> int:
+        def warn(*_: object, **__: object) -> int:
             warnings.warn("first\nsecond", RuntimeWarning, stacklevel=1)
             return 0
 
-        monkeypatch.setattr(cli, "app", warn)
+        monkeypatch.setattr(group, "app", warn)
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             assert run_here() == Outcome(0, "", "bayescale: first\\nsecond\n")

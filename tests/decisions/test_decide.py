@@ -243,7 +243,6 @@ class TestBadInput:
             ({"value": 3e6}, "must be a Threshold"),
             ({"value": Threshold(1.0, 0.5, tasks=["chess"])}, "chess"),
             ({"value": Threshold(1.0, {"chess": 0.5})}, "chess"),
-            ({"value": Linear(1.0, weights={"hellaswag": -1.0})}, "weights"),
             ({"risk_aversion": -1.0}, "0 or more"),
             ({"risk_aversion": 1.0, "value": lambda d: d["accuracy"].mean("task")}, "stake"),
             ({"risk_aversion": 1.0, "stake": -1.0}, "above 0"),

@@ -73,6 +73,7 @@ class TestSizes:
         script = (
             "import resource, sys\n"
             "import bayescale as bs\n"
+            "bs.setup()\n"
             "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
             "try: bs.load_fit(sys.argv[1])\n"
             "except bs.BayescaleError as error: print(error)\n"

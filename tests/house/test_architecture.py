@@ -120,13 +120,16 @@ def test_no_function_imports_the_package(path: Path) -> None:
 
 
 def test_only_the_command_line_loads_modules_by_their_names() -> None:
-    """So that no import hides from these rules; `load` is what Ctrl-C and --help need it for."""
+    """So that no import hides from these rules; `load` is what Ctrl-C and --help need it for.
+
+    `runtime` names the module that unpacks compiled programs, which is not one of the package.
+    """
     by_name = [
         str(path.relative_to(ROOT))
         for path in FILES
         if any(word in path.read_text("utf-8") for word in ("importlib.import", "__import__"))
     ]
-    assert by_name == ["cli/__init__.py"]
+    assert by_name == ["cli/__init__.py", "runtime.py"]
 
 
 def test_no_imports_go_in_a_circle() -> None:

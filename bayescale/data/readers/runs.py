@@ -14,7 +14,7 @@ from bayescale.data.catalogue import fill_tasks
 from bayescale.data.ladder import Ladder
 from bayescale.data.leave_out import without_runs
 from bayescale.data.names import listed
-from bayescale.data.quantities import sizes, to_floats, without_decimal_commas
+from bayescale.data.quantities import sizes, to_floats, to_text, without_decimal_commas
 from bayescale.data.readers.columns import ColumnMap, find_columns, parse_map
 from bayescale.data.readers.formats import Cells, read_cells
 from bayescale.data.readers.join import (
@@ -34,7 +34,7 @@ from bayescale.data.readers.kinds import (
 )
 from bayescale.data.readers.rows import tidy_rows
 from bayescale.data.readers.wandb import is_chart_export, is_runs_export, read_runs_export
-from bayescale.data.schema import NUMBERS, REQUIRED, misspelled
+from bayescale.data.schema import NUMBERS, REQUIRED, misspelled, require_plain_columns
 from bayescale.data.target import COMPUTE_ONLY, TOKENS_PER_PARAM, Conventions
 from bayescale.errors import DataError
 from bayescale.validation import as_list
@@ -183,8 +183,10 @@ def _require_run_table(path: object) -> None:
 
 def _of_runs(cells: Cells, unfinished: bool) -> tuple[pd.DataFrame, list[str]]:
     """The cells of a table of runs, and what was left out of an export."""
-    table = cells.table.map(_stripped)
+    require_plain_columns(cells.table, "run table")
+    table = cells.table.map(_stripped).reset_index(drop=True)
     table.columns = pd.Index(map(str, table.columns))
+    require_plain_columns(table, "run table")
     if cells.format == "CSV with semicolons":
         table = table.apply(without_decimal_commas)
     if is_chart_export(table):
@@ -211,7 +213,9 @@ def _read_cells(table: pd.DataFrame, found: ColumnMap) -> tuple[pd.DataFrame, li
                 notes.append(f"{name}: sizes of {source.column!r} are as round as they are written")
         elif name in NUMBERS:
             column = to_floats(column, f"column {source.column!r}")
-        rows[name] = column * source.factor if source.factor != 1.0 else column
+        else:
+            column = to_text(column, f"column {source.column!r}")
+        rows[name] = column * source.factor if name in NUMBERS else column
     if "run" not in rows:
         rows["run"] = [f"row {i + 1}" for i in range(len(rows))]
         notes.append("each row is a run, named by its number")

@@ -157,7 +157,7 @@ def convert(
 
     deliver(
         answer,
-        (out, lambda path: _write(ladder.frame.dropna(axis="columns", how="all"), path)),
+        (out, lambda path: _write(_runs_frame(ladder), path)),
         (beside if has_tasks else None, lambda path: _write(_tasks_frame(ladder), path)),
     )
 
@@ -187,6 +187,13 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, whole or not at all, every float to its last digit."""
     with atomic_write(path) as temporary:
         frame.to_csv(temporary, index=False, float_format=DIGITS)
+
+
+def _runs_frame(ladder: Ladder) -> pd.DataFrame:
+    """The run table without empty columns, with the unit of each loss where one is known."""
+    rows = ladder.frame
+    units = rows["loss_name"].map(dict(ladder.conventions.loss_units))
+    return rows.assign(loss_unit=units).dropna(axis="columns", how="all")
 
 
 def _tasks_frame(ladder: Ladder) -> pd.DataFrame:

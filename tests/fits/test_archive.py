@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import xarray as xr
 
 from bayescale.errors import FileError
 from bayescale.fits.record import Fit
@@ -17,7 +16,7 @@ class TestSaving:
         self, short_fit: Fit, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = shutil.copy(saved, tmp_path / "a.fit")
-        self._fail_at_the_second_tree(monkeypatch)
+        self._fail_half_way(monkeypatch)
         with pytest.raises(FileError, match="must be written whole; got disk full"):
             short_fit.save(path)
         assert path.read_bytes() == saved.read_bytes()
@@ -26,7 +25,7 @@ class TestSaving:
     def test_a_failed_save_leaves_no_file_where_none_was(
         self, short_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        self._fail_at_the_second_tree(monkeypatch)
+        self._fail_half_way(monkeypatch)
         with pytest.raises(FileError, match="must be written whole; got disk full"):
             short_fit.save(tmp_path / "a.fit")
         assert list(tmp_path.iterdir()) == []
@@ -47,13 +46,11 @@ class TestSaving:
         plain.write_text("")
         assert os.stat(saved).st_mode == os.stat(plain).st_mode
 
-    def _fail_at_the_second_tree(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        whole, calls = xr.DataTree.to_netcdf, []
+    def _fail_half_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = Path.write_bytes
 
-        def broken(tree: xr.DataTree, **settings: str) -> object:
-            calls.append(tree)
-            if len(calls) == 2:
-                raise OSError("disk full")
-            return whole(tree, **settings)
+        def broken(path: Path, content: bytes) -> int:
+            whole(path, content[: len(content) // 2])
+            raise OSError("disk full")
 
-        monkeypatch.setattr(xr.DataTree, "to_netcdf", broken)
+        monkeypatch.setattr(Path, "write_bytes", broken)

@@ -34,6 +34,7 @@ from .extrapolation.amplitudes import Discrepancy as Discrepancy
 from .fits.fit import fit as fit
 from .fits.load import load_fit as load_fit
 from .fits.mixture import stack as stack
+from .fits.off_law import off_law as off_law
 from .fits.progress import progress_line as progress_line
 from .fits.record import Fit as Fit
 from .fits.simulate import Simulation as Simulation
@@ -45,6 +46,7 @@ from .forecasts.prior_sensitivity import prior_sensitivity as prior_sensitivity
 from .forecasts.record import Forecast as Forecast
 from .forecasts.update import Update as Update
 from .forecasts.update import update as update
+from .forecasts.update import without as without
 from .models.laws import LAWS as LAWS
 from .models.laws import Law as Law
 from .models.links import LINKS as LINKS

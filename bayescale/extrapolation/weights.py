@@ -46,12 +46,23 @@ def densities(trees: Stages[xr.DataTree, xr.DataTree], compute: pd.Series) -> pd
         known = np.isfinite(cells.transpose("chain", "draw", "cell").values).all((0, 1))
         chosen = known & np.isin(runs, larger)
         values = cells.transpose("chain", "draw", "cell").values[..., chosen]
-        each.append(_leave_one_out(values).set_index(runs[chosen]))
+        each.append(leave_one_out(values).set_index(runs[chosen]))
     return pd.concat(each).groupby(level=0).agg({"lpd": "mean", "k": "max"})
 
 
-def _leave_one_out(log_likelihood: np.ndarray) -> pd.DataFrame:
-    """ln p(y_i | all other y) and Pareto k of each cell, from densities (chain, draw, cell)."""
+def leave_one_out(log_likelihood: np.ndarray) -> pd.DataFrame:
+    """ln p(y_i | all other y) and Pareto k of each cell.
+
+    Parameters
+    ----------
+    log_likelihood
+        ln p(y_i | parameters) of each draw, shape (chain, draw, cell), all finite.
+
+    Returns
+    -------
+    DataFrame
+        One row per cell: lpd, k.
+    """
     import arviz_stats as stats
 
     y = xr.Dataset({"y": (("chain", "draw", "cell"), log_likelihood)})

@@ -70,6 +70,7 @@ def _settings(fit: Fit) -> dict[str, object]:
         "law": fit.ladder.law,
         "link": fit.ladder.link,
         "conventions": {**vars(conventions), "loss_units": dict(conventions.loss_units)},
+        "notes": list(fit.ladder.notes),
     }
     own = ["law"] if LAWS.get(fit.law.name) is not fit.law else []
     if fit.link is not None and LINKS.get(fit.link.name) is not fit.link:

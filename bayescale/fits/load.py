@@ -153,9 +153,11 @@ def _read(
 def _ladder(archive: zipfile.ZipFile, settings: Mapping[str, Any]) -> Ladder:
     record = dict(settings["ladder"])
     conventions = Conventions(**record.pop("conventions"))
+    notes = tuple(map(str, record.pop("notes")))
     runs = _table(archive.read("runs.csv"))
     tasks = _table(archive.read("tasks.csv"))
-    return Ladder.from_frame(runs, tasks=tasks, conventions=conventions, **record)
+    ladder = Ladder.from_frame(runs, tasks=tasks, conventions=conventions, **record)
+    return replace(ladder, notes=notes)
 
 
 def _fit_settings(

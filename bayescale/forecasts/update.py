@@ -9,6 +9,7 @@ import pandas as pd
 
 from bayescale.checks import Check, worst
 from bayescale.data.ladder import Ladder
+from bayescale.data.leave_out import leave_out
 from bayescale.data.names import paragraph
 from bayescale.data.target import Target, as_targets
 from bayescale.errors import DataError, SettingError
@@ -113,9 +114,68 @@ def update(
     check_seed(seed)
     check_progress(progress)
     ladder = add_runs(before.ladder, new_runs)
-    again = fit_many(before.settings, before.sampler, [ladder], progress=progress)
-    after = next(again)
-    chosen = before.ladder.targets("target") if asked is None else asked
+    after = next(fit_many(before.settings, before.sampler, [ladder], progress=progress))
+    return _compare(before, after, asked, prob=prob, seed=seed)
+
+
+def without(
+    before: Fit,
+    runs: str | Sequence[str],
+    *,
+    reason: str = "",
+    targets: Sequence[Target] | None = None,
+    prob: float = 0.9,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> Update:
+    """p(law, link | ladder without some runs), and what these runs did to the forecast.
+
+    Parameters
+    ----------
+    before
+        A fit of one law; the settings of the new fit are its settings.
+    runs
+        Name of a run or a condition such as ``params<1e8``, or several; see `leave_out`.
+    reason
+        Why, for the record.
+    targets
+        Targets whose intervals are compared; None for the ladder's own targets.
+    prob
+        Probability of the intervals.
+    seed
+        Seed of the noise of both forecasts.
+    progress
+        Function that is told the stage and the share of it that is done.
+
+    Returns
+    -------
+    Update
+        The new fit, whose ladder keeps the reason in its notes, and how each interval moved.
+
+    Raises
+    ------
+    SettingError
+        For a mixture of laws, a fit whose priors were your own and did not come through a file,
+        what names no run, and an argument of another type.
+    DataError
+        Where a series has too few runs left.
+    """
+    require_64bit()
+    _require_one_law(before)
+    asked = None if targets is None else as_targets(targets, "targets")
+    check_prob(prob)
+    check_seed(seed)
+    check_progress(progress)
+    ladder = leave_out(before.ladder, runs, reason)
+    after = next(fit_many(before.settings, before.sampler, [ladder], progress=progress))
+    return _compare(before, after, asked, prob=prob, seed=seed)
+
+
+def _compare(
+    before: Fit, after: Fit, targets: Sequence[Target] | None, *, prob: float, seed: int
+) -> Update:
+    """The new fit, and each interval beside that of the fit before."""
+    chosen = before.ladder.targets("target") if targets is None else targets
     if not chosen:
         return Update(after, pd.DataFrame(columns=[*KEY, "width", "width_before"]))
     made = [forecast(one, chosen, seed=seed) for one in (before, after)]
@@ -132,7 +192,6 @@ def update(
 
 def _check(before: Fit, new_runs: pd.DataFrame) -> None:
     """An error for a fit that cannot be made again, and for rows that are no table."""
-    require_fit(before)
     require_kind(
         "new runs",
         new_runs,
@@ -141,6 +200,12 @@ def _check(before: Fit, new_runs: pd.DataFrame) -> None:
         way_out="such as pd.read_csv('new.csv')",
         error=DataError,
     )
+    _require_one_law(before)
+
+
+def _require_one_law(before: Fit) -> None:
+    """An error for a fit that cannot be made again."""
+    require_fit(before)
     before.settings.require_priors()
     if before.is_mixture:
         raise SettingError(

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from bayescale.data.ladder import Ladder
-from bayescale.errors import DataError
+from bayescale.errors import DataError, SettingError
 from bayescale.fits.record import Fit
-from bayescale.forecasts.update import update
+from bayescale.forecasts.update import update, without
 
 
 class TestUpdate:
@@ -61,3 +61,22 @@ class TestUpdate:
         rows = four_tasks.frame.query("run == '3B-5xC'").assign(role="fit", run="3B-new")
         with pytest.raises(DataError, match="must have flops"):
             update(ladder_fit, rows.drop(columns="flops"))
+
+
+class TestWithout:
+    def test_the_fit_is_that_of_the_other_runs_and_keeps_the_reason(
+        self, small_fit: Fit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            "bayescale.forecasts.update.fit_many",
+            lambda settings, sampler, ladders, **_: iter([replace(small_fit, ladder=ladders[0])]),
+        )
+        run = str(small_fit.loss_data.runs[0, 0])
+        made = without(small_fit, run, reason="it diverged")
+        assert run not in set(made.fit.loss_data.runs.ravel())
+        assert made.fit.ladder.notes[-1] == f"left out by {run!r}: {run}: it diverged"
+        assert set(made.moved["target"]) == {"7B-4T", "13B-5T"}
+
+    def test_what_names_no_run_is_refused_before_anything_is_sampled(self, small_fit: Fit) -> None:
+        with pytest.raises(SettingError, match="leave_out 'r99'"):
+            without(small_fit, "r99")

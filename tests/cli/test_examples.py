@@ -1,6 +1,7 @@
 """Every help ends with examples, and the examples work."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ def is_slow(line: str) -> bool:
 def folder(saved: Path, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the examples name, and the working folder of the test."""
     (tmp_path / "ladder.fit").symlink_to(saved)
-    (tmp_path / "runs.csv").symlink_to(files.runs)
-    (tmp_path / "tasks.csv").symlink_to(files.tasks)
+    # Copies, because an output follows links.
+    shutil.copy(files.runs, tmp_path / "runs.csv")
+    shutil.copy(files.tasks, tmp_path / "tasks.csv")
     (tmp_path / "made").mkdir()
     write_formats(tmp_path / "made")
     for name in ("wandb.csv", "results"):

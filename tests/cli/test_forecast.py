@@ -406,7 +406,7 @@ BAD = {
     "a folder for a file": (["--csv", "."], ["'.'", "file"]),
     "tasks of no table": (
         ["--tasks", "tasks.csv"],
-        ["--tasks", "describes the tasks of a run table", "name the run table"],
+        ["--tasks", "describes a run table", "name the run table"],
     ),
     "chains": (["--chains", "0"], ["chains", "1 or more", "got 0"]),
     "draws": (["--draws", "0"], ["draws", "1 or more", "got 0"]),

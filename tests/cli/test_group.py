@@ -26,7 +26,7 @@ class TestQuiet:
         path = tmp_path / "runs.csv"
         run_table().drop(columns="accuracy").assign(flop=1e20).to_csv(path, index=False)
         loud, quiet = run_here("check", path), run_here("--quiet", "check", path)
-        assert "bayescale: column 'flop' of the run table is left out" in loud.err
+        assert "Guessed flops from 'flop'" in loud.err
         assert quiet.err == ""
         assert quiet.out == loud.out
 

@@ -41,6 +41,10 @@ class TestSeries:
         few = ROWS[ROWS["run"].isin(["web-0", "web-1"])]
         with pytest.raises(DataError, match="at least 3 fitted runs; got 2") as caught:
             split_into_series(pd.concat([few, few]), "loss_name", str)
+        assert caught.value.what.startswith("2 series of 2: loss name 'c4' on corpus 'web', ")
+        only = few[few["loss_name"] == "c4"]
+        with pytest.raises(DataError) as caught:
+            split_into_series(only, "loss_name", str)
         assert caught.value.what == "loss name 'c4' on corpus 'web'"
 
 

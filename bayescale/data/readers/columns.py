@@ -183,11 +183,13 @@ def find_columns(header: Iterable[str], given: Mapping[str, str]) -> ColumnMap:
         if name.split(":")[0] in KINDS
     }
     taken = {source.column for source in sources.values()}
-    for name in (*COLUMNS, *KIND_COLUMNS):
-        is_measure = name in KINDS
-        quantity = {kind for kind, _ in measures} & _kinds_like(name)
-        if name in names and name not in taken and name not in of_run and not quantity:
-            (measures if is_measure else of_run)[(name, "") if is_measure else name] = Source(name)  # type: ignore[index]
+    for name in (*COLUMNS, *KIND_COLUMNS, *KINDS):
+        if name not in names or name in taken or name in of_run:
+            continue
+        if name not in KINDS:
+            of_run[name] = Source(name)
+        elif not {kind for kind, _ in measures} & _kinds_like(name):
+            measures[name, ""] = Source(name)
     guesses, params_count = _guess_of_run(of_run, [n for n in names if n not in taken])
     guesses += _guess_measures(measures, [n for n in names if n not in taken])
     return ColumnMap(of_run, measures, tuple(guesses), params_count)

@@ -42,6 +42,15 @@ def test_names_of_the_run_table_are_no_guesses() -> None:
     assert found.measures == {("loss", ""): Source("loss"), ("accuracy", ""): Source("accuracy")}
 
 
+def test_a_column_may_be_called_by_its_kind() -> None:
+    found = find_columns(["run", "task", "perplexity", "percent"], {})
+    assert found.measures == {
+        ("perplexity", ""): Source("perplexity"),
+        ("percent", ""): Source("percent"),
+    }
+    assert found.guesses == ()
+
+
 def test_other_names_are_guessed_and_told() -> None:
     header = ["Name", "N", "D", "val_loss", "budget", "dataset", "Runtime"]
     found = find_columns(header, {})

@@ -37,21 +37,6 @@ Files = Annotated[
         "other files about the same runs: results of lm-evaluation-harness, charts, tables."
     ),
 ]
-Metrics = Annotated[
-    str | None,
-    typer.Option(
-        help="Metric of tasks of lm-evaluation-harness, such as piqa=acc_norm; * stands for all.",
-        rich_help_panel=options.RUNS,
-    ),
-]
-Unfinished = Annotated[
-    bool,
-    typer.Option(
-        "--unfinished",
-        help="Keep runs of an export of Weights & Biases that did not finish.",
-        rich_help_panel=options.RUNS,
-    ),
-]
 BestOfSweep = Annotated[
     bool,
     typer.Option(
@@ -77,8 +62,8 @@ def check(
     *,
     tasks: options.TaskTable = None,
     columns: options.Columns = None,
-    metrics: Metrics = None,
-    unfinished: Unfinished = False,
+    metrics: options.Metrics = None,
+    unfinished: options.Unfinished = False,
     leave_out: options.LeaveOut = None,
     params: options.Params = None,
     tokens: options.Tokens = None,
@@ -135,8 +120,8 @@ def convert(
     ],
     tasks: options.TaskTable = None,
     columns: options.Columns = None,
-    metrics: Metrics = None,
-    unfinished: Unfinished = False,
+    metrics: options.Metrics = None,
+    unfinished: options.Unfinished = False,
     best: BestOfSweep = False,
     leave_out: options.LeaveOut = None,
 ) -> None:
@@ -172,13 +157,12 @@ def _read(
     leave_out: Sequence[str] | None,
 ) -> Ladder:
     """The ladder of the files, by the values of the options."""
-    pairs = [pair.partition("=") for pair in (metrics or "").split(",") if pair.strip()]
     return options.read_table(
         runs,
         tasks,
         columns=columns,
         leave_out=leave_out,
-        metrics={task.strip(): metric.strip() for task, _, metric in pairs} or None,
+        metrics=metrics,
         unfinished=unfinished,
     )
 

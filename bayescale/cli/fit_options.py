@@ -28,8 +28,8 @@ class FitOptions:
     runs, dataset, tasks
         Run table with other files about the same runs, embedded data set in place of it, and task
         table.
-    columns, leave_out
-        How the run table is read: values of --columns and --leave-out.
+    columns, leave_out, metrics, unfinished
+        How the run table is read: values of these options.
     saved
         File of a saved fit, in place of the runs; None for none.
     reruns
@@ -49,6 +49,8 @@ class FitOptions:
     tasks: Path | None = None
     columns: str | None = None
     leave_out: list[str] | None = None
+    metrics: str | None = None
+    unfinished: bool = False
     saved: Path | None = None
     reruns: bool = False
     law: str | None = None
@@ -84,6 +86,8 @@ class FitOptions:
             self.dataset,
             columns=self.columns,
             leave_out=self.leave_out,
+            metrics=self.metrics,
+            unfinished=self.unfinished,
         )
         return with_reruns(ladder) if self.reruns else ladder
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bayescale.cli import options, tables
 from bayescale.cli.fit_options import FitOptions
-from bayescale.cli.outputs import deliver
+from bayescale.cli.outputs import deliver, draw_forecast, write_table
 from bayescale.cli.progress import progress_bar
 from bayescale.cli.tables import (
     diagnostics_json,
@@ -26,7 +26,6 @@ from bayescale.cli.tables import (
 )
 from bayescale.cli.targets import choose_targets
 from bayescale.data.outcomes import outcomes
-from bayescale.files import atomic_write
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO
 from bayescale.forecasts.forecast import forecast as make_forecast
@@ -46,6 +45,8 @@ def forecast(
     tasks: options.TaskTable = None,
     columns: options.Columns = None,
     leave_out: options.LeaveOut = None,
+    metrics: options.Metrics = None,
+    unfinished: options.Unfinished = False,
     params: options.Params = None,
     tokens: options.Tokens = None,
     flops: options.Flops = None,
@@ -99,6 +100,8 @@ def forecast(
         tasks=tasks,
         columns=columns,
         leave_out=leave_out,
+        metrics=metrics,
+        unfinished=unfinished,
         saved=saved,
         reruns=reruns,
         law=law,
@@ -153,6 +156,7 @@ def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
     """
     summaries = forecast.to_frame(prob).set_index(["target", "task", "quantity"])
     actual = _actual(fit)
+    means = _means(forecast, prob)
     targets = []
     for target, distance in zip(forecast.targets, forecast.extrapolation.itertuples(), strict=True):
         rows = forecast.table[forecast.table["target"] == target.label]
@@ -165,6 +169,7 @@ def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
                 "corpus": rows["corpus"].iloc[0],
                 "extrapolation_factor": distance.extrapolation_factor,
                 "note": distance.note,
+                "mean_accuracy": means.get(target.label),
                 "tasks": [cell for cell in cells if "accuracy" in cell],
                 "losses": [cell for cell in cells if "accuracy" not in cell],
             }
@@ -173,6 +178,7 @@ def forecast_json(fit: Fit, forecast: Forecast, prob: float) -> dict[str, Any]:
         "targets": targets,
         "prob": prob,
         "note": forecast.note,
+        "ladder_notes": list(fit.ladder.notes),
         "discrepancy": json_rows(fit.discrepancy.to_frame()),
         "weights": json_rows(fit.weights),
         "diagnostics": diagnostics_json(fit),
@@ -256,6 +262,16 @@ def _cell_json(summaries: pd.DataFrame, actual: pd.DataFrame, row: Any) -> dict[
     return cell
 
 
+def _means(forecast: Forecast, prob: float) -> dict[str, dict[str, float]]:
+    """The mean accuracy over the tasks, by target; empty where there are fewer than two."""
+    is_score = forecast.table["via"].notna() & (forecast.table["verdict"] != "inverse")
+    tasks = list(dict.fromkeys(forecast.table.loc[is_score, "task"]))
+    if len(tasks) < 2:
+        return {}
+    rows = forecast.mean(tasks, prob).set_index("target")
+    return {str(target): _summary_json(row) for target, row in rows.iterrows()}
+
+
 def _summary_json(row: pd.Series) -> dict[str, float]:
     """The JSON of the summary of one quantity's draws."""
     return {name: float(row[name]) for name in ("median", "lower", "upper", "sd", "mean")}
@@ -290,14 +306,17 @@ def print_forecast(
             "* fitted: the law or the link was fitted on this figure, so it is no test of the "
             "forecast.",
         )
+    for sentence in fit.ladder.notes:
+        if "left out" in sentence:
+            print_text(console, sentence)
     if len(fit.weights):
         print_text(console, mixture_text(fit.weights))
     print_checks(console, fit.checks)
     sampler = result["sampler"]
     print_text(
         console,
-        f"checks: {forecast.status}; {sampler['leapfrog_steps']:.1f} leapfrog steps per draw, "
-        f"{sampler['seconds']:.1f} s of sampling, {seconds:.1f} s in total",
+        f"checks of the fit: {forecast.status}; {sampler['leapfrog_steps']:.1f} leapfrog steps per "
+        f"draw, {sampler['seconds']:.1f} s of sampling, {seconds:.1f} s in total",
     )
     print_text(console, forecast.note)
 
@@ -334,6 +353,9 @@ def _print_target(console: Console, target: dict[str, Any], prob: float) -> None
             )
         )
     print_table(console, columns, rows, f"{target['name']}: {size}; {distance}{note}")
+    if target["mean_accuracy"] is not None:
+        mean = interval_text(target["mean_accuracy"], unit=100.0, digits=1)
+        print_text(console, f"mean accuracy over tasks: {mean} %")
 
 
 def mixture_text(weights: pd.DataFrame) -> str:
@@ -347,45 +369,3 @@ def mixture_text(weights: pd.DataFrame) -> str:
         "Mixture, weighted by how well each component predicts each larger run from all other runs "
         f"({runs} runs): {components}."
     )
-
-
-def write_table(forecast: Forecast, path: Path, prob: float) -> None:
-    """Write the table of the forecast as CSV, whole or not at all.
-
-    Parameters
-    ----------
-    forecast
-        Forecast of the targets.
-    path
-        File to write.
-    prob
-        Probability of the intervals.
-    """
-    table = forecast.to_frame(prob).assign(status=forecast.status)
-    with atomic_write(path) as temporary:
-        tables.for_spreadsheets(table).to_csv(temporary, index=False)
-
-
-def draw_forecast(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
-    """Write a picture of the intervals, whole or not at all.
-
-    Parameters
-    ----------
-    fit
-        Fit whose ladder has the measured figures.
-    forecast
-        Forecast to draw.
-    path
-        File to write; its ending says which kind of picture.
-    prob
-        Probability of the intervals.
-    """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from bayescale.plots import plot_forecast
-
-    figure = plot_forecast(forecast, ladder=fit.ladder, prob=prob).get_figure(root=True)
-    assert figure is not None
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], dpi=150)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -18,6 +19,7 @@ from bayescale.cli.targets import DEFAULT_TARGETS
 from bayescale.data.datasets import DATASETS, load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.leave_out import leave_out as drop_runs
+from bayescale.data.quantities import suffixed
 from bayescale.data.readers import read_runs
 from bayescale.errors import SettingError
 from bayescale.files import check_folder
@@ -79,6 +81,21 @@ SavedFit = Annotated[
         rich_help_panel=RUNS,
     ),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        help="Metric of tasks of lm-evaluation-harness, such as piqa=acc_norm; * stands for all.",
+        rich_help_panel=RUNS,
+    ),
+]
+Unfinished = Annotated[
+    bool,
+    typer.Option(
+        "--unfinished",
+        help="Keep runs of an export of Weights & Biases that did not finish.",
+        rich_help_panel=RUNS,
+    ),
+]
 LawName = Annotated[
     str | None,
     typer.Option(
@@ -118,11 +135,27 @@ DiscrepancyName = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+
+
+def size(text: str) -> float:
+    """The number that a text such as ``7e9`` or ``7B`` stands for; a ValueError for any other."""
+    number = suffixed(text)
+    return float(text) if math.isnan(number) else number
+
+
 Params = Annotated[
-    float | None, typer.Option(help="Parameters of the target.", rich_help_panel=TARGET)
+    float | None,
+    typer.Option(
+        help="Parameters of the target, such as 7e9 or 7B.", parser=size, rich_help_panel=TARGET
+    ),
 ]
 Tokens = Annotated[
-    float | None, typer.Option(help="Training tokens of the target.", rich_help_panel=TARGET)
+    float | None,
+    typer.Option(
+        help="Training tokens of the target, such as 2e12 or 2T.",
+        parser=size,
+        rich_help_panel=TARGET,
+    ),
 ]
 Flops = Annotated[
     float | None,
@@ -208,6 +241,8 @@ def read_ladder(
     *,
     columns: str | None = None,
     leave_out: Sequence[str] | None = None,
+    metrics: str | None = None,
+    unfinished: bool = False,
 ) -> Ladder:
     """The ladder of a run table, or of an embedded data set where no table is given.
 
@@ -226,6 +261,8 @@ def read_ladder(
         Value of --columns; None for guesses.
     leave_out
         Values of --leave-out; None for none.
+    metrics, unfinished
+        Values of --metrics and --unfinished.
 
     Returns
     -------
@@ -250,7 +287,9 @@ def read_ladder(
                 )
         ladder = load_dataset(dataset)
         return drop_runs(ladder, leave_out) if leave_out else ladder
-    ladder = read_table(runs, tasks, columns=columns, leave_out=leave_out)
+    ladder = read_table(
+        runs, tasks, columns=columns, leave_out=leave_out, metrics=metrics, unfinished=unfinished
+    )
     for check in ladder.checks():
         note(f"{check.check}: {check.advice}")
     return ladder
@@ -262,7 +301,8 @@ def read_table(
     *,
     columns: str | None = None,
     leave_out: Sequence[str] | None = None,
-    **settings: Any,
+    metrics: str | None = None,
+    unfinished: bool = False,
 ) -> Ladder:
     """The ladder of a run table; each warning is one line on stderr.
 
@@ -276,8 +316,10 @@ def read_table(
         Value of --columns; None for guesses.
     leave_out
         Values of --leave-out; None for none.
-    settings
-        Other arguments of `bayescale.read_runs`.
+    metrics
+        Value of --metrics, such as ``piqa=acc_norm``; None for the default of each task.
+    unfinished
+        Value of --unfinished.
 
     Returns
     -------
@@ -289,6 +331,7 @@ def read_table(
     DataError
         For a table that breaks a rule of the data.
     """
+    pairs = [pair.partition("=") for pair in (metrics or "").split(",") if pair.strip()]
     with warnings.catch_warnings(action="always", category=UserWarning):
         return read_runs(
             runs[0],
@@ -296,7 +339,8 @@ def read_table(
             tasks=tasks,
             columns=columns,
             leave_out=leave_out or (),
-            **settings,
+            metrics={task.strip(): metric.strip() for task, _, metric in pairs} or None,
+            unfinished=unfinished,
         )
 
 

@@ -7,8 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bayescale.cli import tables
 from bayescale.data.names import visible
 from bayescale.errors import FileError
+from bayescale.files import atomic_write
+from bayescale.fits.record import Fit
+from bayescale.forecasts.record import Forecast
 
 
 def deliver(answer: Callable[[], None], *files: tuple[Path | None, Callable[[Path], None]]) -> None:
@@ -59,3 +63,45 @@ def _without_stdout(error: OSError) -> FileError:
         got=error.strerror,
         way_out="free space on the disk, or send the output elsewhere",
     )
+
+
+def write_table(forecast: Forecast, path: Path, prob: float) -> None:
+    """Write the table of the forecast as CSV, whole or not at all.
+
+    Parameters
+    ----------
+    forecast
+        Forecast of the targets.
+    path
+        File to write.
+    prob
+        Probability of the intervals.
+    """
+    table = forecast.to_frame(prob).assign(status=forecast.status)
+    with atomic_write(path) as temporary:
+        tables.for_spreadsheets(table).to_csv(temporary, index=False)
+
+
+def draw_forecast(fit: Fit, forecast: Forecast, path: Path, prob: float) -> None:
+    """Write a picture of the intervals, whole or not at all.
+
+    Parameters
+    ----------
+    fit
+        Fit whose ladder has the measured figures.
+    forecast
+        Forecast to draw.
+    path
+        File to write; its ending says which kind of picture.
+    prob
+        Probability of the intervals.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from bayescale.plots import plot_forecast
+
+    figure = plot_forecast(forecast, ladder=fit.ladder, prob=prob).get_figure(root=True)
+    assert figure is not None
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)

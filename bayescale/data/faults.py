@@ -10,9 +10,10 @@ import pandera.pandas as pa
 
 from bayescale.data.names import listed
 from bayescale.errors import DataError
+from bayescale.validation import shown
 
 # A message tells at most this many faults.
-MAX_TOLD = 5
+MAX_TOLD = 4
 
 
 def raise_all(faults: Sequence[DataError], table: str) -> None:
@@ -98,12 +99,13 @@ def _rows_text(rows: Sequence[int], frame: pd.DataFrame) -> str:
         row = rows[0]
         text = f", row {row + 1}"
         if "run" in frame.columns:
-            text += f" (run {frame['run'].iloc[row]!r}, task {frame['task'].iloc[row]!r})"
+            run, task = (shown(frame[name].iloc[row]) for name in ("run", "task"))
+            text += f" (run {run}, task {task})"
         return text
     text = f", rows {listed([row + 1 for row in rows])}"
     if "run" in frame.columns:
         runs = list(dict.fromkeys(frame["run"].iloc[list(rows)]))
-        text += f" (run{'s' if len(runs) > 1 else ''} {listed([repr(run) for run in runs])})"
+        text += f" (run{'s' if len(runs) > 1 else ''} {listed([shown(run) for run in runs])})"
     return text
 
 

@@ -107,7 +107,7 @@ def _runs_above_smaller_ones(rows: pd.DataFrame) -> Iterator[Check]:
             if above > limit:
                 advice = (
                     f"the loss {name} of run {run} is {above:.2f} times that of a smaller run on "
-                    f"corpus {corpus}: if the run diverged, leave it out (leave_out={run})"
+                    f"corpus {corpus}: if the run diverged, leave it out (--leave-out {run})"
                 )
                 check = f"loss above a smaller run's: {run}"
                 yield Check(check, "warn", float(above), limit, advice)
@@ -138,7 +138,7 @@ def _sweeps(rows: pd.DataFrame) -> Iterator[Check]:
         advice = (
             f"{len(shared)} runs share {cells} configurations (corpus, N and D), such as "
             f"{listed(list(shared.index[:3]))}: they are taken as reruns, whose scatter is noise; "
-            "of a sweep over learning rates or batch sizes keep the best (best_of_sweep)"
+            "of a sweep over learning rates or batch sizes keep the best (convert --best-of-sweep)"
         )
         yield Check("runs of one configuration", "warn", len(shared), 0, advice)
 

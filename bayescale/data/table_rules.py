@@ -9,6 +9,7 @@ import pandas as pd
 
 from bayescale.data.target import six_nd
 from bayescale.errors import DataError
+from bayescale.validation import shown
 
 # Columns that must have one value in all rows that share some other columns.
 ONE_VALUE_PER_GROUP = (
@@ -76,7 +77,7 @@ def _repeated_cells(rows: pd.DataFrame) -> list[DataError]:
         DataError(
             f"duplicate row {row + 1}",
             rule="one row for each (run, task), or (run, task, step) for checkpoints",
-            got=f"run {rows['run'].iloc[row]!r}, task {rows['task'].iloc[row]!r} twice",
+            got=f"run {shown(rows['run'].iloc[row])}, task {shown(rows['task'].iloc[row])} twice",
             way_out="drop one, or give reruns run names of their own",
         )
     ]
@@ -94,7 +95,7 @@ def _differing(rows: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]) 
             first_key = key[0] if isinstance(key, tuple) else key
             faults.append(
                 DataError(
-                    f"column {column!r} of {keys[0]} {first_key!r}",
+                    f"column {column!r} of {keys[0]} {shown(first_key)}",
                     rule=f"must be the same in every row that shares {', '.join(keys)}",
                     got=", ".join(map(str, pd.unique(values)[:3])),
                     way_out="fix the rows, or give different runs different names",

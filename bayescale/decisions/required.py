@@ -14,7 +14,7 @@ from bayescale.decisions.tasks import doubts, scored, weighted_mean
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit, require_fit
 from bayescale.forecasts.forecast import forecast
-from bayescale.forecasts.placement import corpus_of
+from bayescale.forecasts.placement import TESTED, corpus_of
 from bayescale.inference.summary import interval
 from bayescale.runtime import check_seed
 from bayescale.validation import as_number, require_names, shown
@@ -24,7 +24,7 @@ MULTIPLIER = 20.0
 # extrapolation factors between which runs are looked at; the upper one is a judgement: few
 # backtests of accuracies have gone further
 MIN_FACTOR = 0.1
-MAX_FACTOR = 300.0
+MAX_FACTOR = TESTED
 # largest factor by which D / N of a run may lie outside the ladder's range: a judgement too
 MAX_RATIO_BEYOND = 10.0
 # number of runs that are looked at

@@ -39,8 +39,8 @@ class Design:
         Warnings of runs that cannot determine the parameters of law and link.
     targets
         One row per target: target, extrapolation_factor, params_ratio and tokens_ratio (over the
-        largest fitted run's), multiplier (D / N), loss_sd_percent (of ln loss, by the design and
-        the priors alone), note.
+        largest fitted run's), multiplier (D / N), design_sd_percent (of ln loss, by the
+        design and the priors alone, before any loss is seen), note.
     sentences
         Which one run would help most, one sentence per target.
     """
@@ -75,7 +75,7 @@ def study_design(ladder: Ladder, targets: Sequence[Target]) -> Design:
     link = settings.link if data.accuracy is not None else None
     checks = design_checks(data.loss, settings.law, data.accuracy, link)
     columns = ["target", "extrapolation_factor", "params_ratio", "tokens_ratio", "multiplier"]
-    columns += ["loss_sd_percent", "note"]
+    columns += ["design_sd_percent", "note"]
     if not targets:
         return Design(checks, pd.DataFrame(columns=columns), [])
     table = extrapolation(ladder, data.loss, targets)
@@ -91,15 +91,16 @@ def study_design(ladder: Ladder, targets: Sequence[Target]) -> Design:
                 "params_ratio": target.params / float(runs["params"].max()),
                 "tokens_ratio": target.tokens / float(runs["tokens"].max()),
                 "multiplier": target.tokens / target.params,
-                "loss_sd_percent": 100 * now,
+                "design_sd_percent": 100 * now,
                 "note": distance.note,
             }
         )
         sentences.append(
-            f"{target.label}: one more run of {best.params:.3g} parameters and {best.tokens:.3g} "
-            f"tokens, within the compute of the largest run, would help most: the sd of its loss "
-            f"by law {settings.law.name} would fall from {100 * now:.2g} to {100 * best.sd:.2g} % "
-            "(by design and priors alone, before any loss is seen)"
+            f"{target.label}: of runs within the compute of the largest one, "
+            f"{best.params:.3g} parameters on {best.tokens:.3g} tokens would tell most of the "
+            f"target's loss. By the design and the priors of law {settings.law.name} alone, before "
+            f"any loss is seen, the sd of that loss would fall from {100 * now:.2g} to "
+            f"{100 * best.sd:.2g} %. For accuracies, larger runs and costs ask the command value"
         )
     return Design(checks, pd.DataFrame(rows, columns=columns), sentences)
 

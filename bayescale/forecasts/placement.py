@@ -17,6 +17,9 @@ ONE_SIZE = 1.05
 # are taken to be in other units. Both are judgements: from the smallest public ladders (1e17 FLOPs)
 # to the largest runs (1e26) is a factor of 1e9, and a size in billions is wrong by 1e9 or more.
 FAR = 1e6
+# Few backtests of accuracies on public sweeps reach more than this many times the largest fitted
+# compute.
+TESTED = 300.0
 MAX_FACTOR = 1e12
 
 
@@ -116,6 +119,11 @@ def _warnings(target: Target, factor: float, runs: pd.DataFrame) -> list[str]:
                 f"all fitted runs have one {name} ({largest:.3g}): "
                 f"the effect of another {name} is known by law and prior alone"
             )
+    if TESTED < factor <= FAR:
+        warnings.append(
+            f"more than {TESTED:g} times the largest fitted compute: "
+            "few backtests on public sweeps have gone as far"
+        )
     if factor > FAR:
         warnings.append(
             f"more than {FAR:.0e} times the largest fitted compute: "

@@ -32,7 +32,9 @@ def statements(ladder: Ladder, forecast: Forecast) -> list[str]:
     if ladder.frame["step"].notna().any():
         checkpoints = "a table of checkpoints; the last one of each run counts"
     shifts = ", ".join(f"{t.label} {t.shift:g}" for t in forecast.targets if t.shift)
+    notes = "; ".join(note.rstrip(".") for note in ladder.notes)
     return [
+        f"What was read, guessed and left out: {notes or 'nothing to tell'}.",
         f"How parameters are counted: {conventions.params or NOT_STATED}.",
         f"Tokenizer: {conventions.tokenizer or NOT_STATED}.",
         f"Units of losses: {units or NOT_STATED}.",

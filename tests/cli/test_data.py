@@ -45,7 +45,7 @@ class TestOtherCommands:
             "  runs.csv: CSV, 60 rows",
             "Nothing looks wrong.",
         ]
-        for words in ("piqa", "1838", "web-8", "standard_error", "would help most"):
+        for words in ("piqa", "1838", "web-8", "standard_error", "would tell most"):
             assert words in outcome.out
 
     def test_check_as_json(self, files: Files) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 import bayescale
 from bayescale.cli import forecast as command
+from bayescale.cli.outputs import draw_forecast
 from bayescale.data.target import Target
 from bayescale.fits.load import load_fit
 from bayescale.fits.record import Fit
@@ -237,7 +238,7 @@ class TestForecastWrites:
     def test_pictures_of_other_kinds(
         self, fitted: Fit, predicted: Forecast, tmp_path: Path, name: str, begins: bytes
     ) -> None:
-        command.draw_forecast(fitted, predicted, tmp_path / name, 0.9)
+        draw_forecast(fitted, predicted, tmp_path / name, 0.9)
         assert (tmp_path / name).read_bytes().startswith(begins)
 
     def test_the_fit_with_every_choice(self, fitted: Fit, files: Files) -> None:

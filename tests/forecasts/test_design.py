@@ -26,7 +26,7 @@ FAR = bs.Target(params=7e9, tokens=1.4e11, name="far")
 
 
 def sd(runs: list[tuple[float, float]], target: bs.Target = FAR) -> float:
-    return float(study_design(ladder(runs), [target]).targets["loss_sd_percent"].iloc[0])
+    return float(study_design(ladder(runs), [target]).targets["design_sd_percent"].iloc[0])
 
 
 def test_distances_are_ratios_to_the_largest_run() -> None:
@@ -52,15 +52,15 @@ def test_losses_do_not_enter() -> None:
     """The design is known before the runs are trained."""
     other = ladder(GRID).frame.assign(loss=np.linspace(4, 3, len(GRID)))
     again = study_design(Ladder.from_frame(other), [FAR])
-    assert again.targets["loss_sd_percent"].iloc[0] == sd(GRID)
+    assert again.targets["design_sd_percent"].iloc[0] == sd(GRID)
 
 
 def test_the_run_that_helps_most_costs_no_more_than_the_largest() -> None:
     (sentence,) = study_design(ladder(GRID), [FAR]).sentences
-    words = sentence.split("run of ")[1].split()
+    words = sentence.split("largest one, ")[1].split()
     params, tokens = float(words[0]), float(words[3])
     assert params * tokens <= 1.01 * 8e8 * 3.2e10
-    assert "far: one more run" in sentence
+    assert sentence.startswith("far: of runs within the compute of the largest one")
 
 
 def test_what_a_fit_refuses_is_refused() -> None:

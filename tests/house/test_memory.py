@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-FITS = 40
+FITS = 16
 # A limit that a few fits reach, and what one fit may add before the next one looks.
 LIMIT, ONE_FIT = 3500, 1500
 CODE = """

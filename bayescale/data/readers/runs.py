@@ -151,7 +151,7 @@ def read_runs(
     tidy, left_out = without_runs(tidy, leave_out)
     facts, filled = _fill_facts(tidy, facts)
     units, told = _convert(tidy, facts)
-    about = [f"{file or 'run table'}: {cells.format}, {len(table)} rows"]
+    about = [f"{file or 'run table'}: {cells.format}, {len(cells.table)} rows"]
     about += [*tracked, *others.notes, *found.guesses]
     if unused:
         about.append(f"columns without a meaning here: {listed(unused)}")

@@ -182,7 +182,7 @@ def print_decision(console: Console, decision: Decision, seconds: float) -> None
         "Knowing the value and the cost of every target before the decision would be worth "
         f"{money(decision.perfect_information)}: no evidence is worth more",
     )
-    print_text(console, f"checks: {decision.status}; {seconds:.1f} s in total")
+    print_text(console, f"checks of the fit: {decision.status}; {seconds:.1f} s in total")
     print_text(console, decision.note)
 
 

@@ -228,7 +228,7 @@ def print_status(console: Console, fit: Fit, seconds: float) -> None:
         Seconds that the command took.
     """
     print_checks(console, [check for check in fit.checks if check.status != "pass"])
-    print_text(console, f"checks: {fit.status}; {seconds:.1f} s in total")
+    print_text(console, f"checks of the fit: {fit.status}; {seconds:.1f} s in total")
 
 
 def interval_text(summary: Mapping[str, float] | None, *, unit: float, digits: int) -> str:

@@ -311,7 +311,7 @@ class TestForecastOfLossesAlone:
 class TestForecastPrinted:
     def test_failed_checks_exit_with_1_and_are_named(self, printed: Outcome) -> None:
         assert printed.status == 1
-        assert "checks: fail; " in printed.out
+        assert "checks of the fit: fail; " in printed.out
         row = next(line for line in printed.out.splitlines() if "loss: bulk ESS" in line)
         assert "fail" in row
         assert "too few effective draws" in row

@@ -52,7 +52,7 @@ def test_every_file_is_forecast(
     outcome = run_here(*shlex.split(command), *choices, "--draws", "100")
     assert outcome.status in (0, 1), outcome.err
     assert "x the largest fitted compute" in outcome.out
-    assert "checks:" in outcome.out
+    assert "checks of the fit:" in outcome.out
 
 
 def test_the_page_has_a_command_for_each_format() -> None:

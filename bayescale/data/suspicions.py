@@ -12,6 +12,8 @@ from bayescale.data.catalogue import fill_tasks
 from bayescale.data.names import listed
 from bayescale.data.outcomes import last_rows
 from bayescale.data.replicates import configurations
+from bayescale.data.target import six_nd
+from bayescale.data.task_limits import task_limits
 
 # A cross-entropy per token is below this once a model is trained: a uniform guess over 50,000
 # tokens has 10.8 nats, and public models of 10 million parameters have below 5.
@@ -23,6 +25,9 @@ ABOVE_SMALLER = 1.1
 ABOVE_SMALLER_IN_A_SWEEP = 1.5
 # Least fitted runs of a series from which a sign of the correlation means something.
 RUNS_FOR_A_SIGN = 4
+# Fitted runs whose compute spans less than this factor see one slope of the loss, which a larger
+# irreducible loss with larger exponents gives as well.
+SMALLEST_RANGE = 10.0
 # Largest share of a size's range, on the log scale, within which it counts as one size.
 ONE_SIZE = 0.01
 
@@ -50,6 +55,8 @@ def suspicions(rows: pd.DataFrame, tasks: pd.DataFrame) -> list[Check]:
         *_scores_that_fall(fitted),
         *_sweeps(fitted),
         *_sizes_that_never_vary(fitted),
+        *_small_range(fitted),
+        *_near_chance(rows, tasks),
         *(
             check
             for check in fill_tasks(list(tasks.index), tasks.reset_index())[1]
@@ -155,3 +162,26 @@ def _sizes_that_never_vary(rows: pd.DataFrame) -> Iterator[Check]:
                 f"of another size at the same {other}"
             )
             yield Check(f"{name} that never varies", "warn", spread, ONE_SIZE, advice)
+
+
+def _small_range(rows: pd.DataFrame) -> Iterator[Check]:
+    """Fitted runs of nearly one compute."""
+    compute = six_nd(rows["params"], rows["tokens"])
+    if len(rows) and (factor := float(compute.max() / compute.min())) < SMALLEST_RANGE:
+        advice = (
+            f"the compute of the fitted runs spans a factor of {factor:.3g}: the irreducible loss "
+            "cannot be told from the exponents, so the priors decide how far the loss falls"
+        )
+        yield Check("range of compute", "warn", factor, SMALLEST_RANGE, advice)
+
+
+def _near_chance(rows: pd.DataFrame, tasks: pd.DataFrame) -> Iterator[Check]:
+    """Tasks of which no fitted run is above chance by more than guessing scatters."""
+    limits = task_limits(rows, tasks)
+    for row in limits[(limits["runs"] > 0) & (limits["above_chance"] == 0)].itertuples():
+        advice = (
+            f"no fitted run is above the chance of {row.task} by more than guessing scatters "
+            f"(best {row.best:.3g}, chance {row.chance:.3g}): where its accuracy rises is unknown, "
+            "so its forecast is the prior's"
+        )
+        yield Check(f"accuracy near chance: {row.task}", "warn", 0, 1, advice)

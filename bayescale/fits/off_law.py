@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
 from bayescale.extrapolation.weights import leave_one_out
 from bayescale.fits.record import Fit, require_fit
@@ -61,7 +62,8 @@ def off_law(fit: Fit) -> pd.DataFrame:
     table["corpus"] = table["run"].map(fit.ladder.runs["corpus"])
     of_series = table.groupby(["corpus", "loss_name"])["lpd"]
     table["below"] = of_series.transform("median") - table["lpd"]
-    limit = chi2.ppf(1 - FALSE_ALARM / len(table), 1) / 2 + OWN_SCALE
+    furthest = NormalDist().inv_cdf(1 - FALSE_ALARM / len(table) / 2)
+    limit = furthest**2 / 2 + OWN_SCALE
     table["off"] = table["below"] > limit
     table = table.sort_values("below", ascending=False, ignore_index=True)
     return table[["run", "corpus", "loss_name", "lpd", "below", "k", "off"]]

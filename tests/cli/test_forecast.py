@@ -100,6 +100,7 @@ class TestForecastAsJson:
             "targets",
             "prob",
             "note",
+            "ladder_notes",
             "discrepancy",
             "weights",
             "diagnostics",

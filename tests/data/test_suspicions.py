@@ -85,3 +85,18 @@ def test_a_chance_that_contradicts_the_catalogue() -> None:
     (check,) = warned(rows)
     assert check.check == "chance of piqa"
     assert check.limit == 0.5
+
+
+def test_runs_of_nearly_one_compute() -> None:
+    near = frame().assign(
+        params=1e8 * np.arange(1.0, 1.5, 0.1), tokens=2e9 * np.arange(1, 1.5, 0.1)
+    )
+    (check,) = warned(near)
+    assert check.check == "range of compute"
+    assert check.value == pytest.approx(1.4**2)
+
+
+def test_a_task_whose_runs_are_all_near_chance() -> None:
+    (check,) = warned(frame().assign(accuracy=[0.25, 0.26, 0.24, 0.25, 0.28]))
+    assert check.check == "accuracy near chance: quiz"
+    assert "unknown" in check.advice

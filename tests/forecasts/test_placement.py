@@ -10,7 +10,7 @@ from bayescale.errors import DataError
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
-from bayescale.forecasts.placement import FAR, MAX_FACTOR, extrapolation
+from bayescale.forecasts.placement import FAR, MAX_FACTOR, TESTED, extrapolation
 from bayescale.models.inputs import loss_data
 
 SEVEN = Target(6.9e9, 4e12, name="7B", flops=1.9e23)
@@ -161,7 +161,8 @@ class TestWarnings:
         def at(factor: float) -> Target:
             return Target(1e9, factor * biggest / 6e9, name="far")
 
-        assert self.noted(ladder, at(0.9 * FAR)) == ([""], [])
+        assert self.noted(ladder, at(0.9 * TESTED)) == ([""], [])
+        assert "few backtests" in self.noted(ladder, at(0.9 * FAR))[0][0]
         assert "check the units of params and tokens" in self.noted(ladder, at(1.1 * FAR))[0][0]
         self.noted(ladder, at(0.9 * MAX_FACTOR))
         with pytest.raises(DataError, match=r"target 'far': must be at most 1e\+12 times"):

@@ -15,7 +15,6 @@ from bayescale.checks import Check, to_frame
 from bayescale.cli import options, tables
 from bayescale.cli.outputs import deliver
 from bayescale.cli.targets import choose_targets
-from bayescale.data.best_of_sweep import best_of_sweep
 from bayescale.data.datasets import DATASETS, load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.names import visible
@@ -37,14 +36,6 @@ Files = Annotated[
         "other files about the same runs: results of lm-evaluation-harness, charts, tables."
     ),
 ]
-BestOfSweep = Annotated[
-    bool,
-    typer.Option(
-        "--best-of-sweep",
-        help="Of several runs of one corpus, N and D keep the one with the lowest loss.",
-        rich_help_panel=options.RUNS,
-    ),
-]
 
 
 def datasets(as_json: options.AsJson = False) -> None:
@@ -64,6 +55,7 @@ def check(
     columns: options.Columns = None,
     metrics: options.Metrics = None,
     unfinished: options.Unfinished = False,
+    best: options.BestOfSweep = False,
     leave_out: options.LeaveOut = None,
     params: options.Params = None,
     tokens: options.Tokens = None,
@@ -76,7 +68,15 @@ def check(
 
     Nothing is sampled. What a forecast would refuse is refused here with the same words.
     """
-    ladder = _read(runs, tasks, columns, metrics, unfinished=unfinished, leave_out=leave_out)
+    ladder = options.read_table(
+        runs,
+        tasks,
+        columns=columns,
+        leave_out=leave_out,
+        metrics=metrics,
+        unfinished=unfinished,
+        best=best,
+    )
     given = any(value is not None for value in (params, tokens, flops, targets))
     has_targets = ladder.runs["role"].isin(["target", "link"]).any()
     chosen = []
@@ -122,15 +122,22 @@ def convert(
     columns: options.Columns = None,
     metrics: options.Metrics = None,
     unfinished: options.Unfinished = False,
-    best: BestOfSweep = False,
+    best: options.BestOfSweep = False,
     leave_out: options.LeaveOut = None,
 ) -> None:
     """Write the run table and the task table of results in any form, and say what became of them.
 
     The tables are those of the interchange format, which every other command and `read_csv` take.
     """
-    ladder = _read(files, tasks, columns, metrics, unfinished=unfinished, leave_out=leave_out)
-    ladder = best_of_sweep(ladder) if best else ladder
+    ladder = options.read_table(
+        files,
+        tasks,
+        columns=columns,
+        leave_out=leave_out,
+        metrics=metrics,
+        unfinished=unfinished,
+        best=best,
+    )
     beside = out.with_name(TASKS_OF.format(stem=out.stem))
     has_tasks = bool(ladder.tasks)
     options.check_outputs(None, out, beside if has_tasks else None)
@@ -144,26 +151,6 @@ def convert(
         answer,
         (out, lambda path: _write(_runs_frame(ladder), path)),
         (beside if has_tasks else None, lambda path: _write(_tasks_frame(ladder), path)),
-    )
-
-
-def _read(
-    runs: Sequence[Path],
-    tasks: Path | None,
-    columns: str | None,
-    metrics: str | None,
-    *,
-    unfinished: bool,
-    leave_out: Sequence[str] | None,
-) -> Ladder:
-    """The ladder of the files, by the values of the options."""
-    return options.read_table(
-        runs,
-        tasks,
-        columns=columns,
-        leave_out=leave_out,
-        metrics=metrics,
-        unfinished=unfinished,
     )
 
 

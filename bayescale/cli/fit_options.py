@@ -28,7 +28,7 @@ class FitOptions:
     runs, dataset, tasks
         Run table with other files about the same runs, embedded data set in place of it, and task
         table.
-    columns, leave_out, metrics, unfinished
+    columns, leave_out, metrics, unfinished, best
         How the run table is read: values of these options.
     saved
         File of a saved fit, in place of the runs; None for none.
@@ -51,6 +51,7 @@ class FitOptions:
     leave_out: list[str] | None = None
     metrics: str | None = None
     unfinished: bool = False
+    best: bool = False
     saved: Path | None = None
     reruns: bool = False
     law: str | None = None
@@ -88,6 +89,7 @@ class FitOptions:
             leave_out=self.leave_out,
             metrics=self.metrics,
             unfinished=self.unfinished,
+            best=self.best,
         )
         return with_reruns(ladder) if self.reruns else ladder
 

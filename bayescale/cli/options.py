@@ -16,6 +16,7 @@ import typer
 from bayescale.cli import STARTED, tables
 from bayescale.cli.progress import fit_bars, note
 from bayescale.cli.targets import DEFAULT_TARGETS
+from bayescale.data.best_of_sweep import best_of_sweep
 from bayescale.data.datasets import DATASETS, load_dataset
 from bayescale.data.ladder import Ladder
 from bayescale.data.leave_out import leave_out as drop_runs
@@ -93,6 +94,14 @@ Unfinished = Annotated[
     typer.Option(
         "--unfinished",
         help="Keep runs of an export of Weights & Biases that did not finish.",
+        rich_help_panel=RUNS,
+    ),
+]
+BestOfSweep = Annotated[
+    bool,
+    typer.Option(
+        "--best-of-sweep",
+        help="Of several runs of one corpus, N and D keep the one with the lowest loss.",
         rich_help_panel=RUNS,
     ),
 ]
@@ -243,6 +252,7 @@ def read_ladder(
     leave_out: Sequence[str] | None = None,
     metrics: str | None = None,
     unfinished: bool = False,
+    best: bool = False,
 ) -> Ladder:
     """The ladder of a run table, or of an embedded data set where no table is given.
 
@@ -261,8 +271,8 @@ def read_ladder(
         Value of --columns; None for guesses.
     leave_out
         Values of --leave-out; None for none.
-    metrics, unfinished
-        Values of --metrics and --unfinished.
+    metrics, unfinished, best
+        Values of --metrics, --unfinished and --best-of-sweep.
 
     Returns
     -------
@@ -288,7 +298,13 @@ def read_ladder(
         ladder = load_dataset(dataset)
         return drop_runs(ladder, leave_out) if leave_out else ladder
     ladder = read_table(
-        runs, tasks, columns=columns, leave_out=leave_out, metrics=metrics, unfinished=unfinished
+        runs,
+        tasks,
+        columns=columns,
+        leave_out=leave_out,
+        metrics=metrics,
+        unfinished=unfinished,
+        best=best,
     )
     for check in ladder.checks():
         note(f"{check.check}: {check.advice}")
@@ -303,6 +319,7 @@ def read_table(
     leave_out: Sequence[str] | None = None,
     metrics: str | None = None,
     unfinished: bool = False,
+    best: bool = False,
 ) -> Ladder:
     """The ladder of a run table; each warning is one line on stderr.
 
@@ -318,8 +335,8 @@ def read_table(
         Values of --leave-out; None for none.
     metrics
         Value of --metrics, such as ``piqa=acc_norm``; None for the default of each task.
-    unfinished
-        Value of --unfinished.
+    unfinished, best
+        Values of --unfinished and --best-of-sweep.
 
     Returns
     -------
@@ -333,7 +350,7 @@ def read_table(
     """
     pairs = [pair.partition("=") for pair in (metrics or "").split(",") if pair.strip()]
     with warnings.catch_warnings(action="always", category=UserWarning):
-        return read_runs(
+        ladder = read_runs(
             runs[0],
             join=runs[1:],
             tasks=tasks,
@@ -342,6 +359,7 @@ def read_table(
             metrics={task.strip(): metric.strip() for task, _, metric in pairs} or None,
             unfinished=unfinished,
         )
+    return best_of_sweep(ladder) if best else ladder
 
 
 def check_outputs(plot: Path | None, *others: Path | None) -> None:

@@ -69,7 +69,8 @@ def best_of_sweep(ladder: Ladder, loss_name: str | None = None) -> Ladder:
     most = int(sweeps.value_counts().max())
     optimism = NormalDist().inv_cdf((most - 0.375) / (most + 0.25))
     note = (
-        f"best of a sweep by loss {chosen_by}: {listed(list(best))}; left out: {listed(left_out)}. "
+        f"best of a sweep by loss {chosen_by!r}: {listed(list(best))}; "
+        f"left out: {listed(left_out)}. "
         f"The lowest of {most} losses is optimistic by at most about {optimism:.1f} standard "
         "deviations of the noise between seeds"
     )

@@ -28,6 +28,8 @@ RUNS_FOR_A_SIGN = 4
 # Fitted runs whose compute spans less than this factor see one slope of the loss, which a larger
 # irreducible loss with larger exponents gives as well.
 SMALLEST_RANGE = 10.0
+# Neighbours among the sizes of a ladder that differ by more than this factor may differ in unit.
+LARGEST_GAP = 100.0
 # Largest share of a size's range, on the log scale, within which it counts as one size.
 ONE_SIZE = 0.01
 
@@ -56,6 +58,7 @@ def suspicions(rows: pd.DataFrame, tasks: pd.DataFrame) -> list[Check]:
         *_sweeps(fitted),
         *_sizes_that_never_vary(fitted),
         *_small_range(fitted),
+        *_far_sizes(fitted),
         *_near_chance(rows, tasks),
         *(
             check
@@ -113,7 +116,7 @@ def _runs_above_smaller_ones(rows: pd.DataFrame) -> Iterator[Check]:
             limit = ABOVE_SMALLER_IN_A_SWEEP if run in swept else ABOVE_SMALLER
             if above > limit:
                 advice = (
-                    f"the loss {name} of run {run} is {above:.2f} times that of a smaller run on "
+                    f"the loss {name!r} of run {run} is {above:.2f} times that of a smaller run on "
                     f"corpus {corpus}: if the run diverged, leave it out (--leave-out {run})"
                 )
                 check = f"loss above a smaller run's: {run}"
@@ -141,11 +144,11 @@ def _sweeps(rows: pd.DataFrame) -> Iterator[Check]:
     label = configurations(runs)
     shared = label[label.duplicated(keep=False)]
     if len(shared):
-        cells = shared.nunique()
+        first = shared.index[shared == shared.iloc[0]]
         advice = (
-            f"{len(shared)} runs share {cells} configurations (corpus, N and D), such as "
-            f"{listed(list(shared.index[:3]))}: they are taken as reruns, whose scatter is noise; "
-            "of a sweep over learning rates or batch sizes keep the best (convert --best-of-sweep)"
+            f"{len(shared)} runs share their corpus, N and D with another one, such as "
+            f"{listed(first)}: they are taken as reruns, whose scatter is noise; of a sweep over "
+            "learning rates or batch sizes keep the best (--best-of-sweep)"
         )
         yield Check("runs of one configuration", "warn", len(shared), 0, advice)
 
@@ -185,3 +188,19 @@ def _near_chance(rows: pd.DataFrame, tasks: pd.DataFrame) -> Iterator[Check]:
             "so its forecast is the prior's"
         )
         yield Check(f"accuracy near chance: {row.task}", "warn", 0, 1, advice)
+
+
+def _far_sizes(rows: pd.DataFrame) -> Iterator[Check]:
+    """Runs whose N or D lies far below that of all larger ones."""
+    runs = rows.drop_duplicates("run")
+    for name in ("params", "tokens"):
+        sizes = np.sort(runs[name].unique())
+        gaps = sizes[1:] / sizes[:-1]
+        if len(gaps) and gaps.max() > LARGEST_GAP:
+            below = sizes[int(gaps.argmax())]
+            few = runs.loc[runs[name] <= below, "run"]
+            advice = (
+                f"{name} of {listed(few)} are at most {below:.4g}, those of all other runs "
+                f"{gaps.max():.3g} times that or more: check the unit of these cells"
+            )
+            yield Check(f"gap in {name}", "warn", float(gaps.max()), LARGEST_GAP, advice)

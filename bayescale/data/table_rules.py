@@ -51,8 +51,8 @@ def _units(rows: pd.DataFrame) -> list[DataError]:
                     f"column {name!r} of the run table",
                     rule=f"must count single {'parameters' if name == 'params' else 'tokens'}",
                     got=f"{low:g} to {high:g}, which can only be billions or millions",
-                    way_out=f"write 1.3 billion as 1.3e9, or give read_runs (or --columns) "
-                    f"{name}={name}*1e9",
+                    way_out="write 1.3 billion as 1.3e9, or name the column and a factor in "
+                    f"columns (--columns): {name}=COLUMN*1e9",
                 )
             )
     if not np.isfinite(six_nd(rows["params"], rows["tokens"])).all():

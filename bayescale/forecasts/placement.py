@@ -17,6 +17,9 @@ ONE_SIZE = 1.05
 # are taken to be in other units. Both are judgements: from the smallest public ladders (1e17 FLOPs)
 # to the largest runs (1e26) is a factor of 1e9, and a size in billions is wrong by 1e9 or more.
 FAR = 1e6
+# A target whose N or D is smaller than the smallest run's by more than this factor has another
+# unit.
+SMALL = 1e3
 # Few backtests of accuracies on public sweeps reach more than this many times the largest fitted
 # compute.
 TESTED = 300.0
@@ -113,6 +116,10 @@ def _warnings(target: Target, factor: float, runs: pd.DataFrame) -> list[str]:
         ("D", target.tokens, runs["tokens"]),
     ):
         smallest, largest = known.min(), known.max()
+        if value < smallest / SMALL:
+            warnings.append(
+                f"{name} of the target is below a thousandth of the smallest run's: check its unit"
+            )
         one_size = largest <= ONE_SIZE * smallest
         if one_size and not smallest / ONE_SIZE <= value <= largest * ONE_SIZE:
             warnings.append(

@@ -100,3 +100,10 @@ def test_a_task_whose_runs_are_all_near_chance() -> None:
     (check,) = warned(frame().assign(accuracy=[0.25, 0.26, 0.24, 0.25, 0.28]))
     assert check.check == "accuracy near chance: quiz"
     assert "unknown" in check.advice
+
+
+def test_one_cell_in_another_unit_is_named() -> None:
+    rows = frame()
+    rows.loc[2, "params"] /= 1e6
+    checks = {check.check: check for check in warned(rows.drop(columns="accuracy"))}
+    assert "of c are at most 400" in checks["gap in params"].advice

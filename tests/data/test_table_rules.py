@@ -17,7 +17,9 @@ def test_sizes_in_billions_are_refused_with_the_fix(column: str, unit: float) ->
     frame[column] /= unit
     with pytest.raises(DataError) as caught:
         ladder(frame)
-    assert_one_line(caught.value, f"column {column!r}", "billions or millions", f"{column}*1e9")
+    assert_one_line(
+        caught.value, f"column {column!r}", "billions or millions", f"{column}=COLUMN*1e9"
+    )
 
 
 def test_small_sizes_beside_a_large_one_are_sizes() -> None:

@@ -19,7 +19,7 @@ from bayescale.errors import DataError, FileError, SettingError
 KIND_COLUMNS = ("loss_unit", "metric")
 # Names that tables give to the columns of a run, without capitals, other signs written as _.
 NAMES_OF_RUN = {
-    "run": ("run", "name", "run_name", "run_id", "model", "model_name", "experiment"),
+    "run": ("run", "name", "run_name", "run_id", "model", "model_name", "experiment", "id"),
     "tokens": (
         *("tokens", "d", "n_tokens", "num_tokens", "total_tokens", "train_tokens"),
         *("training_tokens", "tokens_seen", "token_count", "num_train_tokens"),
@@ -220,7 +220,8 @@ def _guess_of_run(of_run: dict[str, Source], names: list[str]) -> tuple[list[str
             params_count = "active" if "active" in by_count else next(iter(by_count))
             of_run["params"] = Source(by_count[params_count])
             others = [column for column in by_count.values() if column != by_count[params_count]]
-            guesses.append(_told("params", by_count[params_count], others))
+            alike = "; a target's params are counted alike" if others else ""
+            guesses.append(_told("params", by_count[params_count], others) + alike)
     return guesses, params_count
 
 

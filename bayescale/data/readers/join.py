@@ -125,7 +125,13 @@ def add_scores(rows: pd.DataFrame, scores: pd.DataFrame) -> tuple[pd.DataFrame, 
     """
     names = _matches(scores["run"], rows["run"])
     alone = [run for run in dict.fromkeys(scores["run"]) if run not in names]
-    notes = [f"scores of runs that the table lacks, left out: {listed(alone)}"] if alone else []
+    notes = []
+    if alone:
+        without = [run for run in dict.fromkeys(rows["run"]) if run not in names.values()]
+        notes.append(
+            f"scores of runs that the table lacks, left out: {listed(alone)}; runs of the table "
+            f"without scores: {listed(without) or 'none'}"
+        )
     scores = scores[scores["run"].isin(names)]
     scores = scores.assign(run=scores["run"].map(names))
     rows = rows.assign(loss_name=rows["loss_name"] if "loss_name" in rows else rows["task"])

@@ -140,12 +140,14 @@ def read_runs(
         found = find_columns(table.columns, given)
     unused = [column for column in table.columns if column not in found.used]
     odd = misspelled(unused, [*found.of_run, *(kind for kind, _ in found.measures)])
-    _tell([*tracked, *odd], found.guesses, file or "the run table")
+    lost = [note for note in others.notes if "left out" in note]
+    _tell([*tracked, *lost, *odd], found.guesses, file or "the run table")
     facts = None if tasks is None else read_cells(tasks).table
     tidy, notes = _read_cells(table, found)
     _require(tidy, f"{file or 'the run table'} ({cells.format})", list(table.columns))
     if len(others.scores):
         tidy, unmatched = add_scores(tidy, others.scores)
+        _tell(unmatched, (), file or "the run table")
         notes += unmatched
         facts = _with_items(facts, items_of(others.scores))
     tidy, left_out = without_runs(tidy, leave_out)
@@ -240,15 +242,19 @@ def _require(rows: pd.DataFrame, what: str, header: Sequence[str]) -> None:
     missing = [name for name in REQUIRED if name not in rows]
     if not missing:
         return
-    way_out = "say which column is meant: " + ",".join(f"{name}=COLUMN" for name in missing)
+    named = [f"{name}:NAME=COLUMN" if name == "loss" else f"{name}=COLUMN" for name in missing]
+    way_out = (
+        f"say which column is meant: {','.join(named)} (run=COLUMN names the runs, "
+        "accuracy:TASK=COLUMN gives scores, COLUMN*1e9 multiplies)"
+    )
     if missing == ["loss"]:
         way_out = (
-            "without a loss there is no forecast: log the validation loss of each run, or give its "
-            "perplexity by perplexity:NAME=COLUMN; see the page on data"
+            "without a loss there is no forecast: name its column by loss:NAME=COLUMN or "
+            "perplexity:NAME=COLUMN, or log the validation loss of each run"
         )
     raise DataError(
         f"column{'s' if len(missing) > 1 else ''} {', '.join(map(repr, missing))} of {what}",
-        rule=f"must be there (needed: {', '.join(REQUIRED)})",
+        rule="must be there (needed: params, tokens and a loss)",
         got=f"columns {listed(list(header)) or 'none'}",
         way_out=f"{way_out} (columns= in Python, --columns on the command line)",
     )

@@ -40,7 +40,9 @@ def test_a_score_goes_with_the_loss_of_its_task_where_there_is_one() -> None:
 
 def test_runs_without_a_partner_are_told_or_refused() -> None:
     _, notes = add_scores(ROWS, scores(run=["a", "z"]))
-    assert notes == ["scores of runs that the table lacks, left out: z"]
+    assert notes == [
+        "scores of runs that the table lacks, left out: z; runs of the table without scores: b"
+    ]
     with pytest.raises(DataError, match="got y, z; the table has a, b"):
         add_scores(ROWS, scores(run=["y", "z"]))
 

@@ -104,7 +104,7 @@ def test_sizes_with_suffixes_and_in_billions() -> None:
     billions = WIDE.assign(params=WIDE["params"] / 1e9)
     with pytest.raises(DataError) as caught:
         read_runs(billions)
-    assert_one_line(caught.value, "only be billions or millions", "params*1e9")
+    assert_one_line(caught.value, "only be billions or millions", "params=COLUMN*1e9")
     assert same(read_runs(billions, columns={"params": "params*1e9"}))
 
 
@@ -174,7 +174,7 @@ def test_runs_are_left_out_before_the_rules_are_checked() -> None:
 def test_every_missing_column_is_named_at_once() -> None:
     with pytest.raises(DataError) as caught:
         read_runs(pd.DataFrame({"step": [1.0], "lr": [0.1]}))
-    assert_one_line(caught.value, "'params', 'tokens', 'loss'", "params=COLUMN")
+    assert_one_line(caught.value, "'params', 'tokens', 'loss'", "params=COLUMN", "loss:NAME=COLUMN")
     with pytest.raises(DataError, match="without a loss there is no forecast"):
         read_runs(WIDE.drop(columns="loss:c4"))
 

@@ -14,6 +14,8 @@ from bayescale.validation import shown
 
 # A message tells at most this many faults.
 MAX_TOLD = 4
+# A longer text is shortened.
+MAX_SHOWN = 80
 
 
 def raise_all(faults: Sequence[DataError], table: str) -> None:
@@ -84,6 +86,8 @@ def _fault(error: pa.errors.SchemaError, frame: pd.DataFrame, table: str) -> Dat
         place += _rows_text(rows, frame)
     is_empty = value is None or pd.isna(value)
     got = "nothing (an empty cell)" if is_empty else value
+    if isinstance(got, str) and len(got) > MAX_SHOWN:
+        got = shown(got)
     # Rules that pandera checks by itself have no text: a cell must be filled, a task is unique.
     own_rule = "must be filled in" if is_empty else "must name no task twice"
     rule = getattr(error.check, "error", None) or own_rule

@@ -26,12 +26,15 @@ from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
 from bayescale.fits.fit import fit_many
 from bayescale.fits.record import Fit, require_fit
+from bayescale.inference.nuts import require_draws
 from bayescale.runtime import check_seed
 from bayescale.validation import as_list, check_progress, require_kind, require_whole
 
 # Simulated outcomes of each candidate: by reweighting, and by refitting.
 OUTCOMES = 400
 REFITS = 8
+# Pareto-smoothed importance sampling fits a tail of at least 5 draws in each half of all draws.
+MIN_DRAWS = 50
 # What is left of the value after the cost must be more than so many standard errors.
 STANDARD_ERRORS = 2.0
 
@@ -163,6 +166,7 @@ def value_of_information(
     """
     chosen = _candidates(candidates)
     _check(fit, outcomes, refits, seed, progress)
+    require_draws(fit.sampler, MIN_DRAWS, "the value of information")
     preference = make_preference(value, risk_aversion, most_regret, stake)
     targets = as_targets(target)
     problem = EvsiProblem(

@@ -9,13 +9,14 @@ import pandas as pd
 
 from bayescale.extrapolation.weights import leave_one_out
 from bayescale.fits.record import Fit, require_fit
+from bayescale.inference.nuts import require_draws
 
 # A sound ladder names a run with this probability, whatever the number of its losses.
 FALSE_ALARM = 0.01
 # Small runs scatter more, by a factor of up to about e: their densities are lower by that much.
 OWN_SCALE = 1.0
-# Above this Pareto k the estimate is no more than a hint (Vehtari et al. 2024, JMLR 25).
-MAX_K = 0.7
+# Pareto-smoothed importance sampling fits a tail of at least 5 draws.
+MIN_DRAWS = 50
 
 
 def off_law(fit: Fit) -> pd.DataFrame:
@@ -53,6 +54,7 @@ def off_law(fit: Fit) -> pd.DataFrame:
     ['run', 'corpus', 'loss_name', 'lpd', 'below', 'k', 'off']
     """
     require_fit(fit)
+    require_draws(fit.sampler, MIN_DRAWS, "leaving one out")
     cells = fit.losses["log_likelihood"].to_dataset().to_stacked_array("cell", ("chain", "draw"))
     cells = cells.transpose("chain", "draw", "cell")
     known = np.isfinite(cells.values).all((0, 1))

@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, log_density
 
+from bayescale.errors import SettingError
 from bayescale.inference.coordinates import coordinates
 from bayescale.inference.modes import quadratic
 from bayescale.inference.quadratic import Quadratic
@@ -113,6 +114,33 @@ class Sample:
     def leapfrog_steps(self) -> float:
         """Mean number of leapfrog steps per draw, after warm-up."""
         return float(self.statistics["n_steps"].mean())
+
+
+def require_draws(sampler: Sampler, least: int, what: str) -> None:
+    """Check that a fit has enough draws for importance sampling.
+
+    Parameters
+    ----------
+    sampler
+        Chains and draws of the fit.
+    least
+        The least number of draws of all chains together.
+    what
+        What takes them, for the message.
+
+    Raises
+    ------
+    SettingError
+        For fewer draws.
+    """
+    draws = sampler.chains * sampler.draws
+    if draws < least:
+        raise SettingError(
+            what,
+            rule=f"takes a fit of {least} draws or more",
+            got=f"{sampler.chains} chains of {sampler.draws}",
+            way_out="fit with more draws",
+        )
 
 
 def log_posterior(model: SeriesModel) -> Callable[[jax.Array, Layout, Quadratic], jax.Array]:

@@ -65,3 +65,10 @@ def test_the_densities_are_those_of_leaving_one_out() -> None:
 def test_anything_else_is_refused() -> None:
     with pytest.raises(SettingError):
         off_law("fit")  # type: ignore[arg-type]
+
+
+def test_too_few_draws_are_refused() -> None:
+    rows = fitted(1).ladder
+    few = fit(rows, law="compute", discrepancy="none", chains=2, draws=20)
+    with pytest.raises(SettingError, match="50 draws or more"):
+        off_law(few)

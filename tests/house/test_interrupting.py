@@ -216,7 +216,8 @@ def check_moment(moment: Moment) -> None:
     assert (moment.status, moment.err) == (130, "bayescale: interrupted\n")
     assert moment.line_after < SOON
     assert moment.processor < LITTLE
-    assert moment.listing == []
+    # A moment after the answer may find a file, which is a whole one: no temporary ones stay.
+    assert set(moment.listing) <= {"new.csv", "new.fit"}
 
 
 @pytest.fixture(scope="module")

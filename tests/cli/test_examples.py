@@ -14,7 +14,8 @@ from helpers.formats import write_formats
 
 # Examples that sample, the commands that have few draws as an option, and those that have not.
 FEW_DRAWS = ["--draws", "30", "--chains", "2"]
-LINES = [line for lines in EXAMPLES.values() for line in lines]
+# A backtest takes minutes; tests/cli/test_backtest.py runs the command on a smaller ladder.
+LINES = [line for name, lines in EXAMPLES.items() if name != "backtest" for line in lines]
 
 
 def is_slow(line: str) -> bool:

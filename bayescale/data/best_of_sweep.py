@@ -44,7 +44,7 @@ def best_of_sweep(ladder: Ladder, loss_name: str | None = None) -> Ladder:
     >>> import bayescale as bs
     >>> ladder = bs.load_dataset("ladder2024")
     >>> len(ladder.runs), len(bs.best_of_sweep(ladder).runs)
-    (32, 27)
+    (32, 31)
     """
     runs = ladder.runs
     label = configurations(runs).astype(str) + runs["role"]

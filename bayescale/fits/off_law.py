@@ -20,7 +20,7 @@ MIN_DRAWS = 50
 
 
 def off_law(fit: Fit) -> pd.DataFrame:
-    """ln p(y_i | y_-i): the log density of each loss given all others, the least probable first.
+    """ln p(y_i | all other y): log density of each loss, the least probable first.
 
     A normal loss that lies z standard deviations from its prediction has a density z^2 / 2 below
     the largest one. The densities come from the one posterior, by Pareto-smoothed importance

@@ -185,7 +185,7 @@ def _near_chance(rows: pd.DataFrame, tasks: pd.DataFrame) -> Iterator[Check]:
         advice = (
             f"no fitted run is above the chance of {row.task} by more than guessing scatters "
             f"(best {row.best:.3g}, chance {row.chance:.3g}): where its accuracy rises is unknown, "
-            "so its forecast is the prior's"
+            "so its forecast rests on the priors"
         )
         yield Check(f"accuracy near chance: {row.task}", "warn", 0, 1, advice)
 

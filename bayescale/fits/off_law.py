@@ -13,6 +13,8 @@ from bayescale.inference.nuts import require_draws
 
 # A sound ladder names a run with this probability, whatever the number of its losses.
 FALSE_ALARM = 0.01
+# Above this Pareto k an estimate cannot be trusted (Vehtari et al. 2024, JMLR 25).
+MAX_K = 0.7
 # Small runs scatter more, by a factor of up to about e: their densities are lower by that much.
 OWN_SCALE = 1.0
 # Pareto-smoothed importance sampling fits a tail of at least 5 draws.
@@ -35,9 +37,10 @@ def off_law(fit: Fit) -> pd.DataFrame:
     -------
     DataFrame
         One row per loss of a fitted run: ``run``, ``corpus``, ``loss_name``, ``lpd``, ``below``
-        (the median of its series less ``lpd``), ``k`` (Pareto k; above 0.7 the figure is a hint
-        only), ``off`` (whether ``below`` is beyond what one loss in the ladder reaches with
-        probability 0.01). `bayescale.without` fits again without such runs.
+        (the median of its series less ``lpd``), ``k`` (Pareto k), ``off`` (whether ``below`` is
+        beyond what one loss in the ladder reaches with probability 0.01), ``unknown`` (not ``off``,
+        but k is above 0.7: the loss moves the fit so much that the density is uncertain, and mostly
+        too high). `bayescale.without` fits again without such runs.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def off_law(fit: Fit) -> pd.DataFrame:
     >>> ladder = bs.load_dataset("ladder2024", tasks=["hellaswag"])
     >>> fit = bs.fit(ladder, law="compute", discrepancy="none", chains=2, draws=100)
     >>> list(bs.off_law(fit).columns)
-    ['run', 'corpus', 'loss_name', 'lpd', 'below', 'k', 'off']
+    ['run', 'corpus', 'loss_name', 'lpd', 'below', 'k', 'off', 'unknown']
     """
     require_fit(fit)
     require_draws(fit.sampler, MIN_DRAWS, "leaving one out")
@@ -67,5 +70,6 @@ def off_law(fit: Fit) -> pd.DataFrame:
     furthest = NormalDist().inv_cdf(1 - FALSE_ALARM / len(table) / 2)
     limit = furthest**2 / 2 + OWN_SCALE
     table["off"] = table["below"] > limit
+    table["unknown"] = ~table["off"] & ~(table["k"] <= MAX_K)
     table = table.sort_values("below", ascending=False, ignore_index=True)
-    return table[["run", "corpus", "loss_name", "lpd", "below", "k", "off"]]
+    return table[["run", "corpus", "loss_name", "lpd", "below", "k", "off", "unknown"]]

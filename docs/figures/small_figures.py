@@ -175,6 +175,9 @@ def main(folder: Path) -> None:
         smalls = [small for small in drawn if small is not None]
         for small, fit in fits(smalls, what == "accuracy"):
             tables.append(cases(sweep, ladder, small, fit))
+            if sweep == "gadre2024, tasks":
+                # Its losses are those of gadre2024 on the same ladders.
+                tables[-1] = tables[-1].query("quantity == 'accuracy'")
         print(f"{sweep}: {len(smalls)} small ladders", flush=True)
     of_ladder = pd.concat(tables).groupby(KEYS)[MEASURES].mean().reset_index()
     for by in ("sweep", "runs", "kind"):

@@ -41,6 +41,14 @@ def test_a_sound_ladder_names_no_run() -> None:
     assert not off_law(fitted(2))["off"].any()
 
 
+def test_a_run_that_moves_the_fit_is_never_passed_in_silence() -> None:
+    """Seed 3: the outlier draws the posterior to itself, so its density is taken too high."""
+    first = off_law(fitted(3, factor=1.05)).iloc[0]
+    assert first["run"] == "r8"
+    assert first["k"] > 0.7
+    assert first["off"] or first["unknown"]
+
+
 def test_the_densities_are_those_of_leaving_one_out() -> None:
     """ln p(y | others) of one run from a fit without it: the mean density over its draws."""
     whole = fitted(3)

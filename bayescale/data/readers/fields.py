@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from bayescale.data.readers.parse import pick, read_json
 from bayescale.errors import FileError
+from bayescale.validation import as_number as real_number
 from bayescale.validation import shown
 
 
@@ -46,13 +46,7 @@ def as_number(value: object) -> float:
     float
         The number, or nan.
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return math.nan
-    # JSON has whole numbers of any size; a float has not.
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.nan
+    number = real_number(value)
     return number if math.isfinite(number) else math.nan
 
 

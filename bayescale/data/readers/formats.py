@@ -57,7 +57,7 @@ def read_cells(source: object) -> Cells:
     if not isinstance(source, str | Path):
         return _from_frame(source)
     path = Path(source)
-    if begins_with(path, PARQUET):
+    if _begins_with(path, PARQUET):
         return Cells(_read_parquet(path), "Parquet")
     text = read_text(path)
     if text.lstrip()[:1] in ("{", "["):
@@ -84,7 +84,7 @@ def _from_frame(source: object) -> Cells:
     )
 
 
-def begins_with(path: Path, magic: bytes) -> bool:
+def _begins_with(path: Path, magic: bytes) -> bool:
     """Whether a regular file begins with these bytes; `read_text` explains every other path."""
     if not path.is_file():
         return False

@@ -77,8 +77,7 @@ def to_losses(values: pd.Series, kinds: pd.Series, what: str) -> pd.Series:
     for name, kind in LOSS_KINDS.items():
         chosen = kinds == name
         _require_range(values[chosen], f"{what}, {name}", (kind.least, np.inf))
-        if kind.to_loss is not LOSS_KINDS["loss"].to_loss:
-            losses[chosen] = kind.to_loss(values[chosen])
+        losses[chosen] = kind.to_loss(values[chosen])
     return losses
 
 

@@ -184,13 +184,18 @@ def _require_run_table(path: object) -> None:
 
 
 def _of_runs(cells: Cells, unfinished: bool) -> tuple[pd.DataFrame, list[str]]:
-    """The cells of a table of runs, and what was left out of an export."""
+    """The cells of a table of runs, and what was changed or left out."""
     require_plain_columns(cells.table, "run table")
     table = cells.table.map(_stripped).reset_index(drop=True)
     table.columns = pd.Index(map(str, table.columns))
     require_plain_columns(table, "run table")
+    notes = []
     if cells.format == "CSV with semicolons":
+        written = table
         table = table.apply(without_decimal_commas)
+        changed = [name for name in table.columns if not table[name].equals(written[name])]
+        if changed:
+            notes.append(f"A comma is taken for a decimal point in {listed(changed)}.")
     if is_chart_export(table):
         raise DataError(
             "the run table",
@@ -199,8 +204,9 @@ def _of_runs(cells: Cells, unfinished: bool) -> tuple[pd.DataFrame, list[str]]:
             way_out="export the table of runs, and give the chart as join= (--join)",
         )
     if is_runs_export(table):
-        return read_runs_export(table, unfinished=unfinished)
-    return table, []
+        table, left_out = read_runs_export(table, unfinished=unfinished)
+        notes += left_out
+    return table, notes
 
 
 def _read_cells(table: pd.DataFrame, found: ColumnMap) -> tuple[pd.DataFrame, list[str]]:
@@ -341,7 +347,7 @@ def _conventions(
 
 
 def _tell(tracked: Sequence[str], guesses: Sequence[str], file: str) -> None:
-    """One warning that names what was left out of an export, and every guess."""
+    """One warning that names what was changed or left out, and every guess."""
     told = [*tracked]
     if guesses:
         told.append(f"Guessed {'; '.join(guesses)}. Give columns= (--columns) to overrule a guess.")

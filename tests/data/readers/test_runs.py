@@ -188,9 +188,10 @@ def test_the_users_conventions_are_completed_and_win() -> None:
     assert active.conventions.params == "active"
 
 
-def test_decimal_commas_in_a_table_of_semicolons(tmp_path: Path) -> None:
+def test_decimal_commas_in_a_table_of_semicolons_are_told(tmp_path: Path) -> None:
     text = WIDE.to_csv(index=False, sep=";", decimal=",")
-    assert same(read_runs(write(tmp_path, text)))
+    with pytest.warns(UserWarning, match="decimal point in .*loss:c4"):
+        assert same(read_runs(write(tmp_path, text)))
 
 
 WANDB = """Name,State,Created,parameter_count,throughput/total_tokens,eval/c4/loss,train/loss

@@ -15,8 +15,8 @@ from bayescale.validation import as_list, require_kind, require_number, shown
 # How N is counted in a ladder of which only the compute is known: only law compute may be fitted.
 COMPUTE_ONLY = "unknown, only compute is known"
 # Tokens per parameter of such runs: about compute-optimal (Hoffmann et al. 2022, arXiv 2203.15556).
-# Law compute does not see it, and the distances in ln N and ln D on which the law's error depends are
-# the same for any constant ratio.
+# Law compute does not see it, and the distances in ln N and ln D on which the law's error depends
+# are the same for any constant ratio.
 TOKENS_PER_PARAM = 20.0
 _SIZES = ("params", "tokens")
 _FIGURES = (*_SIZES, "flops", "unique_tokens", "shift")

@@ -23,6 +23,15 @@ from bayescale.runtime import setup
 # Panel of these options in the help of the command.
 CUTS = "Cuts"
 
+Cuts = Annotated[
+    str | None,
+    typer.Option(
+        help="Cuts of the backtest, separated by commas. Without it, up to 8 cuts, from the "
+        "smallest with at least 8 runs of every series.",
+        rich_help_panel=CUTS,
+    ),
+]
+
 
 def backtest(
     runs: options.RunTable = None,
@@ -38,14 +47,7 @@ def backtest(
             rich_help_panel=CUTS,
         ),
     ] = "flops",
-    cuts: Annotated[
-        str | None,
-        typer.Option(
-            help="Cuts, separated by commas. Without it, up to 8 cuts, from the smallest with at "
-            "least 8 runs of every series.",
-            rich_help_panel=CUTS,
-        ),
-    ] = None,
+    cuts: Cuts = None,
     law: options.LawName = None,
     link: options.LinkName = None,
     via: options.Via = AUTO,
@@ -81,7 +83,7 @@ def backtest(
     """
     options.check_outputs(plot, csv)
     ladder = options.read_ladder(runs, tasks, dataset, columns=columns, leave_out=leave_out)
-    numbers = None if cuts is None else _parse_cuts(cuts)
+    numbers = parse_cuts(cuts)
     setup(chains)
     with progress_bar(hidden=as_json) as update:
         result = make_backtest(
@@ -115,8 +117,21 @@ def backtest(
     raise typer.Exit(1 if result.status == "fail" else 0)
 
 
-def _parse_cuts(text: str) -> list[float]:
-    """The numbers of --cuts."""
+def parse_cuts(text: str | None) -> list[float] | None:
+    """The numbers of --cuts; None where it was not given.
+
+    Parameters
+    ----------
+    text
+        Value of --cuts.
+
+    Raises
+    ------
+    SettingError
+        For words that are no numbers.
+    """
+    if text is None:
+        return None
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:

@@ -1,16 +1,23 @@
-"""The candidates that --candidates names: runs that could be bought before the decision."""
+"""Candidates, runs that could be bought before the decision: --candidates, and their table."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
 
+from rich.console import Console
+
+from bayescale.cli.tables import print_frame, print_text
 from bayescale.cli.targets import find_run, split_names
 from bayescale.data.ladder import Ladder
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.cost import Cost
+from bayescale.decisions.evidence import Evidence
 from bayescale.errors import SettingError
+
+# Columns that the JSON has and the table has no room for.
+UNPRINTED = ["evsi_floor", "evpi", "narrowing", "narrowing_per_cost", "method", "k"]
 
 
 def parse_candidates(
@@ -77,3 +84,25 @@ def _parse_candidate(
     if name in known:
         run = replace(run, name=f"{name} again")
     return Candidate([run], cost=money, name=run.label)
+
+
+def print_candidates(console: Console, evidence: Evidence) -> None:
+    """Print what the candidates are worth, one row each, then their notes.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    evidence
+        Values of the candidates.
+    """
+    print_text(
+        console,
+        "Evidence that could be bought first, the best first: evsi is the expected value of its "
+        "information; net is evsi minus cost",
+    )
+    table = evidence.table.drop(columns=UNPRINTED)
+    reliable = table["reliable"].map({True: "yes", False: "no"})
+    print_frame(console, table.drop(columns="note").assign(reliable=reliable))
+    for row in table[table["note"] != ""].itertuples():
+        print_text(console, f"{row.candidate}: {row.note}")

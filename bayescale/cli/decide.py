@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bayescale.cli import decision_options, options, tables
+from bayescale.cli.candidates import print_candidates
 from bayescale.cli.fit_options import EXAMPLE, FitOptions
 from bayescale.cli.outputs import deliver
 from bayescale.cli.tables import diagnostics_json, json_rows, print_frame, print_text
@@ -175,8 +176,7 @@ def print_decision(console: Console, decision: Decision, seconds: float) -> None
     if len(decision.flips):
         _print_sensitivity(console, decision)
     if decision.evidence is not None:
-        print_text(console, decision_options.EVIDENCE)
-        print_frame(console, decision.evidence.table.drop(columns=["evpi", "narrowing_per_cost"]))
+        print_candidates(console, decision.evidence)
     print_text(
         console,
         "Knowing the value and the cost of every target before the decision would be worth "
@@ -190,10 +190,15 @@ def _print_sensitivity(console: Console, decision: Decision) -> None:
     """Print how the verdict changes with cost, threshold and discrepancy."""
     print_text(
         console,
-        "What would change the verdict (target: the run that is then funded, or the run nearest "
-        "to it)",
+        "What would change the verdict: net is that of the run that is then funded, or of the run "
+        "nearest to it",
     )
-    print_frame(console, decision.sensitivity)
+    table = decision.sensitivity
+    if table["target"].nunique() == 1:
+        table = table.drop(columns="target")
+    if table["certainty_equivalent"].equals(table["net"]):
+        table = table.drop(columns="certainty_equivalent")
+    print_frame(console, table)
     print_text(
         console,
         "Smallest change at which the decision turns between funding a run and funding nothing "

@@ -12,6 +12,7 @@ from bayescale.cli.candidates import parse_candidates
 from bayescale.cli.fit_options import FitOptions
 from bayescale.cli.progress import progress_bar
 from bayescale.cli.targets import choose_targets
+from bayescale.data.names import suggested
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.cost import PEAK, Cost, cost_draws, money
@@ -32,11 +33,6 @@ EXAMPLE_CANDIDATES = "1B-10xC, 6e8:5e11, 2.6e9:1.2e11"
 
 # Panels of these options in the help of a command.
 VALUE, RISK = "Value and cost", "Evidence and risk"
-# Line above the table of the candidates.
-EVIDENCE = (
-    "Evidence that could be bought first, the best first: evsi is the expected value of its "
-    "information; net is evsi minus cost"
-)
 
 Worth = Annotated[
     float | None,
@@ -340,7 +336,7 @@ def _check(problem: DecisionProblem) -> None:
             "--threshold",
             rule="must name tasks of the ladder",
             got=repr(unknown[0]),
-            way_out=f"use some of {', '.join(problem.source.ladder.tasks)}",
+            way_out=f"use {suggested(unknown[0], problem.source.ladder.tasks)}",
         )
 
 

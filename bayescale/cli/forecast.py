@@ -313,11 +313,13 @@ def print_forecast(
             print_text(console, sentence)
     if len(fit.weights):
         print_text(console, mixture_text(fit.weights))
-    print_checks(console, fit.checks)
+    failed = [check for check in fit.checks if check.status != "pass"]
+    print_checks(console, failed)
     sampler = result["sampler"]
     print_text(
         console,
-        f"checks of the fit: {forecast.status}; {sampler['leapfrog_steps']:.1f} leapfrog steps per "
+        f"checks of the fit: {forecast.status} ({len(fit.checks) - len(failed)} of "
+        f"{len(fit.checks)} passed); {sampler['leapfrog_steps']:.1f} leapfrog steps per "
         f"draw, {sampler['seconds']:.1f} s of sampling, {seconds:.1f} s in total",
     )
     print_text(console, forecast.note)

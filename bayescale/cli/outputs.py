@@ -77,7 +77,9 @@ def write_table(forecast: Forecast, path: Path, prob: float) -> None:
     prob
         Probability of the intervals.
     """
-    table = forecast.to_frame(prob).assign(status=forecast.status)
+    table = forecast.to_frame(prob).assign(prob=prob, status=forecast.status)
+    factors = forecast.extrapolation.set_index("target")["extrapolation_factor"]
+    table["extrapolation_factor"] = table["target"].map(factors)
     with atomic_write(path) as temporary:
         tables.for_spreadsheets(table).to_csv(temporary, index=False)
 

@@ -10,11 +10,15 @@ import typer
 
 from bayescale.backtests.backtest import backtest as make_backtest
 from bayescale.cli import decision_options, options
+from bayescale.cli.backtest import CUTS, Cuts, parse_cuts
 from bayescale.cli.fit_options import EXAMPLE, FitOptions
 from bayescale.cli.outputs import deliver
+from bayescale.cli.progress import progress_bar
 from bayescale.data.names import visible
+from bayescale.errors import SettingError
 from bayescale.forecasts.forecast import forecast
 from bayescale.reports.report import report as make_report
+from bayescale.runtime import setup
 
 
 def report(
@@ -50,9 +54,10 @@ def report(
         typer.Option(
             "--backtest",
             help="Backtest the ladder too, which takes minutes.",
-            rich_help_panel=options.OUTPUT,
+            rich_help_panel=CUTS,
         ),
     ] = False,
+    cuts: Cuts = None,
     seed: options.Seed = 0,
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
@@ -63,6 +68,11 @@ def report(
     Without arguments, it reports on a worked example.
     """
     options.check_outputs(None, output)
+    numbers = parse_cuts(cuts)
+    if numbers is not None and not backtest:
+        raise SettingError(
+            "--cuts", rule="goes with --backtest", got="no --backtest", way_out="give both"
+        )
     source = FitOptions(
         runs=runs,
         dataset=dataset,
@@ -95,10 +105,22 @@ def report(
         risk_aversion=risk_aversion,
         most_regret=most_regret,
     ).problem()
+    past = None
+    if backtest:
+        # First, since its errors then come before anything is sampled.
+        setup(chains)
+        with progress_bar(hidden=as_json, description="backtest") as update:
+            past = make_backtest(
+                source.ladder,
+                cuts=numbers,
+                chains=chains,
+                draws=draws,
+                seed=seed,
+                progress=update,
+            )
     fitted = source.fit()
     predicted = forecast(fitted, problem.targets, seed=seed)
     decision = problem.decide(predicted, problem.evidence(fitted))
-    past = make_backtest(source.ladder, chains=chains, draws=draws, seed=seed) if backtest else None
     page = make_report(fitted, predicted, backtest=past, decision=decision)
 
     def answer() -> None:

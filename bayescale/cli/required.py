@@ -20,6 +20,7 @@ from bayescale.cli.tables import (
 )
 from bayescale.cli.targets import check_corpus
 from bayescale.data.ladder import Ladder
+from bayescale.data.names import suggested
 from bayescale.decisions.required import MAX_FACTOR, Required, check_question
 from bayescale.decisions.required import required as find_required
 from bayescale.errors import SettingError
@@ -140,7 +141,7 @@ def _check_tasks(ladder: Ladder, tasks: Sequence[str]) -> None:
             "--task",
             rule="must be tasks of the ladder that have accuracies",
             got=repr(unknown[0]) if unknown else "a ladder without accuracies",
-            way_out=f"use some of {', '.join(ladder.tasks)}"
+            way_out=f"use {suggested(unknown[0], ladder.tasks)}"
             if ladder.tasks
             else "add accuracies and a task table",
         )

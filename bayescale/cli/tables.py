@@ -26,6 +26,8 @@ from bayescale.fits.record import Fit
 PICTURES = (".png", ".svg", ".pdf")
 # Columns of a page where the output is not a terminal: the widest tables fit.
 PAGE_WIDTH = 150
+# Width in which any table is measured.
+MAX_WIDTH = 10_000
 # First characters with which a spreadsheet takes a cell as a formula, and the apostrophe itself, so
 # that a reader may drop one from every text that begins with one.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -79,6 +81,13 @@ def print_table(
     title
         Text above the table; None for none.
     """
+    console.print(_table(columns, rows, title))
+
+
+def _table(
+    columns: Iterable[object], rows: Iterable[Iterable[object]], title: str | None = None
+) -> Table:
+    """The table of `print_table`."""
     table = Table(
         title=None if title is None else plain(title, "table.title"), title_justify="left"
     )
@@ -86,7 +95,7 @@ def print_table(
         table.add_column(plain(column))
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else plain(cell) for cell in row))
-    console.print(table)
+    return table
 
 
 def print_checks(console: Console, checks: Sequence[Check]) -> None:
@@ -107,9 +116,26 @@ def print_checks(console: Console, checks: Sequence[Check]) -> None:
 
 
 def print_frame(console: Console, frame: pd.DataFrame) -> None:
-    """Print a frame: floats to three digits, floats from 10,000 to 10^12 to four, in full."""
+    """Print a frame: floats to three digits, floats from 10,000 to 10^12 to four, in full.
+
+    A frame that is too wide for the page and has fewer rows than columns is printed on its side,
+    one column per row.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    frame
+        Table to print.
+    """
     rows = [[_frame_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    print_table(console, frame.columns, rows)
+    table = _table(frame.columns, rows)
+    wide = console.measure(table, options=console.options.update(max_width=MAX_WIDTH)).maximum
+    if wide > console.width and len(rows) < len(frame.columns):
+        names = [str(name) for name in frame.columns]
+        turned = [list(cells) for cells in zip(names, *rows, strict=True)]
+        table = _table(turned[0], turned[1:])
+    console.print(table)
 
 
 def _frame_cell(value: object) -> object:

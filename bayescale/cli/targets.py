@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bayescale.data.ladder import Ladder
+from bayescale.data.names import suggested
 from bayescale.data.schema import ROLES
 from bayescale.data.target import COMPUTE_ONLY, Target
 from bayescale.errors import DataError, SettingError
@@ -128,7 +129,7 @@ def _targets_of_table(ladder: Ladder, names: str, corpus: str | None) -> list[Ta
             "--targets",
             rule=f"must be roles ({', '.join(ROLES)}) or run names",
             got=repr(unknown[0]),
-            way_out="fix the name",
+            way_out=f"use {suggested(unknown[0], list(ladder.runs.index))}",
         )
     roles = {word for word in words if word in ROLES}
     run_names = set(words) - roles

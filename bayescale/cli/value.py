@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import typer
 from rich.console import Console
 
 from bayescale.cli import decision_options, options, tables
+from bayescale.cli.candidates import print_candidates
 from bayescale.cli.fit_options import EXAMPLE, FitOptions
 from bayescale.cli.tables import (
     diagnostics_json,
     json_rows,
-    print_frame,
     print_status,
     print_text,
 )
+from bayescale.decisions.candidate import Candidate
+from bayescale.decisions.cost import Cost
 from bayescale.decisions.evidence import Evidence
 from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO
-
-# Columns that the JSON has and the table has no room for.
-UNPRINTED = ["evsi_floor", "evpi", "narrowing_per_cost", "k"]
+from bayescale.forecasts.design import propose_runs
 
 
 def value(
@@ -63,6 +64,7 @@ def value(
 ) -> None:
     """Say what small runs are worth before a decision, and which to buy first.
 
+    Without --candidates, it proposes the runs that tell most of the targets' losses.
     Without arguments, it values the candidates of a worked example.
     """
     source = FitOptions(
@@ -103,12 +105,7 @@ def value(
         most_regret=most_regret,
     ).problem()
     if not problem.candidates:
-        raise SettingError(
-            "--candidates",
-            rule="must be one or more",
-            got="none",
-            way_out="such as --candidates 3e9:3e11",
-        )
+        problem = replace(problem, candidates=_proposed(problem))
     fitted = source.fit()
     evidence = problem.evidence(fitted)
     assert evidence is not None
@@ -120,6 +117,19 @@ def value(
         print_value(console, evidence)
         print_status(console, fitted, process_cost["seconds"])
     raise typer.Exit(1 if evidence.status == "fail" else 0)
+
+
+def _proposed(problem: decision_options.DecisionProblem) -> list[Candidate]:
+    """Candidates where none are given: the runs that tell most of the targets' losses."""
+    if not isinstance(problem.cost, Cost):
+        raise SettingError(
+            "--candidates",
+            rule="must be one or more, each with a price, where --cost is given",
+            got="none",
+            way_out="such as --candidates 3e9:3e11=2e4",
+        )
+    runs = propose_runs(problem.source.ladder, problem.targets)
+    return [Candidate([run], name=run.label) for run in runs]
 
 
 def value_json(fit: Fit, evidence: Evidence) -> dict[str, Any]:
@@ -164,5 +174,4 @@ def print_value(console: Console, evidence: Evidence) -> None:
     )
     print_text(console, first)
     print_text(console, decision_options.asked_text(evidence))
-    print_text(console, decision_options.EVIDENCE)
-    print_frame(console, evidence.table.drop(columns=UNPRINTED))
+    print_candidates(console, evidence)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 # A list of names shows at most this many.
 MAX_LISTED = 8
@@ -69,6 +70,25 @@ def listed(names: Iterable[object]) -> str:
     shown = [visible(name) for name in names]
     more = len(shown) - MAX_LISTED
     return ", ".join(shown[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def suggested(name: object, known: Collection[str]) -> str:
+    """The known names that look like this one, or the first few of all.
+
+    Parameters
+    ----------
+    name
+        A name that is not known.
+    known
+        All names that are.
+
+    Returns
+    -------
+    str
+        Names with "or" between them, or a list with commas.
+    """
+    near = difflib.get_close_matches(str(name), known, n=5)
+    return " or ".join(visible(one) for one in near) if near else listed(known)
 
 
 def _controls(character: str) -> bool:

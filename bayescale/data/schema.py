@@ -11,7 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from bayescale.data.faults import raise_all, validate
-from bayescale.data.names import listed
+from bayescale.data.names import listed, suggested
 from bayescale.data.quantities import to_floats, to_text
 from bayescale.data.table_rules import table_faults
 from bayescale.errors import DataError, SettingError
@@ -239,12 +239,11 @@ def require_values(rows: pd.DataFrame, column: str, values: Sequence[object]) ->
         )
     unknown = [value for value in values if not rows[column].isin([value]).any()]
     if unknown:
-        known = ", ".join(map(str, rows[column].unique()[:12]))
         raise DataError(
             f"{column} {unknown[0]!r}",
             rule=f"must be a {column} of the ladder",
             got="none such",
-            way_out=f"use some of {known}",
+            way_out=f"use {suggested(unknown[0], [str(one) for one in rows[column].unique()])}",
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.data.names import suggested
 from bayescale.errors import SettingError
 
 # verdicts of `Fit.verdicts` that leave no doubt
@@ -77,7 +78,7 @@ def scored(accuracy: xr.DataArray, tasks: Sequence[str] | None) -> list[str]:
             "tasks of the value",
             rule="must have accuracies in the forecast",
             got=repr(unknown[0]) if unknown else "a forecast of losses alone",
-            way_out=f"use some of {', '.join(known) or 'none'}",
+            way_out=f"use {suggested(unknown[0], known)}" if unknown else "add accuracies",
         )
     return known if tasks is None else list(tasks)
 

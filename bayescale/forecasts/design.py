@@ -27,6 +27,8 @@ DRAWS = 4000
 # Token multipliers D / N of the runs that could be added, and numbers of sizes and reach of N.
 MULTIPLIERS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
 SIZES, REACH = 9, 4.0
+# Compute of the runs that `propose_runs` proposes, over that of the largest fitted run.
+PROPOSED = (1 / 3, 1.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def study_design(ladder: Ladder, targets: Sequence[Target]) -> Design:
     rows, sentences = [], []
     for target, distance in zip(targets, table.itertuples(), strict=True):
         runs = fitted[fitted["corpus"] == corpus_of(target, data.loss)]
-        now, best = _most_helpful(settings.law, data.loss, runs, target)
+        now, (best,) = _most_helpful(settings.law, data.loss, runs, target, (1.0,))
         rows.append(
             {
                 "target": target.label,
@@ -103,6 +105,40 @@ def study_design(ladder: Ladder, targets: Sequence[Target]) -> Design:
             f"{100 * best.sd:.2g} %. For accuracies, larger runs and costs ask the command value"
         )
     return Design(checks, pd.DataFrame(rows, columns=columns), sentences)
+
+
+def propose_runs(ladder: Ladder, targets: Sequence[Target]) -> list[Target]:
+    """Runs of a third, one and three times the largest fitted compute that tell most of a target.
+
+    Parameters
+    ----------
+    ladder
+        The runs; its own law is taken.
+    targets
+        The runs to forecast.
+
+    Returns
+    -------
+    list of Target
+        Each once, sizes to two digits. Nothing in it depends on a measured loss.
+
+    Raises
+    ------
+    BayescaleError
+        Whatever a fit of these runs would raise before sampling.
+    """
+    settings = default_settings(ladder)
+    data, _ = make_stages(settings, ladder)
+    fitted = ladder.with_role("fit").runs
+    found = {}
+    for target in targets:
+        corpus = corpus_of(target, data.loss)
+        runs = fitted[fitted["corpus"] == corpus]
+        _, best = _most_helpful(settings.law, data.loss, runs, target, PROPOSED)
+        for addition in best:
+            params, tokens = (float(f"{size:.2g}") for size in (addition.params, addition.tokens))
+            found[(params, tokens, corpus)] = Target(params, tokens, corpus=corpus)
+    return list(found.values())
 
 
 def default_settings(ladder: Ladder) -> FitSettings:
@@ -130,9 +166,11 @@ class _Addition:
 
 
 def _most_helpful(
-    law: Law, data: LossData, runs: pd.DataFrame, target: Target
-) -> tuple[float, _Addition]:
-    """The sd of the target's ln loss given the runs, and the addition after which it is smallest.
+    law: Law, data: LossData, runs: pd.DataFrame, target: Target, factors: Sequence[float]
+) -> tuple[float, list[_Addition]]:
+    """The sd of the target's ln loss given the runs, and the additions after which it is smallest.
+
+    There is one addition per factor: its compute is at most that many times the largest run's.
 
     ln L of runs, target and additions is taken as jointly normal. Its covariance is that of the law
     under the priors of its parameters, plus that of the law's error, plus noise.
@@ -141,8 +179,9 @@ def _most_helpful(
     low, high = runs["params"].min(), runs["params"].max() * REACH
     params = np.repeat(np.geomspace(low, high, SIZES), len(MULTIPLIERS))
     tokens = params * np.tile(MULTIPLIERS, SIZES)
-    within = six_nd(params, tokens) <= fitted * 1.001
-    params, tokens = params[within], tokens[within]
+    compute = six_nd(params, tokens) / fitted
+    within = compute <= max(factors) * 1.001
+    params, tokens, compute = params[within], tokens[within], compute[within]
     n = np.concatenate([runs["params"], [target.params], params])
     d = np.concatenate([runs["tokens"], [target.tokens], tokens])
     total = _covariance(law, data, n, d)
@@ -152,10 +191,14 @@ def _most_helpful(
     cross = total[:known, known:]
     rest = total[known:, known:] - cross.T @ np.linalg.solve(observed, cross)
     after = rest[0, 0] - rest[0, 1:] ** 2 / (np.diag(rest)[1:] + noise)
-    i = int(after.argmin())
-    return float(np.sqrt(rest[0, 0])), _Addition(
-        float(params[i]), float(tokens[i]), float(np.sqrt(max(after[i], 0.0)))
-    )
+    after = np.sqrt(np.maximum(after, 0.0))
+    additions = []
+    for factor in factors:
+        affordable = np.where(compute <= factor * 1.001, after, np.inf)
+        i = int(affordable.argmin())
+        if np.isfinite(affordable[i]):
+            additions.append(_Addition(float(params[i]), float(tokens[i]), float(after[i])))
+    return float(np.sqrt(rest[0, 0])), additions
 
 
 def _covariance(law: Law, data: LossData, params: np.ndarray, tokens: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.checks import Status
-from bayescale.data.names import paragraph
+from bayescale.data.names import paragraph, suggested
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
 from bayescale.forecasts.components import ForecastComponents, variance_shares
@@ -132,7 +132,7 @@ class Forecast:
                 "tasks",
                 rule="must be tasks of the forecast that have accuracies",
                 got=repr(unknown[0] if unknown else []),
-                way_out=f"use some of {', '.join(scored)}",
+                way_out=f"use {suggested(unknown[0] if unknown else '', scored)}",
             )
         averaged = accuracy.sel(task=chosen).mean("task", skipna=False)
         rows = [

@@ -225,10 +225,16 @@ class TestForecastWrites:
 
     def test_the_table(self, full: Written, predicted: Forecast) -> None:
         table = pd.read_csv(full.folder / "f.csv")
+        about = ["prob", "status", "extrapolation_factor"]
         pd.testing.assert_frame_equal(
-            table.drop(columns="status"), predicted.to_frame(0.5), rtol=1e-9, check_dtype=False
+            table.drop(columns=about), predicted.to_frame(0.5), rtol=1e-9, check_dtype=False
         )
         assert set(table["status"]) == {"pass"}
+        assert set(table["prob"]) == {0.5}
+        factors = predicted.extrapolation.set_index("target")["extrapolation_factor"]
+        assert table["extrapolation_factor"].to_numpy() == pytest.approx(
+            factors[table["target"]].to_numpy()
+        )
 
     def test_the_picture(self, full: Written) -> None:
         content = (full.folder / "f.png").read_bytes()
@@ -312,7 +318,7 @@ class TestForecastOfLossesAlone:
 class TestForecastPrinted:
     def test_failed_checks_exit_with_1_and_are_named(self, printed: Outcome) -> None:
         assert printed.status == 1
-        assert "checks of the fit: fail; " in printed.out
+        assert "checks of the fit: fail (" in printed.out
         row = next(line for line in printed.out.splitlines() if "loss: bulk ESS" in line)
         assert "fail" in row
         assert "too few effective draws" in row

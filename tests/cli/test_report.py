@@ -26,6 +26,23 @@ class TestReport:
         assert (bad.status, bad.out) == (2, "")
         assert "in a folder that exists" in bad.err
 
+    def test_the_backtest_is_at_the_cuts_asked_for(
+        self, default_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[object] = []
+        monkeypatch.setattr("bayescale.cli.options.fit", lambda *_, **__: default_fit)
+        monkeypatch.setattr(Fit, "status", "pass")
+        monkeypatch.setattr("bayescale.cli.report.make_report", lambda *_, **__: Report("", ()))
+        monkeypatch.setattr(
+            "bayescale.cli.report.make_backtest", lambda _, **names: asked.append(names["cuts"])
+        )
+        words = ["report", "--output", tmp_path / "r.html", "--cuts", "1e20,3e20"]
+        assert run_here(*words, "--backtest").status == 0
+        assert asked == [[1e20, 3e20]]
+        alone = run_here(*words)
+        assert (alone.status, alone.err.count("\n")) == (2, 1)
+        assert "goes with --backtest" in alone.err
+
     def test_failed_checks_exit_with_1(
         self, default_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

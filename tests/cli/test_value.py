@@ -9,7 +9,9 @@ from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.cost import Cost
 from bayescale.decisions.evidence import value_of_information
 from bayescale.decisions.value import Threshold
+from bayescale.errors import SettingError
 from bayescale.fits.record import Fit
+from bayescale.forecasts.design import propose_runs
 from helpers.command import parse, run_here
 
 ASKED = ["--worth", "3e6", "--threshold", "0.7", "--candidates", "6e8:5e11"]
@@ -43,10 +45,25 @@ class TestValue:
         ):
             assert words in out
 
+    def test_without_candidates_it_proposes_the_runs_that_tell_most(
+        self, saved: Path, default_fit: Fit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Target] = []
+
+        def stop(_: Fit, __: object, candidates: list[Candidate], **___: object) -> None:
+            asked.extend(run for candidate in candidates for run in candidate.runs)
+            raise SettingError("value", rule="was asked", got="candidates", way_out="stop here")
+
+        monkeypatch.setattr("bayescale.cli.decision_options.value_of_information", stop)
+        words = ["--worth", "3e6", "--threshold", "0.7", "--targets", "7B-4T", "--json"]
+        assert "stop here" in run_here("value", "--fit", saved, *words).err
+        target = [t for t in default_fit.ladder.targets("target") if t.label == "7B-4T"]
+        assert asked == propose_runs(default_fit.ladder, target)
+
     @pytest.mark.parametrize(
         ("words", "expected"),
         [
-            (["--worth", "3e6"], "--candidates: must be one or more; got none"),
+            (["--worth", "3e6", "--cost", "1e5"], "--candidates: must be one or more, each with"),
             (["--candidates", "chess"], "params:tokens or runs of the table"),
             (["--dataset", "gadre2024"], "needs --worth and --threshold"),
         ],

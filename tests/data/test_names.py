@@ -1,6 +1,6 @@
 """Names of any letters as a terminal and a page show them."""
 
-from bayescale.data.names import MAX_LISTED, listed, paragraph, visible
+from bayescale.data.names import MAX_LISTED, listed, paragraph, suggested, visible
 from helpers.pages import Page
 
 EVIL = '<img src=x onerror=alert(1)> "q" & $x$ [x] [/red] a/b=c, \x1b[31m\x07\nnext \U0001f680'
@@ -29,3 +29,10 @@ def test_many_names_are_cut_and_controls_are_shown() -> None:
     assert listed(range(MAX_LISTED)).endswith(f", {MAX_LISTED - 1}")
     assert listed(range(MAX_LISTED + 3)).endswith(" and 3 more")
     assert listed(["a\n", "b"]) == r"a\n, b"
+
+
+def test_a_mistyped_name_is_answered_with_those_that_look_like_it() -> None:
+    known = ["mmlu", "piqa", "arc_easy", "arc_challenge"]
+    assert suggested("mmul", known) == "mmlu"
+    assert set(suggested("arc_eazy", known).split(" or ")) >= {"arc_easy"}
+    assert suggested("chess", known) == "mmlu, piqa, arc_easy, arc_challenge"

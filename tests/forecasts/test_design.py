@@ -7,7 +7,7 @@ import pytest
 import bayescale as bs
 from bayescale.data.ladder import Ladder
 from bayescale.errors import DataError
-from bayescale.forecasts.design import study_design
+from bayescale.forecasts.design import propose_runs, study_design
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,3 +73,21 @@ def test_without_targets_there_are_only_checks() -> None:
     assert design.targets.empty
     assert design.sentences == []
     assert "spread of ln(D/N)" in [check.check for check in design.checks]
+
+
+def test_proposed_runs_are_within_their_compute_and_tell_more_the_larger_they_are() -> None:
+    largest = max(n * d for n, d in GRID)
+    proposed = propose_runs(ladder(GRID), [FAR])
+    for run, factor in zip(proposed, (1 / 3, 1, 3), strict=True):
+        # Sizes are rounded to two digits.
+        assert run.params * run.tokens <= 1.1 * factor * largest
+    after = [sd([*GRID, (run.params, run.tokens)]) for run in proposed]
+    assert sd(GRID) > after[0] > after[1] > after[2]
+
+
+def test_the_first_proposed_run_tells_more_than_others_of_its_compute() -> None:
+    _, run, _ = propose_runs(ladder(GRID), [FAR])
+    compute = run.params * run.tokens
+    others = [((compute / m) ** 0.5, (compute * m) ** 0.5) for m in (10, 20, 80, 160)]
+    best = sd([*GRID, (run.params, run.tokens)])
+    assert all(best < 1.1 * sd([*GRID, other]) for other in others)

@@ -5,7 +5,6 @@ The ``.md`` file of each data set has its source and its licence.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from bayescale.data.datasets.released import read_embedded
 from bayescale.data.ladder import Ladder
+from bayescale.data.names import suggested
 from bayescale.data.readers.gadre2024 import AVERAGES, gadre_ladder
 from bayescale.data.readers.ladder2024 import OWN_TASKS, checkpoint_ladder
 from bayescale.errors import SettingError
@@ -84,11 +84,10 @@ def _choose(tasks: str | Sequence[str], known: list[str], dataset: str) -> list[
         )
     for task in tasks:
         if task not in known:
-            near = difflib.get_close_matches(str(task), known, n=5) or known
             raise SettingError(
                 f"task {task!r}",
                 rule=f"must be a task or a loss series of {dataset}",
                 got=repr(task),
-                way_out=f"use {' or '.join(near)}",
+                way_out=f"use {suggested(task, known)}",
             )
     return list(dict.fromkeys(tasks))

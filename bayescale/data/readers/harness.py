@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bayescale.data.names import listed, visible
+from bayescale.data.names import listed, suggested, visible
 from bayescale.data.readers.harness_file import (
     NOT_SCORES,
     Evaluation,
@@ -98,7 +98,7 @@ def read_harness(
             f"task {unknown[0]!r} of metrics",
             rule="must be a task of the results",
             got="none such",
-            way_out=f"use some of {listed(by_task)}",
+            way_out=f"use {suggested(unknown[0], by_task)}",
         )
     chosen = choose_metrics(by_task, asked, notes)
     for task in chosen:

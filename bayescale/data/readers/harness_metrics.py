@@ -74,7 +74,7 @@ def choose_metrics(
             "the results",
             rule="must hold a share of right answers (acc, acc_norm, exact_match, ...)",
             got=f"metrics {'; '.join(left_out) or 'none'}",
-            way_out="name one in metrics={task: metric}, or evaluate tasks that have one",
+            way_out=_percent_or("name one in metrics={task: metric}", by_task.values()),
         )
     return chosen
 
@@ -110,9 +110,23 @@ def _metric(
             f"metric of task {task!r}",
             rule="must be a share of right answers in [0, 1], the same in every run",
             got=f"{_scores_of(evaluations[have])}, but {_scores_of(evaluations[lack])}",
-            way_out="evaluate all runs alike, or leave the files of one kind out",
+            way_out=_percent_or(
+                "evaluate all runs alike, or leave the files of one kind out", [evaluations]
+            ),
         )
     return None, ""
+
+
+def _percent_or(way_out: str, results: Iterable[list[Evaluation]]) -> str:
+    """The way out of an error, after that for scores in percent where some are above 1."""
+    above = any(
+        1 < each.scores[name].value <= 100
+        for evaluations in results
+        for each in evaluations
+        for metric in DEFAULTS
+        for name in _named(metric, each.scores)
+    )
+    return f"divide the scores by 100 where they are percent, or {way_out}" if above else way_out
 
 
 def _asked_metric(task: str, evaluations: list[Evaluation], wanted: str) -> str:

@@ -112,7 +112,7 @@ def test_tasks_pick_by_name_in_that_order() -> None:
             "use hellaswag",
         ),
         ("gadre2024", "arc", "arc_easy"),
-        ("ladder2024", ["xyzzy"], "use mmlu or hellaswag"),
+        ("ladder2024", ["xyzzy"], "use mmlu, hellaswag"),
         ("ladder2024", [], "must name at least one task"),
     ],
 )

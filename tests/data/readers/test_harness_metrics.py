@@ -134,3 +134,13 @@ def test_results_without_any_share_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         chosen({"ppl": 20.0})
     assert_one_line(caught.value, "must hold a share of right answers", "ppl")
+
+
+def test_scores_in_percent_are_told_as_such() -> None:
+    with pytest.raises(DataError, match="divide the scores by 100 where they are percent"):
+        chosen({"acc,none": 61.2})
+    with pytest.raises(DataError, match="divide the scores by 100 where they are percent"):
+        chosen({"acc,none": 61.2}, {"acc,none": 0.6})
+    with pytest.raises(DataError) as caught:
+        chosen({"word_perplexity,none": 12.0})
+    assert "percent" not in str(caught.value)

@@ -66,7 +66,8 @@ class Ladder:
             Columns ``run``, ``params``, ``tokens``, ``task``, ``loss``; optionally ``corpus``,
             ``loss_name`` (default: the task's own loss), ``accuracy`` (a share), ``flops``,
             ``unique_tokens``, ``seed``, ``step``, ``role`` (``fit`` | ``link`` | ``target`` |
-            ``held_out``, default ``fit``). A row without an accuracy only declares a loss series.
+            ``held_out``, default ``fit``), ``schedule`` (of the learning rate, a text). A row
+            without an accuracy only declares a loss series.
         tasks
             Columns ``task``, ``chance``, ``items``: needed for every task that has accuracies.
         conventions

@@ -20,10 +20,13 @@ from bayescale.errors import DataError, SettingError
 ROLES = ("fit", "link", "target", "held_out")
 # Columns of the run table.
 REQUIRED = ("run", "params", "tokens", "task", "loss")
-OPTIONAL = ("corpus", "loss_name", "accuracy", "flops", "unique_tokens", "seed", "step", "role")
+OPTIONAL = (
+    *("corpus", "loss_name", "accuracy", "flops", "unique_tokens", "seed", "step", "role"),
+    "schedule",
+)
 COLUMNS = REQUIRED + OPTIONAL
 # Columns whose values stay as they are written.
-TEXT_COLUMNS = ("run", "task", "corpus", "loss_name", "role")
+TEXT_COLUMNS = ("run", "task", "corpus", "loss_name", "role", "schedule")
 # Columns that are read as floats.
 NUMBERS = ("params", "tokens", "loss", "accuracy", "flops", "unique_tokens", "seed", "step")
 
@@ -55,6 +58,7 @@ RUNS = pa.DataFrameSchema(
         "seed": pa.Column(float, nullable=True),
         "step": pa.Column(float, nullable=True),
         "role": pa.Column(str, pa.Check.isin(ROLES, error=f"must be one of {', '.join(ROLES)}")),
+        "schedule": pa.Column(str),
     }
 )
 TASKS = pa.DataFrameSchema(
@@ -86,7 +90,8 @@ def parse_runs(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         The same rows. The default of ``corpus`` is ``default``, of ``loss_name`` the task, of
-        ``role`` ``fit``; every other optional column is nan where it is missing.
+        ``role`` ``fit``, of ``schedule`` an empty text; every other optional column is nan where it
+        is missing.
 
     Raises
     ------

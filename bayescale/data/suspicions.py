@@ -59,6 +59,7 @@ def suspicions(rows: pd.DataFrame, tasks: pd.DataFrame) -> list[Check]:
         *_sizes_that_never_vary(fitted),
         *_small_range(fitted),
         *_far_sizes(fitted),
+        *_schedules_that_differ(rows),
         *_near_chance(rows, tasks),
         *(
             check
@@ -176,6 +177,30 @@ def _small_range(rows: pd.DataFrame) -> Iterator[Check]:
             "cannot be told from the exponents, so the priors decide how far the loss falls"
         )
         yield Check("range of compute", "warn", factor, SMALLEST_RANGE, advice)
+
+
+def _schedules_that_differ(rows: pd.DataFrame) -> Iterator[Check]:
+    """Fitted runs of one corpus whose learning rates end differently, and targets unlike them."""
+    runs = rows[rows["schedule"] != ""].drop_duplicates("run")
+    for corpus, series in runs.groupby("corpus", sort=False):
+        is_fitted = series["role"] == "fit"
+        fitted = series.loc[is_fitted, "schedule"].value_counts()
+        if len(fitted) > 1:
+            kinds = listed(f"{name} ({number})" for name, number in fitted.items())
+            advice = (
+                f"fitted runs on corpus {corpus} end in different ways: {kinds}. A run whose "
+                "learning rate has not decayed has a larger loss, which a law of N and D takes for "
+                "an effect of their sizes: fit runs of one schedule (--leave-out)"
+            )
+            yield Check(f"schedules on {corpus}", "warn", len(fitted), 1, advice)
+        others = series[~is_fitted & ~series["schedule"].isin(fitted.index)]
+        if len(fitted) and len(others):
+            advice = (
+                f"{listed(others['run'])} end in another way than all fitted runs on corpus "
+                f"{corpus} ({listed(others['schedule'].unique())}, not {listed(fitted.index)}): "
+                "give the target a shift, or add runs of its schedule"
+            )
+            yield Check(f"schedule of targets on {corpus}", "warn", len(others), 0, advice)
 
 
 def _near_chance(rows: pd.DataFrame, tasks: pd.DataFrame) -> Iterator[Check]:

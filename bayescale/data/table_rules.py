@@ -13,7 +13,7 @@ from bayescale.validation import shown
 
 # Columns that must have one value in all rows that share some other columns.
 ONE_VALUE_PER_GROUP = (
-    (("run",), ("params", "tokens", "corpus", "flops", "unique_tokens", "role")),
+    (("run",), ("params", "tokens", "corpus", "flops", "unique_tokens", "role", "schedule")),
     (("run", "corpus", "loss_name", "step"), ("loss",)),
     (("task",), ("loss_name",)),
 )

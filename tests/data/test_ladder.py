@@ -103,7 +103,7 @@ class TestParts:
             (
                 lambda one: one.where(corpus="Web"),
                 DataError,
-                "must be a corpus of the ladder; got none such; use some of web, code",
+                "must be a corpus of the ladder; got none such; use web",
             ),
             (lambda one: one.where(task=["piqa", "mmlo"]), DataError, "task 'mmlo'"),
             (

@@ -107,3 +107,28 @@ def test_one_cell_in_another_unit_is_named() -> None:
     rows.loc[2, "params"] /= 1e6
     checks = {check.check: check for check in warned(rows.drop(columns="accuracy"))}
     assert "of c are at most 400" in checks["gap in params"].advice
+
+
+def test_runs_whose_learning_rates_end_differently_are_counted() -> None:
+    schedules = ["cosine", "cosine", "constant", "cosine", ""]
+    (check,) = warned(frame().assign(schedule=schedules))
+    assert (check.check, check.value) == ("schedules on default", 2)
+    assert "cosine (3), constant (1)" in check.advice
+    assert warned(frame().assign(schedule="cosine")) == []
+
+
+def test_a_target_of_another_schedule_is_named() -> None:
+    rows = frame().assign(schedule="cosine", role="fit")
+    rows.loc[4, ["schedule", "role"]] = ["wsd", "target"]
+    (check,) = warned(rows)
+    assert check.check == "schedule of targets on default"
+    assert "e end in another way" in check.advice
+    assert "(wsd, not cosine)" in check.advice
+    rows.loc[0, "schedule"] = "wsd"
+    assert [check.check for check in warned(rows)] == ["schedules on default"]
+
+
+def test_the_corpora_may_differ_in_schedule() -> None:
+    rows = pd.concat([frame(), frame().assign(run=list("fghij"), corpus="pile", schedule="wsd")])
+    rows["schedule"] = rows["schedule"].fillna("cosine")
+    assert warned(rows) == []

@@ -32,6 +32,10 @@ NAMES_OF_RUN = {
     "unique_tokens": ("unique_tokens", "n_unique_tokens"),
     "seed": ("seed",),
     "role": ("role",),
+    "schedule": (
+        *("schedule", "lr_schedule", "learning_rate_schedule", "scheduler", "lr_scheduler"),
+        *("lr_scheduler_type", "lr_decay_style"),
+    ),
 }
 # Names of columns of N, by what is counted. The first group that a table has is taken, but active
 # parameters where they are fewer than the total: training compute is 6 N D of these.

@@ -26,6 +26,8 @@ from bayescale.cli.tables import (
 )
 from bayescale.cli.targets import choose_targets
 from bayescale.data.outcomes import outcomes
+from bayescale.data.schema import DEFAULT_CORPUS
+from bayescale.data.target import Target
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO
 from bayescale.forecasts.forecast import forecast as make_forecast
@@ -328,38 +330,41 @@ def print_forecast(
 def _print_target(console: Console, target: dict[str, Any], prob: float) -> None:
     """Print the table of one target, with one row per task or declared loss."""
     level = f"{100 * prob:g} %"
-    size = f"{target['params']:.4g} parameters, {target['tokens']:.4g} tokens, {target['corpus']}"
-    distance = f"{target['extrapolation_factor']:.3g} x the largest fitted compute"
-    note = f"; {target['note']}" if target["note"] else ""
-    columns = (
-        "task",
-        f"loss ({level})",
-        "actual",
-        f"accuracy, % ({level})",
-        "actual",
-        "via",
-        "verdict",
-    )
     rows = []
     for cell in [*target["tasks"], *target["losses"]]:
         actual = cell["actual"] or {}
         loss_star = "*" if cell.get("loss_fitted") else ""
         accuracy_star = "*" if cell.get("accuracy_fitted") else ""
         rows.append(
-            (
-                cell["task"],
-                interval_text(cell["loss"], unit=1.0, digits=4),
-                figure_text(actual.get("loss"), unit=1.0, digits=4) + loss_star,
-                interval_text(cell.get("accuracy"), unit=100.0, digits=1),
-                figure_text(actual.get("accuracy"), unit=100.0, digits=1) + accuracy_star,
-                cell.get("via") or "",
-                VERDICT_ADVICE.get(cell.get("verdict", ""), cell.get("verdict") or ""),
-            )
+            {
+                "task": cell["task"],
+                f"loss ({level})": interval_text(cell["loss"], unit=1.0, digits=4),
+                "actual loss": figure_text(actual.get("loss"), unit=1.0, digits=4) + loss_star,
+                f"accuracy, % ({level})": interval_text(cell.get("accuracy"), unit=100.0, digits=1),
+                "actual, %": figure_text(actual.get("accuracy"), unit=100.0, digits=1)
+                + accuracy_star,
+                "via": cell.get("via") or "",
+                "verdict": VERDICT_ADVICE.get(cell.get("verdict", ""), cell.get("verdict") or ""),
+            }
         )
-    print_table(console, columns, rows, f"{target['name']}: {size}; {distance}{note}")
+    # A run that is not trained yet has no actual figures, and a ladder of losses no accuracies.
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    cells = [[row[name] for name in columns] for row in rows]
+    print_table(console, columns, cells, _title(target))
     if target["mean_accuracy"] is not None:
         mean = interval_text(target["mean_accuracy"], unit=100.0, digits=1)
         print_text(console, f"mean accuracy over tasks: {mean} %")
+
+
+def _title(target: dict[str, Any]) -> str:
+    """The title of a target's table: its name, sizes and corpus where the name has none of them."""
+    known = [target["name"]]
+    if target["name"] != Target(target["params"], target["tokens"]).label:
+        known.append(f"{target['params']:.4g} parameters, {target['tokens']:.4g} tokens")
+    corpus = "" if target["corpus"] == DEFAULT_CORPUS else f", {target['corpus']}"
+    distance = f"{target['extrapolation_factor']:.3g} x the largest fitted compute"
+    note = f"; {target['note']}" if target["note"] else ""
+    return f"{': '.join(known)}{corpus}; {distance}{note}"
 
 
 def mixture_text(weights: pd.DataFrame) -> str:

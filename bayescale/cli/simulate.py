@@ -10,6 +10,7 @@ import typer
 
 from bayescale.cli import options
 from bayescale.data.names import visible
+from bayescale.data.schema import DEFAULT_CORPUS
 from bayescale.errors import FileError, SettingError
 from bayescale.files import atomic_write, check_folder
 from bayescale.fits.simulate import Simulation
@@ -89,7 +90,7 @@ def simulate(
         params=[n for n, _ in runs],
         tokens=[d for _, d in runs],
         targets=_sizes("--targets", targets),
-        corpora=corpus or ("default",),
+        corpora=corpus or (DEFAULT_CORPUS,),
         tasks=task or ("a", "b", "c"),
         chance=chance,
         items=items,

@@ -25,6 +25,8 @@ OPTIONAL = (
     "schedule",
 )
 COLUMNS = REQUIRED + OPTIONAL
+# Name of the corpus of runs that name none.
+DEFAULT_CORPUS = "default"
 # Columns whose values stay as they are written.
 TEXT_COLUMNS = ("run", "task", "corpus", "loss_name", "role", "schedule")
 # Columns that are read as floats.
@@ -104,7 +106,7 @@ def parse_runs(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
     rows, faults = _with_numbers(rows, NUMBERS)
     tasks = to_text(rows["task"], "column 'task'")
-    defaults: dict[str, object] = {"corpus": "default", "loss_name": tasks, "role": "fit"}
+    defaults: dict[str, object] = {"corpus": DEFAULT_CORPUS, "loss_name": tasks, "role": "fit"}
     for name in TEXT_COLUMNS:
         column = to_text(rows[name], f"column {name!r}")
         rows[name] = column.where(column.notna(), defaults.get(name, "")).astype(str)

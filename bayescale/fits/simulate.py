@@ -14,6 +14,7 @@ from numpyro import handlers
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
+from bayescale.data.schema import DEFAULT_CORPUS
 from bayescale.data.target import six_nd
 from bayescale.errors import SettingError
 from bayescale.extrapolation.amplitudes import DISCREPANCY_MODES, DiscrepancyMode
@@ -65,7 +66,7 @@ def simulate(
     params: Sequence[float],
     tokens: Sequence[float],
     targets: Sequence[tuple[float, float]] = (),
-    corpora: Sequence[str] = ("default",),
+    corpora: Sequence[str] = (DEFAULT_CORPUS,),
     tasks: Sequence[str] = ("a", "b", "c"),
     chance: float = 0.25,
     items: float = 2000,

@@ -334,7 +334,7 @@ class TestForecastPrinted:
         assert title == "7e+09 params, 1e+12 tokens, web; 87.5 x the largest fitted compute"
         rows = [
             [cell.strip() for cell in line.split("│")[1:-1]]
-            for line in printed.out.splitlines()
+            for line in printed.out.split("└")[0].splitlines()
             if line.count("│") == 6
         ]
         assert [(row[0], row[3]) for row in rows] == [("piqa", "c4"), ("mmlu", "c4"), ("c4", "")]

@@ -102,16 +102,17 @@ def _losses_without_a_name(rows: pd.DataFrame) -> Iterator[Check]:
 
 
 def _runs_above_smaller_ones(rows: pd.DataFrame) -> Iterator[Check]:
-    """Runs whose loss is far above that of a run with no more parameters and no more tokens."""
+    """Runs whose loss is far above that of a run with no more parameters, tokens and new tokens."""
     runs = rows.drop_duplicates("run").set_index("run")
     label = configurations(runs)
     swept = set(label.index[label.duplicated(keep=False)])
     for (corpus, name), series in last_rows(rows, "loss_name").groupby(
         ["corpus", "loss_name"], sort=False
     ):
-        n, d = series["params"].to_numpy(), series["tokens"].to_numpy()
+        unique = series["unique_tokens"].fillna(series["tokens"])
+        sizes = np.stack([series["params"], series["tokens"], unique], -1)
         loss = series["loss"].to_numpy()
-        is_larger = (n[:, None] >= n) & (d[:, None] >= d)
+        is_larger = (sizes[:, None] >= sizes).all(-1)
         ratio = np.where(is_larger, loss[:, None] / loss, 0.0).max(1)
         for run, above in zip(series["run"], ratio, strict=True):
             limit = ABOVE_SMALLER_IN_A_SWEEP if run in swept else ABOVE_SMALLER
@@ -140,16 +141,19 @@ def _scores_that_fall(rows: pd.DataFrame) -> Iterator[Check]:
 
 
 def _sweeps(rows: pd.DataFrame) -> Iterator[Check]:
-    """Configurations (corpus, N, D) with several fitted runs."""
+    """Configurations (corpus, N, D) with several fitted runs that seeds do not tell apart."""
     runs = rows.drop_duplicates("run").set_index("run")
     label = configurations(runs)
-    shared = label[label.duplicated(keep=False)]
+    told = pd.DataFrame({"label": label, "seed": runs["seed"]})
+    is_rerun = runs["seed"].notna() & ~told.duplicated(keep=False)
+    shared = label[label.duplicated(keep=False) & ~is_rerun]
     if len(shared):
         first = shared.index[shared == shared.iloc[0]]
         advice = (
             f"{len(shared)} runs share their corpus, N and D with another one, such as "
-            f"{listed(first)}: they are taken as reruns, whose scatter is noise; of a sweep over "
-            "learning rates or batch sizes keep the best (--best-of-sweep)"
+            f"{listed(first)}: they are taken as reruns, whose scatter is noise; give reruns a "
+            "seed each, and of a sweep over learning rates or batch sizes keep the best "
+            "(--best-of-sweep)"
         )
         yield Check("runs of one configuration", "warn", len(shared), 0, advice)
 

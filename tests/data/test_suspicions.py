@@ -74,6 +74,23 @@ def test_runs_of_one_configuration() -> None:
     assert "learning rates" in check.advice
 
 
+def test_reruns_whose_seeds_are_given_have_no_warning() -> None:
+    again = frame().assign(run=list("ABCDE"), loss=frame()["loss"] * 1.002, seed=2)
+    rows = pd.concat([frame().assign(seed=1), again]).drop(columns="accuracy")
+    assert warned(rows) == []
+    rows.loc[rows["run"] == "B", "seed"] = 1
+    (check,) = warned(rows)
+    assert (check.check, check.value) == ("runs of one configuration", 2)
+
+
+def test_a_run_that_repeats_its_data_may_lie_above_one_that_does_not() -> None:
+    rows = frame().drop(columns="accuracy").assign(unique_tokens=np.nan)
+    rows.loc[4, ["loss", "unique_tokens"]] = [1.3 * rows["loss"][3], 1e8]
+    assert warned(rows) == []
+    rows.loc[4, "unique_tokens"] = np.nan
+    assert [check.check for check in warned(rows)] == ["loss above a smaller run's: e"]
+
+
 @pytest.mark.parametrize(("column", "value"), [("params", 4e8), ("tokens", 8e9)])
 def test_a_size_that_never_varies(column: str, value: float) -> None:
     (check,) = warned(frame().assign(**{column: value}))

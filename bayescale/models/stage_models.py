@@ -10,7 +10,6 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import Distribution
 
-from bayescale.data.names import suggested
 from bayescale.errors import SettingError
 from bayescale.models.discrepancy import (
     LAW_DISCREPANCY,
@@ -225,5 +224,5 @@ def every_prior_used(priors: Mapping[str, Distribution], models: Sequence[Series
             "priors",
             rule="must name parameters of the law or the link, or spreads between series",
             got=repr(unknown[0]),
-            way_out=f"use {suggested(unknown[0], sorted(known))}",
+            way_out=f"use one of {', '.join(sorted(known))}",
         )

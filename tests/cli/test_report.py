@@ -9,6 +9,9 @@ from bayescale.fits.record import Fit
 from bayescale.reports.report import Report
 from helpers.command import run_here
 
+# A value of one's own: the worked example has candidates, which take long to value.
+ASKED = ["--worth", "3e6", "--threshold", "0.7"]
+
 
 class TestReport:
     @pytest.mark.slow
@@ -36,7 +39,7 @@ class TestReport:
         monkeypatch.setattr(
             "bayescale.cli.report.make_backtest", lambda _, **names: asked.append(names["cuts"])
         )
-        words = ["report", "--output", tmp_path / "r.html", "--cuts", "1e20,3e20"]
+        words = ["report", "--output", tmp_path / "r.html", *ASKED, "--cuts", "1e20,3e20"]
         assert run_here(*words, "--backtest").status == 0
         assert asked == [[1e20, 3e20]]
         alone = run_here(*words)
@@ -49,5 +52,5 @@ class TestReport:
         monkeypatch.setattr("bayescale.cli.options.fit", lambda *_, **__: default_fit)
         monkeypatch.setattr(Fit, "status", "fail")
         monkeypatch.setattr("bayescale.cli.report.make_report", lambda *_, **__: Report("", ()))
-        outcome = run_here("report", "--output", tmp_path / "r.html", "--json")
+        outcome = run_here("report", "--output", tmp_path / "r.html", *ASKED, "--json")
         assert (outcome.status, json.loads(outcome.out)["status"]) == (1, "fail")

@@ -61,6 +61,7 @@ class TestSizes:
         with pytest.raises(zipfile.BadZipFile, match="a member that has members"):
             check(packed(a_fit=packed(b_fit=packed(c_fit=b"and so on"))))
 
+    @pytest.mark.slow
     def test_a_gigabyte_is_refused_before_it_takes_memory(self, tmp_path: Path) -> None:
         path = tmp_path / "bomb.fit"
         with (

@@ -150,6 +150,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 class TestCompilationCache:
+    @pytest.mark.slow
     def test_a_program_that_was_cut_short_is_compiled_and_kept_once_more(
         self, tmp_path: Path
     ) -> None:

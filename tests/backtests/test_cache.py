@@ -20,6 +20,7 @@ from helpers.backtests import HELD, written_backtest
 
 
 class TestResuming:
+    @pytest.mark.slow
     def test_what_is_done_is_kept_and_taken_up(
         self,
         loss_ladder: Ladder,

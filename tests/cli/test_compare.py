@@ -25,6 +25,7 @@ class TestCompare:
         shown = pd.DataFrame(answer["rows"])
         pd.testing.assert_frame_equal(shown, table, rtol=1e-6, atol=1e-9, check_dtype=False)
 
+    @pytest.mark.slow
     def test_runs_by_size_and_by_name_as_a_table(self, saved: Path) -> None:
         outcome = run_here("compare", "--fit", saved, "--a", "13B-5T", "--b", "1e9:2e10")
         assert "a: 13B-5T; b: 1e9:2e10" in outcome.out

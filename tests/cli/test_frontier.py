@@ -22,6 +22,7 @@ class TestFrontier:
         for name in ("flops", "median", "lower", "upper", "edge"):
             assert [row[name] for row in answer["rows"]] == pytest.approx(list(wanted[name]))
 
+    @pytest.mark.slow
     def test_one_table_per_budget(self, saved: Path) -> None:
         out = run_here("frontier", "--fit", saved, "--budgets", "1e22,1e23").out
         assert out.count("optimal tokens per parameter") == 2

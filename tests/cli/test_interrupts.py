@@ -78,6 +78,7 @@ class TestCommand:
         ended = interrupted(command(f"ready()\n{spin}"))
         assert (ended.status, ended.err) == (130, LINE)
 
+    @pytest.mark.slow
     def test_ends_though_it_goes_on_waiting(self) -> None:
         body = "try:\n    pause()\nexcept KeyboardInterrupt:\n    time.sleep(60)"
         ended = interrupted(command(body))
@@ -95,6 +96,7 @@ class TestCommand:
         ended = interrupted(command(body))
         assert (ended.status, ended.err) == (130, LINE)
 
+    @pytest.mark.slow
     def test_shows_nothing_of_a_callback_that_swallows_it(self) -> None:
         body = (
             "class Callback:\n    def __del__(self):\n        pause()\nCallback()\ntime.sleep(60)"

@@ -91,6 +91,7 @@ class TestCommands:
             warnings.simplefilter("always")
             assert run_here() == Outcome(0, "", "bayescale: first\\nsecond\n")
 
+    @pytest.mark.slow
     def test_a_full_disk_is_one_line_after_the_answer(self, files: Files, tmp_path: Path) -> None:
         outputs = ["--csv", "/dev/full", "--save", tmp_path / "a.fit"]
         done = forecast_with(files, "--json", *outputs)
@@ -100,6 +101,7 @@ class TestCommands:
         assert done.err.count("\n") == 1
         assert [path.name for path in tmp_path.iterdir()] == ["a.fit"], "written all the same"
 
+    @pytest.mark.slow
     def test_so_is_a_folder_that_went_away_meanwhile(
         self, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -116,6 +118,7 @@ class TestCommands:
             f"file {str(folder / name)!r}" for name in ("a.csv", "a.png")
         ]
 
+    @pytest.mark.slow
     def test_a_link_and_a_device_stay_what_they_are(self, files: Files, tmp_path: Path) -> None:
         (tmp_path / "there").mkdir()
         (tmp_path / "link.csv").symlink_to("there/a.csv")

@@ -22,12 +22,14 @@ class TestRequired:
         assert answer["answer"] == wanted.answer
         assert len(answer["rows"]) == len(wanted.table)
 
+    @pytest.mark.slow
     def test_the_mean_of_several_tasks_in_words(self, saved: Path, default_fit: Fit) -> None:
         words = ["--accuracy", "0.6", "--task", "hellaswag", "--task", "piqa"]
         out = run_here("required", "--fit", saved, *words, "--with-prob", "0.5").out
         wanted = required(default_fit, ["hellaswag", "piqa"], 0.6, 0.5)
         assert wanted.answer in " ".join(out.split())
 
+    @pytest.mark.slow
     def test_all_tasks_and_out_of_reach(self, saved: Path) -> None:
         outcome = run_here("required", "--fit", saved, "--accuracy", "0.999", "--json")
         answer = parse(outcome.out)

@@ -40,6 +40,7 @@ class TestUpdate:
             assert [row[name] for row in answer["rows"]] == pytest.approx(list(wanted.moved[name]))
         assert "1B-new" in load_fit(tmp_path / "newer.fit").ladder.runs.index
 
+    @pytest.mark.slow
     def test_as_tables(self, saved: Path, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The draws are those of before: what matters here is what is printed."""
         monkeypatch.setattr(

@@ -36,6 +36,7 @@ class TestValue:
         for name in ("cost", "evsi", "evpi", "net", "narrowing"):
             assert row[name] == pytest.approx(float(evidence.table[name].iloc[0]))
 
+    @pytest.mark.slow
     def test_as_a_table(self, saved: Path) -> None:
         out = " ".join(run_here("value", "--fit", saved, *ASKED).out.split())
         for words in (

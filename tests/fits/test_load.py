@@ -25,6 +25,7 @@ from helpers.fits import round_trip, with_trees
 
 
 class TestFit:
+    @pytest.mark.slow
     def test_a_saved_fit_keeps_it(
         self, default_fit: Fit, tmp_path_factory: pytest.TempPathFactory
     ) -> None:

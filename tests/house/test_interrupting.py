@@ -130,6 +130,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stopped]:
         terminal.close()
 
 
+@pytest.mark.slow
 class TestInterruptedCommand:
     def test_ends_soon_with_the_status_of_an_interrupt(self, stopped: Stopped) -> None:
         assert stopped.status == 130
@@ -230,7 +231,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> float:
 
 
 class TestAnyMoment:
-    @pytest.mark.parametrize("seconds", [0.5, 2.0, 8.0])
+    @pytest.mark.parametrize(
+        "seconds", [0.5, *(pytest.param(s, marks=pytest.mark.slow) for s in (2.0, 8.0))]
+    )
     def test_the_forecast_command_stops(self, seconds: float, tmp_path: Path) -> None:
         check_moment(interrupt_after(seconds, tmp_path))
 
@@ -247,7 +250,8 @@ class Mine(Exception):  # noqa: N818 (no error of the library's)
 
 
 class TestProgress:
-    @pytest.mark.parametrize("where", ["loss", pytest.param("accuracy", marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("where", ["loss", "accuracy"])
+    @pytest.mark.slow
     def test_its_exception_stops_both_steps_and_reaches_the_caller(self, where: str) -> None:
         blocks, error, threads = 200_400 // 100, Mine("enough"), threading.active_count()
         told: list[str] = []

@@ -233,6 +233,7 @@ ATTRIBUTES = {
 
 
 class TestRecords:
+    @pytest.mark.slow
     def test_a_saved_fit_keeps_names_and_forecasts_the_same(
         self, chain: Chain, made: Forecast
     ) -> None:
@@ -320,6 +321,7 @@ class TestRecords:
         )
         assert row["likelihood"] == pytest.approx(wanted, rel=1e-12)
 
+    @pytest.mark.slow
     def test_names_that_look_like_numbers_or_end_a_line_are_saved_too(self, tmp_path: Path) -> None:
         rows = pd.DataFrame(
             {
@@ -351,6 +353,7 @@ class TestRecords:
 
 
 class TestHtml:
+    @pytest.mark.slow
     def test_a_report_shows_names_and_obeys_none(
         self,
         chain: Chain,
@@ -588,6 +591,7 @@ PICTURES: dict[str, tuple[Callable[[Chain, Forecast], Axes], list[str]]] = {
 
 class TestPictures:
     @pytest.mark.parametrize(("draw", "wanted"), PICTURES.values(), ids=PICTURES)
+    @pytest.mark.slow
     def test_names_are_drawn_letter_by_letter(
         self,
         chain: Chain,

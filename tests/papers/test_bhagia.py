@@ -32,10 +32,12 @@ PUBLISHED_MEANS = {
 }
 
 
-# The fits of the single step drift along a ridge for two minutes, and those of step 2 are the
-# second half of the chain.
-MARKS = {"step2": [pytest.mark.slow], "single-step": [pytest.mark.slow]}
-NAMES = [pytest.param(name, marks=MARKS.get(name, [])) for name in PUBLISHED_MEANS]
+# The fits of the single step drift along a ridge for two minutes; those of the two steps are done
+# again in the chain.
+SLOW = ("step2", "compute-only", "single-step")
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in PUBLISHED_MEANS
+]
 
 
 @pytest.fixture(scope="module")

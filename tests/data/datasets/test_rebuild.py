@@ -23,6 +23,7 @@ def test_readers_still_make_the_embedded_tables(name: str, shared_data: Path) ->
         )
 
 
+@pytest.mark.slow
 def test_rebuild_writes_whole_tables_or_nothing(
     tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,6 +36,7 @@ def tested(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 
 class TestBacktest:
+    @pytest.mark.slow
     def test_its_parts(self, tested: Written) -> None:
         answer = parse(tested.outcome.out)
         assert set(answer) == {
@@ -62,11 +63,13 @@ class TestBacktest:
             ]
         }
 
+    @pytest.mark.slow
     def test_failed_checks_of_a_fold_exit_with_1_and_are_named(self, tested: Written) -> None:
         answer = parse(tested.outcome.out)
         assert (tested.outcome.status, answer["status"]) == (1, "fail")
         assert any("ESS" in row["failed"] for row in answer["folds"] if row["model"] == "bayescale")
 
+    @pytest.mark.slow
     def test_files(self, tested: Written) -> None:
         assert sorted(p.name for p in tested.folder.iterdir()) == ["b.csv", "b.svg"]
         assert len(pd.read_csv(tested.folder / "b.csv")) == len(parse(tested.outcome.out)["cases"])

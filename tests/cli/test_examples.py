@@ -24,10 +24,9 @@ def is_quick(line: str) -> bool:
 
 
 @pytest.fixture
-def folder(saved: Path, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the examples name, and the working folder of the test."""
+def folder(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the tables that the examples name, and the working folder of the test."""
     # Copies, because an output follows links.
-    shutil.copy(saved, tmp_path / "ladder.fit")
     shutil.copy(files.runs, tmp_path / "runs.csv")
     shutil.copy(files.tasks, tmp_path / "tasks.csv")
     (tmp_path / "made").mkdir()
@@ -65,7 +64,8 @@ def test_quick_examples_work(line: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", [line for line in LINES if not is_quick(line)])
-def test_examples_work(line: str, folder: Path) -> None:
+def test_examples_work(line: str, saved: Path, folder: Path) -> None:
+    shutil.copy(saved, folder / "ladder.fit")
     # The saved fit has few draws already. The folder of the released checkpoints is not at hand.
     has_draws = "--fit" not in line and not line.startswith(("reproduce", "simulate"))
     if "bhagia2024" in line:

@@ -279,6 +279,7 @@ def losses_alone(losses: Path) -> Outcome:
     return of_losses(losses, 3)
 
 
+@pytest.mark.slow
 class TestForecastOfLossesAlone:
     def test_failed_checks_exit_with_1_and_the_json_is_still_whole(
         self, losses_alone: Outcome
@@ -300,7 +301,6 @@ class TestForecastOfLossesAlone:
             ]
         assert set(answer["sampler"]["steps"]) == {"loss"}
 
-    @pytest.mark.slow
     def test_same_seed_same_figures_and_another_seed_others(
         self, losses: Path, losses_alone: Outcome
     ) -> None:

@@ -41,7 +41,7 @@ def of_a_fit(stderr: io.StringIO, *, hidden: bool = False) -> str:
             ("loss", 1.0),
         ):
             progress(stage, share)
-            time.sleep(0.25)
+            time.sleep(0.15)
     return CONTROL.sub("", stderr.getvalue())
 
 
@@ -60,6 +60,7 @@ class TestFitBars:
     def test_time_left_is_shown(self, terminal: Terminal) -> None:
         assert "0:00:0" in of_a_fit(terminal)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("quiet", [True, False])
     def test_nothing_is_shown_after_quiet_or_where_hidden(
         self, terminal: Terminal, quiet: bool

@@ -56,7 +56,7 @@ class TestSensitivity:
         "preference",
         [Preference(0.0, 1.0, 10.0), Preference(2.0, 1.0, 10.0), Preference(0.0, 0.4, 10.0)],
     )
-    @pytest.mark.parametrize("share", [0.3, 0.7])
+    @pytest.mark.parametrize("share", [0.3, pytest.param(0.7, marks=pytest.mark.slow)])
     def test_flips_are_the_nearest_change_that_turns_the_verdict(
         self, two_targets: Forecast, share: float, preference: Preference
     ) -> None:

@@ -217,7 +217,7 @@ class TestLadder:
 
 
 class TestTruth:
-    @pytest.mark.parametrize("pooling", ["partial", "none"])
+    @pytest.mark.parametrize("pooling", ["partial", pytest.param("none", marks=pytest.mark.slow)])
     @pytest.mark.parametrize(("law", "curve"), CURVES.items(), ids=CURVES)
     def test_law_gives_the_losses(
         self, law: str, curve: Callable[[Values, np.ndarray, np.ndarray], np.ndarray], pooling: str

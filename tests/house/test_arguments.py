@@ -256,6 +256,7 @@ RIGHT = {("progress", "class"), ("value", "class")} | {
 SELF = {"made"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_a_wrong_type_is_answered_by_an_error_of_the_package(name: str, records: Records) -> None:
     function, make_arguments = CALLS[name]

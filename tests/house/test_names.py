@@ -52,6 +52,7 @@ from helpers.pages import Page
 
 mpl.use("Agg")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Glyph"),  # the font of Matplotlib has no rocket
     # names of 80 letters leave no room for axes
     pytest.mark.filterwarnings("ignore:constrained_layout not applied"),
@@ -233,7 +234,6 @@ ATTRIBUTES = {
 
 
 class TestRecords:
-    @pytest.mark.slow
     def test_a_saved_fit_keeps_names_and_forecasts_the_same(
         self, chain: Chain, made: Forecast
     ) -> None:
@@ -264,7 +264,6 @@ class TestRecords:
         ]
         assert [c["task"] for c in target["losses"]] == [LOSS]
 
-    @pytest.mark.slow
     def test_backtest_holds_the_names_exactly(self, chain: Chain) -> None:
         outputs = ["--csv", chain.folder / "b.csv", "--plot", chain.folder / "b.png", "--json"]
         asked = ["--cuts", "3e19", "--no-baselines", *outputs]
@@ -321,7 +320,6 @@ class TestRecords:
         )
         assert row["likelihood"] == pytest.approx(wanted, rel=1e-12)
 
-    @pytest.mark.slow
     def test_names_that_look_like_numbers_or_end_a_line_are_saved_too(self, tmp_path: Path) -> None:
         rows = pd.DataFrame(
             {
@@ -353,7 +351,6 @@ class TestRecords:
 
 
 class TestHtml:
-    @pytest.mark.slow
     def test_a_report_shows_names_and_obeys_none(
         self,
         chain: Chain,
@@ -591,7 +588,6 @@ PICTURES: dict[str, tuple[Callable[[Chain, Forecast], Axes], list[str]]] = {
 
 class TestPictures:
     @pytest.mark.parametrize(("draw", "wanted"), PICTURES.values(), ids=PICTURES)
-    @pytest.mark.slow
     def test_names_are_drawn_letter_by_letter(
         self,
         chain: Chain,

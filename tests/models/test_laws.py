@@ -179,6 +179,7 @@ def test_skaling_with_k_one_is_chinchilla() -> None:
 
 
 class TestRepeated:
+    gradient = staticmethod(jax.jit(jax.grad(LAWS["repeated"].log_ratio, (0, 1))))
     PUBLISHED = MappingProxyType(
         {
             "E": 1.869,
@@ -242,7 +243,7 @@ class TestRepeated:
         for unique in (-2.0, 0.0, 2.0):
             place = Point(*map(jnp.asarray, (n, unique + repeats, n + unique + repeats, unique)))
             for r_star in (1e-3, 5.0, 1e3):
-                found = jax.grad(LAWS["repeated"].log_ratio, (0, 1))(
+                found = self.gradient(
                     {**v, "r_star_d": jnp.asarray(r_star), "r_star_n": jnp.asarray(r_star)}, place
                 )
                 assert all(np.isfinite(g) for g in jax.tree.leaves(found))

@@ -177,10 +177,11 @@ def print_decision(console: Console, decision: Decision, seconds: float) -> None
         _print_sensitivity(console, decision)
     if decision.evidence is not None:
         print_candidates(console, decision.evidence)
+    proposal = "; the command value proposes small runs" if decision.evidence is None else ""
     print_text(
         console,
         "Knowing the value and the cost of every target before the decision would be worth "
-        f"{money(decision.perfect_information)}: no evidence is worth more",
+        f"{money(decision.perfect_information)}: no evidence is worth more{proposal}",
     )
     print_text(console, f"checks of the fit: {decision.status}; {seconds:.1f} s in total")
     print_text(console, decision.note)

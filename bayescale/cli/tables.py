@@ -116,7 +116,7 @@ def print_checks(console: Console, checks: Sequence[Check]) -> None:
 
 
 def print_frame(console: Console, frame: pd.DataFrame) -> None:
-    """Print a frame: floats to three digits, floats from 10,000 to 10^12 to four, in full.
+    """Print a frame: floats to three digits, floats from 1,000 to 10^12 to four, in full.
 
     A frame that is too wide for the page and has fewer rows than columns is printed on its side,
     one column per row.
@@ -142,7 +142,7 @@ def _frame_cell(value: object) -> object:
     """A float as the text of its first digits; any other value as it is."""
     if not isinstance(value, float):
         return value
-    return money(value) if 1e4 <= abs(value) < 1e12 else f"{value:.3g}"
+    return money(value) if 1e3 <= abs(value) < 1e12 else f"{value:.3g}"
 
 
 def json_number(value: float | np.floating[Any]) -> float | None:

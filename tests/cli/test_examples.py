@@ -14,8 +14,10 @@ from helpers.formats import write_formats
 
 # Examples that sample, the commands that have few draws as an option, and those that have not.
 FEW_DRAWS = ["--draws", "30", "--chains", "2"]
-# A backtest takes minutes; tests/cli/test_backtest.py runs the command on a smaller ladder.
-LINES = [line for name, lines in EXAMPLES.items() if name != "backtest" for line in lines]
+# A backtest and a whole paper take minutes: tests/cli/test_backtest.py runs the command on a smaller
+# ladder, and tests/papers has the analyses.
+LONG = ("backtest", "reproduce")
+LINES = [line for name, lines in EXAMPLES.items() if name not in LONG for line in lines]
 
 
 def is_quick(line: str) -> bool:
@@ -67,9 +69,7 @@ def test_quick_examples_work(line: str) -> None:
 def test_examples_work(line: str, saved: Path, folder: Path) -> None:
     shutil.copy(saved, folder / "ladder.fit")
     # The saved fit has few draws already. The folder of the released checkpoints is not at hand.
-    has_draws = "--fit" not in line and not line.startswith(("reproduce", "simulate"))
-    if "bhagia2024" in line:
-        pytest.skip("needs the released checkpoint files")
+    has_draws = "--fit" not in line and not line.startswith("simulate")
     outcome = run_here(*shlex.split(line), *(FEW_DRAWS if has_draws else []))
     assert outcome.status in (0, 1), outcome.err
     assert outcome.out

@@ -148,8 +148,9 @@ class TestInterruptedCommand:
         assert stopped.listing == {"old.csv": "an older table"}
 
 
-# The command as its script starts it; the first line says that Python is ready to import it.
-SCRIPT = "print(flush=True); from bayescale.cli import main; main()"
+# The command as its script starts it; the first line says that Python has found the command. What it
+# does before, it does for every package.
+SCRIPT = "from bayescale.cli import main; print(flush=True); main()"
 
 
 class Moment(NamedTuple):

@@ -14,8 +14,8 @@ from helpers.formats import write_formats
 
 # Examples that sample, the commands that have few draws as an option, and those that have not.
 FEW_DRAWS = ["--draws", "30", "--chains", "2"]
-# A backtest and a whole paper take minutes: tests/cli/test_backtest.py runs the command on a smaller
-# ladder, and tests/papers has the analyses.
+# A backtest and a whole paper take minutes: tests/cli/test_backtest.py runs the command on a
+# smaller ladder, and tests/papers has the analyses.
 LONG = ("backtest", "reproduce")
 LINES = [line for name, lines in EXAMPLES.items() if name not in LONG for line in lines]
 

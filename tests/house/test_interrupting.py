@@ -148,8 +148,8 @@ class TestInterruptedCommand:
         assert stopped.listing == {"old.csv": "an older table"}
 
 
-# The command as its script starts it; the first line says that Python has found the command. What it
-# does before, it does for every package.
+# The command as its script starts it; the first line says that Python has found the command. What
+# it does before, it does for every package.
 SCRIPT = "from bayescale.cli import main; print(flush=True); main()"
 
 

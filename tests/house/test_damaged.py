@@ -385,7 +385,7 @@ def test_a_file_of_a_fit_with_other_content_is_refused_by_its_error(
     leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
     values = st.one_of(leaves, st.lists(leaves, max_size=2), st.dictionaries(st.text(), leaves))
 
-    @settings(FEW, max_examples=25)
+    @settings(FEW, max_examples=15)
     @given(st.sampled_from(paths), values)
     def check_settings(keys: tuple[str, ...], value: object) -> None:
         changed = json.loads(entries["settings.json"])
@@ -395,7 +395,7 @@ def test_a_file_of_a_fit_with_other_content_is_refused_by_its_error(
         inside[keys[-1]] = value
         load(tmp_path / "a.fit", pack({"settings.json": json.dumps(changed).encode()}))
 
-    @settings(FEW, max_examples=25)
+    @settings(FEW, max_examples=15)
     @given(st.sampled_from(sorted(entries)), st.none() | st.binary(max_size=30) | st.floats(0, 1))
     def check_entries(name: str, content: bytes | float | None) -> None:
         if isinstance(content, float):

@@ -35,9 +35,7 @@ def configurations(runs: pd.DataFrame) -> pd.Series:
     Series
         Integers, indexed as `runs`: the position of the first run of the configuration.
     """
-    log_tokens = np.log(
-        np.stack([runs["tokens"], runs["unique_tokens"].fillna(runs["tokens"])], -1)
-    )
+    log_tokens = np.log(np.stack([runs["tokens"], new_tokens(runs)], -1))
     label = np.full(len(runs), -1)
     for i, (corpus, params) in enumerate(zip(runs["corpus"], runs["params"], strict=True)):
         if label[i] < 0:
@@ -46,6 +44,17 @@ def configurations(runs: pd.DataFrame) -> pd.Series:
             same_params = runs["params"].eq(params).to_numpy()
             label[same_tokens & (label < 0) & same_corpus & same_params] = i
     return pd.Series(label, runs.index)
+
+
+def new_tokens(runs: pd.DataFrame) -> pd.Series:
+    """U of each run: its unique tokens; all its tokens where these are not given, or are fewer.
+
+    Parameters
+    ----------
+    runs
+        Columns tokens and unique_tokens.
+    """
+    return runs["unique_tokens"].fillna(np.inf).clip(upper=runs["tokens"])
 
 
 def with_reruns(ladder: Ladder) -> Ladder:

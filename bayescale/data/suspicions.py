@@ -11,7 +11,7 @@ from bayescale.checks import Check
 from bayescale.data.catalogue import fill_tasks
 from bayescale.data.names import listed
 from bayescale.data.outcomes import last_rows
-from bayescale.data.replicates import configurations
+from bayescale.data.replicates import configurations, new_tokens
 from bayescale.data.target import six_nd
 from bayescale.data.task_limits import task_limits
 
@@ -109,8 +109,7 @@ def _runs_above_smaller_ones(rows: pd.DataFrame) -> Iterator[Check]:
     for (corpus, name), series in last_rows(rows, "loss_name").groupby(
         ["corpus", "loss_name"], sort=False
     ):
-        unique = series["unique_tokens"].fillna(series["tokens"])
-        sizes = np.stack([series["params"], series["tokens"], unique], -1)
+        sizes = np.stack([series["params"], series["tokens"], new_tokens(series)], -1)
         loss = series["loss"].to_numpy()
         is_larger = (sizes[:, None] >= sizes).all(-1)
         ratio = np.where(is_larger, loss[:, None] / loss, 0.0).max(1)

@@ -108,7 +108,7 @@ def study_design(ladder: Ladder, targets: Sequence[Target]) -> Design:
 
 
 def propose_runs(ladder: Ladder, targets: Sequence[Target]) -> list[Target]:
-    """Runs of a third, one and three times the largest fitted compute that tell most of a target.
+    """Runs of at most 1/3, 1 and 3 times the largest fitted compute that tell most of a target.
 
     Parameters
     ----------

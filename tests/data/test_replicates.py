@@ -63,10 +63,10 @@ class TestReruns:
                 "corpus": "a",
                 "params": 1e8,
                 "tokens": 4e9,
-                "unique_tokens": [1e9, 2e9, 1e9, np.nan, 4e9],
+                "unique_tokens": [1e9, 2e9, 1e9, np.nan, 4e9, 9e9],
             }
         )
-        assert list(configurations(runs)) == [0, 1, 0, 3, 3]
+        assert list(configurations(runs)) == [0, 1, 0, 3, 3, 3]
 
     def test_steps_within_one_percent_do_not_chain(self) -> None:
         runs = pd.DataFrame(

@@ -87,6 +87,8 @@ def test_a_run_that_repeats_its_data_may_lie_above_one_that_does_not() -> None:
     rows = frame().drop(columns="accuracy").assign(unique_tokens=np.nan)
     rows.loc[4, ["loss", "unique_tokens"]] = [1.3 * rows["loss"][3], 1e8]
     assert warned(rows) == []
+    # More unique tokens than were seen say no more than none.
+    rows.loc[3, "unique_tokens"] = 1e15
     rows.loc[4, "unique_tokens"] = np.nan
     assert [check.check for check in warned(rows)] == ["loss above a smaller run's: e"]
 

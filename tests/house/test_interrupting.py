@@ -191,20 +191,20 @@ def children_seconds() -> float:
 
 
 def interrupt_after(seconds: float, folder: Path) -> Moment:
-    process, others = start_forecast(folder), children_seconds()
-    assert process.stderr is not None
-    try:
-        time.sleep(seconds)
-        if process.poll() is not None:
-            pytest.skip("the command was faster this time")
-        until_then, began = processor_seconds(process), time.monotonic()
-        process.send_signal(signal.SIGINT)
-        first = process.stderr.readline()
-        line_after = time.monotonic() - began
-        _, rest = process.communicate(timeout=STOPS)
-    finally:
-        process.kill()
-        process.wait()
+    others = children_seconds()
+    with start_forecast(folder) as process:
+        assert process.stderr is not None
+        try:
+            time.sleep(seconds)
+            if process.poll() is not None:
+                pytest.skip("the command was faster this time")
+            until_then, began = processor_seconds(process), time.monotonic()
+            process.send_signal(signal.SIGINT)
+            first = process.stderr.readline()
+            line_after = time.monotonic() - began
+            _, rest = process.communicate(timeout=STOPS)
+        finally:
+            process.kill()
     return Moment(
         status=process.returncode,
         line_after=line_after,

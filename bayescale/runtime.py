@@ -106,14 +106,14 @@ def _use_cache() -> None:
     if folder is None:
         return
     try:
-        _tidy(folder)
+        tidy(folder)
     except (OSError, FileError) as error:
         warn_without_cache(str(error))
     else:
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
-def _tidy(folder: Path) -> None:
+def tidy(folder: Path) -> None:
     """Remove compiled programs that were cut short, and those beyond `MAX_CACHE`, the oldest first.
 
     JAX writes no program over another: one that it cannot read would be compiled in every process.

@@ -200,13 +200,13 @@ def put_programs(folder: Path, **ages: int) -> None:
 class TestTidying:
     def test_the_oldest_go_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         put_programs(tmp_path, a=30, b=10, c=20)
-        runtime._tidy(tmp_path)
+        runtime.tidy(tmp_path)
         assert set(content(tmp_path)) == {"a-cache", "b-cache", "c-cache"}, "below the limit"
         # What was read just now counts as used now.
         put_programs(tmp_path, a=30, b=10, c=20)
         monkeypatch.setattr(runtime, "MAX_CACHE", 2500)
         monkeypatch.setattr(runtime, "_is_whole", lambda _: True)
-        runtime._tidy(tmp_path)
+        runtime.tidy(tmp_path)
         assert set(content(tmp_path)) == {"b-cache", "c-cache"}
 
     def test_only_programs_that_are_newer_than_the_last_look_are_read(
@@ -215,9 +215,9 @@ class TestTidying:
         seen, whole = [], runtime._is_whole
         monkeypatch.setattr(runtime, "_is_whole", lambda p: (seen.append(p), whole(p))[1])
         put_programs(tmp_path, a=30)
-        runtime._tidy(tmp_path)
+        runtime.tidy(tmp_path)
         put_programs(tmp_path, b=-30)
-        runtime._tidy(tmp_path)
+        runtime.tidy(tmp_path)
         assert len(seen) == 2
 
     def test_a_look_that_was_stopped_is_none(
@@ -226,7 +226,7 @@ class TestTidying:
         put_programs(tmp_path, a=30)
         monkeypatch.setattr(runtime, "_is_whole", raise_interrupt)
         with pytest.raises(KeyboardInterrupt):
-            runtime._tidy(tmp_path)
+            runtime.tidy(tmp_path)
         assert not (tmp_path / runtime.LAST_LOOK).exists()
 
     @pytest.mark.parametrize("program", [b"", b"nothing", zlib.compress(b"program")[:-1]])
@@ -235,7 +235,7 @@ class TestTidying:
     ) -> None:
         (tmp_path / "a-cache").write_bytes(program)
         (tmp_path / "notes").write_bytes(program)
-        runtime._tidy(tmp_path)
+        runtime.tidy(tmp_path)
         assert content(tmp_path) == {}
         assert (tmp_path / "notes").exists(), "JAX's programs alone"
 

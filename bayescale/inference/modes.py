@@ -35,6 +35,7 @@ from bayescale.inference.ridges import (
     parameter_order,
     tangent,
 )
+from bayescale.inference.traces import kept
 from bayescale.models.layout import Layout
 from bayescale.models.noise import WIDENING, from_earlier, widened
 from bayescale.models.parameters import Parameter
@@ -42,9 +43,8 @@ from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import fixed_key
 
-# Most Newton steps from one start to the mode, and the gain in cost below which they stop.
-NEWTON_STEPS = 40
-SMALL_GAIN = 1e-6
+# Most Newton steps from one start, and the gain in cost below which they stop.
+NEWTON_STEPS, SMALL_GAIN = 40, 1e-6
 # Damping of the first Newton step; it is divided by DAMPING_FACTOR after a step that lowers the
 # cost, and multiplied by it after one that does not.
 FIRST_DAMPING = 0.1
@@ -137,7 +137,7 @@ def quadratic(model: SeriesModel) -> Callable[[Layout], Quadratic]:
     """
     curve = parameter_order(model)
     prior = _prior(model, curve)
-    linear = jax.jit(jax.vmap(_linear(model, curve)))
+    linear = kept(jax.vmap(_linear(model, curve)), "linear", model)
     tangent_at = tangent(model, curve)
 
     def find(layout: Layout) -> Quadratic:

@@ -13,13 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from numpyro.infer.hmc import hmc
+from numpyro.infer.hmc import HMCState, hmc
+from numpyro.infer.hmc_util import HMCAdaptState
 from numpyro.infer.util import ParamInfo, log_density
 
 from bayescale.errors import SettingError
 from bayescale.inference.coordinates import coordinates
 from bayescale.inference.modes import quadratic
 from bayescale.inference.quadratic import Quadratic
+from bayescale.inference.traces import keep_records, kept
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
@@ -44,6 +46,9 @@ STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", 
 # Sd of the initial points in whitened coordinates, where the posterior has sd 1: chains start
 # apart, yet not in a tail.
 JITTER = 0.5
+
+for _record in (HMCState, HMCAdaptState):
+    keep_records(_record)
 
 type Arrays = dict[str, np.ndarray]
 type Iteration = tuple[dict[str, jax.Array], dict[str, jax.Array]]
@@ -184,8 +189,8 @@ class Program:
         self._space = coordinates(model)
         self._quadratic = quadratic(model)
         self._density = log_posterior(model)
+        self._model = model
         self._kernel = cache(self._make_kernel)
-        self._over_chains = cache(_over_chains)
 
     def __call__(
         self,
@@ -250,9 +255,8 @@ class Program:
         mesh = chain_mesh(sampler.chains)
         by_chain = NamedSharding(mesh, PartitionSpec("chain"))
         keys = jax.device_put(jax.random.split(key, sampler.chains), by_chain)
-        begin_one, advance_one = self._kernel(sampler.warmup, accept)
-        begin = self._over_chains(begin_one, mesh)
-        advance = self._over_chains(advance_one, mesh)
+        layout, q = jax.device_put((layout, q), NamedSharding(mesh, PartitionSpec()))
+        begin, advance = self._kernel(sampler.warmup, accept, mesh)
         state = begin(keys, layout, q)
         blocks = []
         total = sampler.warmup + sampler.draws
@@ -270,9 +274,9 @@ class Program:
         return jax.tree.map(lambda *parts: np.concatenate(parts, 1)[:, kept], *blocks)
 
     def _make_kernel(
-        self, warmup: int, accept: float
+        self, warmup: int, accept: float, mesh: Mesh
     ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """Functions of one chain: its first state, and BLOCK iterations from a state.
+        """Functions of the chains: their first state, and BLOCK iterations from a state.
 
         A kernel of NumPyro holds the schedule of its warm-up, so each schedule has its own kernel.
         """
@@ -311,7 +315,11 @@ class Program:
 
             return jax.lax.scan(one, state, None, length=BLOCK)
 
-        return begin, advance
+        about = self._model, warmup, accept, mesh.size
+        return (
+            kept(_over_chains(begin, mesh), "begin", *about),
+            kept(_over_chains(advance, mesh), "advance", *about),
+        )
 
 
 def chain_mesh(chains: int) -> Mesh:
@@ -334,8 +342,6 @@ def _over_chains(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]
         return jax.vmap(lambda one: function(one, *rest))(first)
 
     chain, whole = PartitionSpec("chain"), PartitionSpec()
-    return jax.jit(
-        jax.shard_map(
-            local, mesh=mesh, in_specs=(chain, whole, whole), out_specs=chain, check_vma=False
-        )
+    return jax.shard_map(
+        local, mesh=mesh, in_specs=(chain, whole, whole), out_specs=chain, check_vma=False
     )

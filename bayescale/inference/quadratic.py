@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayescale.inference.ridges import Tangent
+from bayescale.inference.traces import keep_records
 
 # Grid of ln(lambda / sigma): from a discrepancy far below the noise to one far above it.
 LOG_RATIOS = np.linspace(-4.0, 5.0, 37)
@@ -36,6 +37,7 @@ class NoiseScale(NamedTuple):
         return (total + NOISE_PRIOR_WEIGHT * self.median2) / (self.runs + NOISE_PRIOR_WEIGHT)
 
 
+@keep_records
 class Removed(NamedTuple):
     """What the discrepancy takes from F and h, by its eigenvectors, (S20).
 
@@ -54,6 +56,7 @@ class Removed(NamedTuple):
     h: jax.Array
 
 
+@keep_records
 class Quadratic(NamedTuple):
     """-1/2 theta' F theta + h' theta: the log likelihood of each series near its mode.
 

@@ -13,12 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bayescale.inference.traces import keep_records, kept
 from bayescale.models.laws import Point
 from bayescale.models.noise import WIDENING
 from bayescale.models.parameters import Parameter
 from bayescale.models.series import SeriesModel
 
 
+@keep_records
 class Tangent(NamedTuple):
     """The point at which the ridge of each series is straightened, and the ridge's tangent there.
 
@@ -57,7 +59,7 @@ def tangent(model: SeriesModel, curve: Sequence[Parameter]) -> Callable[[np.ndar
         slope, at_value = jax.jacfwd(value, has_aux=True)(at)
         return Tangent(at, centre, at_value, slope)
 
-    return jax.jit(jax.vmap(one))
+    return kept(jax.vmap(one), "tangent", model)
 
 
 def curvature(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import hashlib
 import os
 import secrets
 import shutil
@@ -81,6 +82,17 @@ def warn_without_cache(reason: str) -> None:
         With the reason.
     """
     warnings.warn(f"nothing is kept in the cache: {reason}", RuntimeWarning, stacklevel=2)
+
+
+@functools.cache
+def source_digest() -> str:
+    """The digest of this package's source code: what other code has made is not taken up."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(package)} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def _caches() -> Path:

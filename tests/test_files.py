@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bayescale import files
 from bayescale.errors import FileError
 from bayescale.files import TEMPORARY, atomic_write, cache_folder, check_folder, warn_without_cache
 
@@ -358,3 +359,16 @@ class TestCacheFolder:
     def test_one_on_a_full_disk_is_none(self) -> None:
         with pytest.warns(RuntimeWarning, match="nothing is kept"), largest_file(0):
             assert cache_folder("jax") is None
+
+
+def test_the_digest_of_the_source_changes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = [files.source_digest()]
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "files.py"))
+    for text in ("x = 1", "x = 2"):
+        (tmp_path / "files.py").write_text(text)
+        files.source_digest.cache_clear()
+        digests.append(files.source_digest())
+    files.source_digest.cache_clear()
+    assert len(set(digests)) == 3

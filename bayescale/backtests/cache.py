@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import json
@@ -16,7 +15,7 @@ import pandas as pd
 
 from bayescale.data.ladder import Ladder
 from bayescale.errors import FileError
-from bayescale.files import atomic_write, cache_folder, warn_without_cache
+from bayescale.files import atomic_write, cache_folder, source_digest, warn_without_cache
 from bayescale.fits.settings import FitSettings
 from bayescale.inference.nuts import Sampler
 from bayescale.models.laws import LAWS
@@ -88,7 +87,7 @@ class Cache:
             asdict(sampler),
         ]
         versions = [version(package) for package in PACKAGES]
-        text = json.dumps([versions, _code(), ladder.digest(), *asked])
+        text = json.dumps([versions, source_digest(), ladder.digest(), *asked])
         self._key = hashlib.sha256(text.encode()).hexdigest()
         folder = None if own else cache_folder("backtests")
         self._folder = None if folder is None else folder / self._key[:32]
@@ -149,14 +148,3 @@ def _table(csv: str) -> pd.DataFrame:
         na_values=["nan"],
         dtype=dict.fromkeys(TEXT_COLUMNS, str),
     )
-
-
-@functools.cache
-def _code() -> str:
-    """The digest of the package's source code: a fold of other code is another fold."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(package)} {content}\n".encode())
-    return digest.hexdigest()

@@ -25,9 +25,8 @@ import jax
 import numpy as np
 from jax import export
 
-import bayescale
 from bayescale.errors import FileError
-from bayescale.files import atomic_write, cache_folder, warn_without_cache
+from bayescale.files import atomic_write, cache_folder, source_digest, warn_without_cache
 from bayescale.models.laws import Point
 from bayescale.models.layout import Blocks, Layout
 from bayescale.runtime import tidy
@@ -135,14 +134,10 @@ def _folder() -> Path | None:
 
 
 @functools.cache
-def _sources() -> str:
-    """Digest of this package's source and of the versions below it."""
-    digest = hashlib.sha256()
-    root = Path(bayescale.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    versions = [importlib.metadata.version(name) for name in TRUSTED[1:]]
-    return digest.hexdigest() + " ".join([*versions, platform.python_version()])
+def _versions() -> list[str]:
+    """The source of this package, the versions of those below it, and Python's."""
+    below = [importlib.metadata.version(name) for name in TRUSTED[1:]]
+    return [source_digest(), *below, platform.python_version()]
 
 
 def _state() -> tuple[object, ...]:
@@ -151,7 +146,7 @@ def _state() -> tuple[object, ...]:
     devices = [device.device_kind for device in jax.devices()]
     names = sorted(name for name in list(sys.modules) if name.startswith(TRACED))
     constants = [(name, _constants(sys.modules[name])) for name in names]
-    return _sources(), settings, jax.config.jax_enable_x64, devices, constants
+    return _versions(), settings, jax.config.jax_enable_x64, devices, constants
 
 
 def _constants(module: types.ModuleType) -> list[tuple[str, object]]:

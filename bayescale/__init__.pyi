@@ -30,6 +30,7 @@ from .errors import DataError as DataError
 from .errors import FileError as FileError
 from .errors import FitError as FitError
 from .errors import SettingError as SettingError
+from .errors import TaskError as TaskError
 from .extrapolation.amplitudes import Discrepancy as Discrepancy
 from .fits.fit import fit as fit
 from .fits.load import load_fit as load_fit

@@ -40,3 +40,7 @@ class FileError(BayescaleError):
 
 class FitError(BayescaleError):
     """A point fit did not converge; `got` is the optimiser's message."""
+
+
+class TaskError(BayescaleError):
+    """A task that an executor ran has failed; `got` is the reason."""

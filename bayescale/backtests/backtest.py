@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -26,8 +28,9 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import outcomes
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
+from bayescale.executors import Executor, check_executor, run_tasks
 from bayescale.extrapolation.amplitudes import DiscrepancyMode
-from bayescale.fits.fit import fit_many
+from bayescale.fits.fit import fit_tasks
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO, FitSettings, make_settings, require_ladder
 from bayescale.forecasts.components import Cell
@@ -59,6 +62,7 @@ def backtest(
     chains: int = 4,
     draws: int = 1000,
     seed: int = 0,
+    executor: Executor | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Backtest:
     """For every cut: fit the runs up to it, forecast all larger ones; no fit sees beyond its cut.
@@ -83,6 +87,10 @@ def backtest(
         papers' point fits with a residual bootstrap, and by the figures of the largest run.
     chains, draws, seed
         Number of chains, draws kept of each chain, and seed of the sampler, for every fit.
+    executor
+        What runs the fits side by side: anything with `submit` in the manner of
+        `concurrent.futures`, such as a ``dask.distributed.Client``. The figures are the same. None
+        for this process.
     progress
         Function that is told the model and the cut, and the share of all work that is done.
 
@@ -98,6 +106,8 @@ def backtest(
         `fit` refuses.
     DataError
         Where the ladder is too small for a single cut.
+    TaskError
+        Where an executor's fit failed. The others are finished and kept.
 
     Examples
     --------
@@ -115,6 +125,7 @@ def backtest(
     require_ladder(ladder)
     require_choice("by", by, get_args(By))
     check_progress(progress)
+    check_executor(executor)
     if isinstance(law, str) and law == AUTO:
         raise SettingError(
             "law",
@@ -142,29 +153,14 @@ def backtest(
     if baselines:
         models[NO_DISCREPANCY] = replace(settings, discrepancy="none")
         models[UNPOOLED] = replace(settings, pooling="none")
-    folds: list[Fold] = []
-    for i, (name, asked) in enumerate(models.items()):
-        model = _Model(name, asked, baselines and name == OURS)
-        told = _part_of(progress, i, len(models))
-        folds += _folds(model, splits, sampler, cache, told)
+    kinds = [_Model(name, asked, baselines and name == OURS) for name, asked in models.items()]
+    folds = _folds(kinds, splits, sampler, cache, executor=executor, progress=progress)
     cache.clear()
     return Backtest(
         cases=pd.concat([fold.cases for fold in folds], ignore_index=True),
         folds=pd.concat([fold.fits for fold in folds], ignore_index=True),
         by=by,
     )
-
-
-def _part_of(
-    progress: Callable[[str, float], None] | None, part: int, parts: int
-) -> Callable[[str, float], None]:
-    """Tells of one of several equal parts as its share of the whole."""
-
-    def tell(what: str, share: float) -> None:
-        if progress is not None:
-            progress(what, (part + share) / parts)
-
-    return tell
 
 
 class _Model(NamedTuple):
@@ -176,37 +172,58 @@ class _Model(NamedTuple):
 
 
 def _folds(
-    model: _Model,
+    models: Sequence[_Model],
     splits: Sequence[Split],
     sampler: Sampler,
     cache: Cache,
-    report: Callable[[str, float], None],
+    *,
+    executor: Executor | None,
+    progress: Callable[[str, float], None] | None,
 ) -> list[Fold]:
-    """The fold of every cut by one model: from the cache, or from a fit."""
-    kept = [cache.load(model.name, split.cut) for split in splits]
-    missing = [i for i, fold in enumerate(kept) if fold is None]
-    parts = [split.fitted for split in splits]
-    fits = fit_many(model.settings, sampler, parts, only=missing)
-    folds = []
-    for i, (split, known) in enumerate(zip(splits, kept, strict=True)):
-        report(f"{model.name}, {split.by} up to {split.cut:.3g}", i / len(splits))
-        fold = known
-        if fold is None:
-            fold = _make_fold(split, next(fits), model)
-            cache.save(model.name, split.cut, fold)
-        folds.append(fold)
-    return folds
+    """The fold of every model and cut: from the cache, or from a fit, which is then kept."""
+    places = [(model, split) for model in models for split in splits]
+    folds = [cache.load(model.name, split.cut) for model, split in places]
+    missing = [place for place, fold in enumerate(folds) if fold is None]
+    tasks = []
+    for m, model in enumerate(models):
+        named = {
+            i: (
+                f"{model.name}, {split.by} up to {split.cut:.3g}",
+                partial(_make_fold, split, model.name, model.with_baselines),
+            )
+            for i, split in enumerate(splits)
+            if folds[m * len(splits) + i] is None
+        }
+        ladders = [split.fitted for split in splits]
+        tasks += fit_tasks(model.settings, sampler, ladders, named, here=executor is None)
+
+    def tell(finished: int) -> None:
+        if progress is not None and finished < len(tasks):
+            share = (len(places) - len(tasks) + finished) / len(places)
+            progress(tasks[finished].name, share)
+
+    finished = itertools.count(1)
+
+    def keep(task: int, fold: Fold) -> None:
+        model, split = places[missing[task]]
+        cache.save(model.name, split.cut, fold)
+        folds[missing[task]] = fold
+        tell(next(finished))
+
+    tell(0)
+    run_tasks(tasks, executor, keep)
+    return [fold for fold in folds if fold is not None]
 
 
-def _make_fold(split: Split, fit: Fit, model: _Model) -> Fold:
+def _make_fold(split: Split, model: str, with_baselines: bool, fit: Fit) -> Fold:
     """The cases of one cut by one model, and by the baselines where they are asked for."""
     targets = split.targets(fit)
     made = forecast(fit, targets, seed=split.seed)
     factor = made.extrapolation.set_index("target")["extrapolation_factor"]
-    cases = _cases(split, model.name, made.components.cells(None), factor)
+    cases = _cases(split, model, made.components.cells(None), factor)
     failed = [check for check in fit.checks if check.status in ("fail", "not run")]
     row = {
-        "model": model.name,
+        "model": model,
         "cut": split.cut,
         "runs": len(fit.ladder.with_role("fit").runs),
         # A draw of the forecast that is not finite fails the fold, and its case is left out.
@@ -214,7 +231,7 @@ def _make_fold(split: Split, fit: Fit, model: _Model) -> Fold:
         "failed": "; ".join(f"{check.check} {check.value:.3g}" for check in failed),
     }
     fold = Fold(cases, pd.DataFrame([row]))
-    return _with_baselines(fold, split, fit, targets) if model.with_baselines else fold
+    return _with_baselines(fold, split, fit, targets) if with_baselines else fold
 
 
 class _Baseline(NamedTuple):

@@ -14,6 +14,7 @@ from bayescale.backtests.record import OURS, Backtest
 from bayescale.cli import options, tables
 from bayescale.cli.outputs import deliver
 from bayescale.cli.progress import progress_bar
+from bayescale.cli.scheduler import Scheduler, client_of
 from bayescale.cli.tables import json_rows, print_frame, print_text
 from bayescale.errors import SettingError
 from bayescale.files import atomic_write
@@ -62,6 +63,7 @@ def backtest(
     seed: options.Seed = 0,
     chains: options.Chains = 4,
     draws: options.Draws = 1000,
+    scheduler: Scheduler = None,
     as_json: options.AsJson = False,
     csv: Annotated[
         Path | None,
@@ -85,7 +87,7 @@ def backtest(
     ladder = options.read_ladder(runs, tasks, dataset, columns=columns, leave_out=leave_out)
     numbers = parse_cuts(cuts)
     setup(chains)
-    with progress_bar(hidden=as_json) as update:
+    with client_of(scheduler) as executor, progress_bar(hidden=as_json) as update:
         result = make_backtest(
             ladder,
             by=by,  # type: ignore[arg-type]
@@ -99,6 +101,7 @@ def backtest(
             chains=chains,
             draws=draws,
             seed=seed,
+            executor=executor,
             progress=update,
         )
     cost = options.process_cost()

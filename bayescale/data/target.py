@@ -60,6 +60,10 @@ class Conventions:
             )
         object.__setattr__(self, "loss_units", MappingProxyType(dict(self.loss_units)))
 
+    def __reduce__(self) -> tuple[type[Conventions], tuple[object, ...]]:
+        """What a copy in another process is made of; it cannot take the read-only mapping."""
+        return Conventions, (self.params, self.tokenizer, dict(self.loss_units))
+
 
 @dataclass(frozen=True)
 class Target:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,17 @@ from bayescale.decisions.cost import AnyCost
 from bayescale.decisions.evsi import (
     UNRELIABLE,
     CandidateValue,
+    RefitFigures,
     evsi_by_refitting,
     evsi_by_reweighting,
+    refit_figures,
 )
 from bayescale.decisions.preference import Preference, make_preference
 from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
-from bayescale.fits.fit import fit_many
+from bayescale.executors import Executor, check_executor, run_tasks
+from bayescale.fits.fit import fit_tasks
 from bayescale.fits.record import Fit, require_fit
 from bayescale.inference.nuts import require_draws
 from bayescale.runtime import check_seed
@@ -110,6 +114,7 @@ def value_of_information(
     outcomes: int = OUTCOMES,
     refits: int = REFITS,
     seed: int = 0,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
     """EVSI = E_y max(0, E[u(net) | y]) - max(0, E u(net)) of each candidate, as a certain sum.
@@ -137,6 +142,8 @@ def value_of_information(
         Simulated outcomes of each candidate by refitting, two or more.
     seed
         Seed of everything random.
+    executor
+        What runs the refits side by side, as in `backtest`; None for this process.
     progress
         Function that is told the candidate, and the share of all work that is done.
 
@@ -166,6 +173,7 @@ def value_of_information(
     """
     chosen = _candidates(candidates)
     _check(fit, outcomes, refits, seed, progress)
+    check_executor(executor)
     require_draws(fit.sampler, MIN_DRAWS, "the value of information")
     preference = make_preference(value, risk_aversion, most_regret, stake)
     targets = as_targets(target)
@@ -180,7 +188,7 @@ def value_of_information(
     )
     costs = [problem.cost_of(i) for i in range(len(chosen))]
     values = _reweighted(problem, outcomes, progress)
-    values |= _refitted(problem, values, refits, progress)
+    values |= _refitted(problem, values, refits, executor, progress)
     rows = [
         _row(candidate.label, costs[i], values[i], problem.remarks(i))
         for i, candidate in enumerate(chosen)
@@ -260,6 +268,7 @@ def _refitted(
     problem: EvsiProblem,
     reweighted: dict[int, CandidateValue],
     refits: int,
+    executor: Executor | None,
     progress: Progress | None,
 ) -> dict[int, CandidateValue]:
     """Values by refitting, by index, of the candidates that reweighting cannot value."""
@@ -269,27 +278,27 @@ def _refitted(
         if i not in reweighted or unreliable:
             indices.append(i)
     ladders = [ladder for i in indices for ladder in problem.outcomes(i, refits)]
-    fits = fit_many(problem.fit.settings, problem.fit.sampler, ladders)
+    labels = [problem.candidates[i].label for i in indices]
+    names = [f"{label}, refit {m + 1} of {refits}" for label in labels for m in range(refits)]
+    made_of = partial(refit_figures, problem.terms)
+    named = {place: (name, made_of) for place, name in enumerate(names)}
+    settings, sampler = problem.fit.settings, problem.fit.sampler
+    tasks = fit_tasks(settings, sampler, ladders, named, here=executor is None)
+    figures: dict[int, RefitFigures | None] = {}
+
+    def keep(place: int, refit: RefitFigures | None) -> None:
+        figures[place] = refit
+        if progress is not None:
+            progress(names[place], len(figures) / len(names))
+
+    run_tasks(tasks, executor, keep)
     values = {}
     for position, i in enumerate(indices):
-        label = problem.candidates[i].label
-
-        def told(m: int, first: int = position * refits, label: str = label) -> None:
-            if progress is not None:
-                share = (first + m) / len(ladders)
-                progress(f"{label}, refit {m + 1} of {refits}", share)
-
-        one = evsi_by_refitting(problem, _next_fits(fits, refits, told))
+        places = range(position * refits, (position + 1) * refits)
+        one = evsi_by_refitting(problem, [figures[place] for place in places])
         k = reweighted[i].k if i in reweighted else float("nan")
         values[i] = replace(one, k=k)
     return values
-
-
-def _next_fits(fits: Iterator[Fit], count: int, told: Callable[[int], None]) -> Iterator[Fit]:
-    """The next `count` fits; `told` hears the number of each before it is made."""
-    for m in range(count):
-        told(m)
-        yield next(fits)
 
 
 def _row(label: str, cost: float, value: CandidateValue, remarks: Sequence[str]) -> dict[str, Any]:

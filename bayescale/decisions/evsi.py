@@ -6,8 +6,8 @@ again with each outcome added, where those weights are unreliable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from bayescale.decisions.information import (
     weights_given,
     width_given,
 )
-from bayescale.decisions.problem import EvsiProblem
+from bayescale.decisions.problem import EvsiProblem, EvsiTerms
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.runtime import OlderStream, random_generator
@@ -154,65 +154,70 @@ def _width_ratio(accuracy: np.ndarray, weights: np.ndarray) -> float:
     return float(np.mean(ratios))
 
 
-@dataclass
-class _Refits:
-    """Figures of the refits whose checks did not fail, and which ones failed."""
+class RefitFigures(NamedTuple):
+    """What one refit says of the targets; None where a check of the refit failed.
 
-    utility: list[np.ndarray] = field(default_factory=list)
-    regret: list[np.ndarray] = field(default_factory=list)
-    perfect: list[float] = field(default_factory=list)
-    error: list[np.ndarray] = field(default_factory=list)
-    width: list[np.ndarray] = field(default_factory=list)
-    failed: list[bool] = field(default_factory=list)
+    Parameters
+    ----------
+    utility
+        Expected utility of the net value of each target, shape (targets,).
+    regret
+        Probability of a loss of money by each target, shape (targets,).
+    perfect
+        Expected utility of the best target, or of none.
+    error
+        Covariance of the means in `utility`, shape (targets, targets).
+    width
+        Width of the interval of each target, shape (targets,).
+    """
 
-    def add(self, problem: EvsiProblem, fit: Fit) -> None:
-        """Forecast the targets by one refit, and add its figures."""
-        self.failed.append(fit.status == "fail")
-        if self.failed[-1]:
-            return
-        draws = problem.of_targets(forecast(fit, list(problem.targets), seed=problem.seed))
-        net = problem.net(draws)
-        utility = problem.preference.utility(net)
-        best = problem.preference.utility(np.maximum(net.max(1), 0.0))
-        self.utility.append(utility.mean(0))
-        self.regret.append((net < 0).mean(0))
-        self.perfect.append(best.mean())
-        self.error.append(np.atleast_2d(np.cov(utility.T)) / len(utility))
-        self.width.append(_widths(problem.accuracy(draws)))
-
-    @property
-    def note(self) -> str:
-        """Which refits were left out."""
-        numbers = [str(m + 1) for m in np.flatnonzero(self.failed)]
-        if not numbers:
-            return ""
-        return (
-            f"{len(numbers)} of {len(self.failed)} fits left out "
-            f"(no. {', '.join(numbers)} from the lowest outcome): a check failed"
-        )
-
-    @property
-    def reliable(self) -> bool:
-        """Whether few refits failed, and neither that of the lowest nor of the highest outcome."""
-        few = sum(self.failed) <= MAX_FAILED_SHARE * len(self.failed)
-        return few and not self.failed[0] and not self.failed[-1]
+    utility: np.ndarray
+    regret: np.ndarray
+    perfect: float
+    error: np.ndarray
+    width: np.ndarray
 
 
-def evsi_by_refitting(problem: EvsiProblem, fits: Iterable[Fit]) -> CandidateValue:
+def refit_figures(asked: EvsiTerms, fit: Fit) -> RefitFigures | None:
+    """Forecast the targets by one refit, and summarise it.
+
+    Parameters
+    ----------
+    asked
+        The decision problem, without its fit.
+    fit
+        A fit with one outcome of a candidate added.
+    """
+    if fit.status == "fail":
+        return None
+    problem = EvsiProblem(fit, *asked)
+    draws = problem.of_targets(forecast(fit, list(problem.targets), seed=problem.seed))
+    net = problem.net(draws)
+    utility = problem.preference.utility(net)
+    return RefitFigures(
+        utility=utility.mean(0),
+        regret=(net < 0).mean(0),
+        perfect=problem.preference.utility(np.maximum(net.max(1), 0.0)).mean(),
+        error=np.atleast_2d(np.cov(utility.T)) / len(utility),
+        width=_widths(problem.accuracy(draws)),
+    )
+
+
+def evsi_by_refitting(
+    problem: EvsiProblem, refits: Sequence[RefitFigures | None]
+) -> CandidateValue:
     """EVSI of one candidate from fits with its outcomes added.
 
     Parameters
     ----------
     problem
         The decision problem.
-    fits
-        One fit per outcome, from the lowest outcome to the highest.
+    refits
+        The figures of one fit per outcome, from the lowest outcome to the highest.
     """
-    refits = _Refits()
-    for fit in fits:
-        refits.add(problem, fit)
     nan = float("nan")
-    if not refits.utility:
+    used = [refit for refit in refits if refit is not None]
+    if not used:
         return CandidateValue(
             evsi=nan,
             evsi_se=nan,
@@ -222,30 +227,43 @@ def evsi_by_refitting(problem: EvsiProblem, fits: Iterable[Fit]) -> CandidateVal
             method="refitting",
             k=nan,
             reliable=False,
-            note=refits.note,
+            note=_left_out(refits),
         )
     preference = problem.preference
-    utility, regret = np.array(refits.utility), np.array(refits.regret)
-    given = Prospect(utility, regret, float(np.mean(refits.perfect)))
+    utility, regret, perfect, error, width = map(list, zip(*used, strict=True))
+    given = Prospect(np.array(utility), np.array(regret), float(np.mean(perfect)))
     value = information(given, preference)
     floor = refitting_floor(
         np.mean(utility, 0),
         np.mean(regret, 0),
-        refits.error,
+        error,
         preference,
         random_generator(problem.seed, "refits"),
     )
     before = _widths(problem.accuracy(problem.of_targets(problem.joint)))
+    # Few refits may fail, and neither that of the lowest nor that of the highest outcome.
+    few = len(refits) - len(used) <= MAX_FAILED_SHARE * len(refits)
     return CandidateValue(
         evsi=value.sample,
         evsi_se=value.standard_error,
         evsi_floor=floor,
         evpi=value.perfect,
-        narrowing=1 - float(np.mean(np.mean(refits.width, 0) / before)),
+        narrowing=1 - float(np.mean(np.mean(width, 0) / before)),
         method="refitting",
         k=nan,
-        reliable=refits.reliable,
-        note=refits.note,
+        reliable=few and refits[0] is not None and refits[-1] is not None,
+        note=_left_out(refits),
+    )
+
+
+def _left_out(refits: Sequence[RefitFigures | None]) -> str:
+    """Which refits were left out."""
+    numbers = [str(m + 1) for m, refit in enumerate(refits) if refit is None]
+    if not numbers:
+        return ""
+    return (
+        f"{len(numbers)} of {len(refits)} fits left out "
+        f"(no. {', '.join(numbers)} from the lowest outcome): a check failed"
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
+from bayescale.executors import Task
 from bayescale.extrapolation.amplitudes import DiscrepancyMode
 from bayescale.fits.mixture import stack
 from bayescale.fits.record import Fit
@@ -181,6 +183,52 @@ def fit_many(
             posteriors=posteriors,
             sampler=sampler,
         )
+
+
+def fit_tasks(
+    settings: FitSettings,
+    sampler: Sampler,
+    ladders: Sequence[Ladder],
+    named: Mapping[int, tuple[str, Callable[[Fit], Any]]],
+    *,
+    here: bool,
+) -> list[Task]:
+    """One task for each of some ladders: its fit, and what is made of it.
+
+    Parameters
+    ----------
+    settings, sampler, ladders
+        As in `fit_many`. The shape that serves all ladders decides every fit.
+    named
+        By index of the ladders to fit, in their order: name of the task, and a function of the fit
+        whose result is small. It must be one that another process finds.
+    here
+        Whether this process runs the tasks, one after the other; they then share a compiled
+        program.
+    """
+    if here:
+        fits = fit_many(settings, sampler, ladders, only=named)
+        return [Task(name, _of_next_fit, (made_of, fits)) for name, made_of in named.values()]
+    return [
+        Task(name, _of_one_fit, (made_of, settings, sampler, ladders, i))
+        for i, (name, made_of) in named.items()
+    ]
+
+
+def _of_next_fit(made_of: Callable[[Fit], Any], fits: Iterator[Fit]) -> Any:
+    """What is made of the next fit."""
+    return made_of(next(fits))
+
+
+def _of_one_fit(
+    made_of: Callable[[Fit], Any],
+    settings: FitSettings,
+    sampler: Sampler,
+    ladders: Sequence[Ladder],
+    i: int,
+) -> Any:
+    """What is made of the fit of the i-th ladder."""
+    return made_of(next(fit_many(settings, sampler, ladders, only=[i])))
 
 
 def _describe(

@@ -7,12 +7,13 @@ from bayescale.data.datasets import load_dataset
 from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.evidence import value_of_information
-from bayescale.decisions.evsi import _Refits
-from bayescale.decisions.problem import EvsiProblem
+from bayescale.decisions.evsi import RefitFigures, refit_figures
+from bayescale.decisions.problem import EvsiTerms
 from bayescale.decisions.value import Linear
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
+from helpers.targets import again
 
 LARGE = Target(1.3e10, 5e12, name="large", flops=4.6e23)
 MONEY = {"cost": 1e6, "value": Linear(1e5, 0.6)}
@@ -24,31 +25,31 @@ def passing_fit() -> Fit:
     out.
     """
     ladder = load_dataset("ladder2024", tasks=["mmlu", "hellaswag", "piqa", "c4"])
-    return fit(ladder, chains=2, draws=1000)
+    return fit(ladder, chains=4, draws=1000)
 
 
 def means_of_refits(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """A list that fills with draws of the mean accuracy over tasks, one entry per refit."""
     means: list[np.ndarray] = []
-    add = _Refits.add
 
-    def adding(self: _Refits, problem: EvsiProblem, fit: Fit) -> None:
-        draws = forecast(fit, list(problem.targets), seed=problem.seed).draws["accuracy"]
+    def adding(asked: EvsiTerms, fit: Fit) -> RefitFigures | None:
+        draws = forecast(fit, list(asked.targets), seed=asked.seed).draws["accuracy"]
         means.append(draws.mean("task").values)
-        add(self, problem, fit)
+        return refit_figures(asked, fit)
 
-    monkeypatch.setattr(_Refits, "add", adding)
+    monkeypatch.setattr("bayescale.decisions.evidence.refit_figures", adding)
     return means
 
 
 class TestEvidence:
     @pytest.mark.slow
+    @pytest.mark.parametrize("beyond", [False, True], ids=["a rerun", "beyond the ladder"])
     def test_weighing_and_fitting_again_agree(
-        self, passing_fit: Fit, monkeypatch: pytest.MonkeyPatch
+        self, beyond: bool, passing_fit: Fit, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A run of 7 times the compute of the largest, at the cost at which evidence tells most:
-        expected width within a fifth, value within its Monte Carlo error. By refits the variance of
-        the mean over tasks adds up, and narrows no more than it should.
+        """A rerun of the largest run, or a run of 7 times its compute, at the cost at which
+        evidence tells most: expected width within a fifth, value within its Monte Carlo error. By
+        refits the variance of the mean over tasks adds up, and narrows no more than it should.
         """
         value = Linear(1e5, 0.6)
         asked = {
@@ -59,7 +60,8 @@ class TestEvidence:
             ),
             "value": value,
         }
-        candidates = [Candidate([Target(3e9, 3e11)], cost=1.0)]
+        run = Target(3e9, 3e11) if beyond else again(passing_fit, "1B-10xC")
+        candidates = [Candidate([run], cost=1.0)]
         weighed = value_of_information(passing_fit, LARGE, candidates, **asked).table.iloc[0]
         assert weighed["method"] == "reweighting"
         monkeypatch.setattr("bayescale.decisions.evidence.UNRELIABLE", -np.inf)
@@ -74,6 +76,7 @@ class TestEvidence:
         assert total / before.var() == pytest.approx(1.0, abs=0.25)
         print(f"\n{weighed.to_string()}\n{fitted.to_string()}")
         assert fitted["method"] == "refitting"
+        assert fitted["reliable"], fitted["note"]
         assert weighed["evsi"] > weighed["evsi_floor"], "or there is nothing to compare"
         assert (1 - fitted["narrowing"]) / (1 - weighed["narrowing"]) == pytest.approx(1.0, abs=0.2)
         assert abs(weighed["evsi"] - fitted["evsi"]) <= 3 * np.hypot(

@@ -14,6 +14,7 @@ FLOORS = [
     ("validation",),
     ("files",),
     ("runtime",),
+    ("executors",),
     ("data",),
     ("models", "point_fits"),
     ("inference",),

@@ -23,6 +23,7 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from bayescale.models.discrepancy import draw_terms, mean_terms
@@ -30,6 +31,7 @@ from bayescale.models.kernel import Terms
 from bayescale.models.layout import Layout
 from bayescale.models.prediction import Real
 from bayescale.models.series import SeriesModel
+from bayescale.traces import kept
 
 # sd of the walk of a validation loss over its first e-fold, at noise `WALK_SIGMA`; it grows
 # with the root of the noise up to `WALK_MAX_SIGMA`.
@@ -133,8 +135,9 @@ def known_error(
     if model.amplitude is None:
         return None
     draws = len(next(iter(real.values())))
-    both = _terms(model, dict(real), layout, jax.random.split(key, draws))
-    mean, drawn = map(np.asarray, both)
+    program = kept(partial(_terms, model), "terms", model.without_priors)
+    arrays = jax.tree.map(jnp.asarray, (dict(real), layout))
+    mean, drawn = map(np.asarray, program(*arrays, jax.random.split(key, draws)))
     amplitude, sigma = (np.exp(real[name]) for name in (model.amplitude, model.scale_name))
     scale = np.asarray(amplitude)[:, :, None]
     return KnownError(
@@ -146,10 +149,11 @@ def known_error(
     )
 
 
-@partial(jax.jit, static_argnums=0)
 def _terms(
     model: SeriesModel, real: Real, layout: Layout, keys: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
+    """Mean and a draw of the terms, for every draw of the parameters."""
+
     def one(pair: tuple[Real, jax.Array]) -> tuple[jax.Array, jax.Array]:
         given = model.conditional(pair[0], layout)
         return mean_terms(given), draw_terms(given, pair[1])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from bayescale.models.prediction import (
     unobserved,
 )
 from bayescale.models.series import SeriesModel, asymptotes
+from bayescale.traces import kept
 
 type Order = Mapping[str, np.ndarray]
 LOSS_COMPONENTS = ("law parameters", "discrepancy", "run-to-run noise")
@@ -184,7 +185,6 @@ def series_through(losses: Groups, data: AccuracyData) -> np.ndarray:
     return np.array([index_of.get(pair, -1) for pair in pairs])
 
 
-@partial(jax.jit, static_argnums=0)
 def shifted_scores(
     model: SeriesModel,
     real: Real,
@@ -212,7 +212,9 @@ def shifted_scores(
         Number of questions, shape (series, points).
     """
 
-    def one(real: Real, z: jax.Array, error: jax.Array, noise: jax.Array) -> jax.Array:
+    def one(
+        real: Real, z: jax.Array, error: jax.Array, noise: jax.Array, items: jax.Array
+    ) -> jax.Array:
         mean, _ = model.expectation(real, unobserved(z, items))
         values = model.pooling.values(real)
         lo, hi = (end[:, None] for end in asymptotes(values))
@@ -220,4 +222,6 @@ def shifted_scores(
         scale = values[model.scale_name][:, None]
         return jnp.clip(shifted + scale * model.unit_sd(shifted, items) * noise, 0.0, 1.0)
 
-    return jax.vmap(one)(real, z, error, noise)
+    of_draws = jax.vmap(one, in_axes=(0, 0, 0, 0, None))
+    program = kept(of_draws, "shifted scores", model.without_priors)
+    return program(*jax.tree.map(jnp.asarray, (dict(real), z, error, noise, items)))

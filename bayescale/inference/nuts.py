@@ -21,10 +21,10 @@ from bayescale.errors import SettingError
 from bayescale.inference.coordinates import coordinates
 from bayescale.inference.modes import quadratic
 from bayescale.inference.quadratic import Quadratic
-from bayescale.inference.traces import keep_records, kept
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
 from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
+from bayescale.traces import keep_records, kept
 from bayescale.validation import require_whole
 
 # Iterations between two reports of progress; an interrupt takes effect at a report.

@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayescale.inference.traces import keep_records, kept
 from bayescale.models.laws import Point
 from bayescale.models.noise import WIDENING
 from bayescale.models.parameters import Parameter
 from bayescale.models.series import SeriesModel
+from bayescale.traces import keep_records, kept
 
 
 @keep_records

@@ -20,9 +20,11 @@ import numpyro.distributions as dist
 from bayescale.errors import SettingError
 from bayescale.models.curve import Ridge, Values, same_slope
 from bayescale.models.parameters import Parameter, check_parts, irreducible_normal, logit_normal
+from bayescale.traces import keep_records
 from bayescale.validation import shown
 
 
+@keep_records
 class Point(NamedTuple):
     """n = ln(N/N0), d = ln(D/D0), c = ln(C/C0), u = ln(U/D0): a run relative to the reference.
 

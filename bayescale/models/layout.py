@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from bayescale.traces import keep_records
+
 # Draws that are described or conditioned at once, and numbers that these may take: all draws would
 # take gigabytes, and a few megabytes stay in the processor's cache.
 MAX_BATCH = 100
 MAX_BATCH_NUMBERS = 2**18
 
 
+@keep_records
 class Blocks(NamedTuple):
     """x of a link that is fitted on blocks of a run's checkpoints.
 
@@ -28,6 +31,7 @@ class Blocks(NamedTuple):
     deviation: jax.Array
 
 
+@keep_records
 class Layout(NamedTuple):
     """The data of one stage, a rectangle of series by runs.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
+from bayescale.traces import kept
 
 # Parameters on the real line, by name: one draw, shape (series,), or many, shape (draws, series).
 type Real = Mapping[str, jax.Array]
@@ -46,14 +47,14 @@ def expected(
         Standard deviation of the noise, of the same shape.
     """
     arrays = jax.tree.map(jnp.asarray, (x, items, lag))
-    return jax.tree.map(np.asarray, _expected(model, dict(real), *arrays))
+    program = kept(partial(_expected, model), "expected", model.without_priors)
+    return jax.tree.map(np.asarray, program(dict(real), *arrays))
 
 
-@partial(jax.jit, static_argnums=0)
 def _expected(
     model: SeriesModel, real: Real, x: Any, items: jax.Array, lag: jax.Array | None
 ) -> tuple[jax.Array, jax.Array]:
-    """`expected`, compiled once per model and shape."""
+    """`expected` of arrays."""
     layout = unobserved(x, items)._replace(lag=lag)
     return jax.vmap(lambda draw: model.expectation(draw, layout))(real)
 

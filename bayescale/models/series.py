@@ -105,6 +105,13 @@ class SeriesModel:
     effect: Callable[[Values, jax.Array], jax.Array] = lambda v, mean: jnp.ones_like(mean)
     common: np.ndarray = field(default_factory=lambda: np.zeros(1))
 
+    @property
+    def without_priors(self) -> tuple[object, ...]:
+        """All that `expectation`, `conditional` and `draw` depend on, for `bayescale.traces`."""
+        parameters = [(p.name, p.support) for p in self.pooling.parameters]
+        curve = self.mean, self.unit_sd, self.noise, self.amplitude, self.effect, self.common
+        return parameters, self.pooling.groups, *curve
+
     def __call__(self, layout: Layout) -> None:
         """Sample the sites of the NumPyro model, all on the real line (see `Pooling`)."""
         real, tail = self.sample()

@@ -15,6 +15,7 @@ FLOORS = [
     ("files",),
     ("runtime",),
     ("executors",),
+    ("traces",),
     ("data",),
     ("models", "point_fits"),
     ("inference",),

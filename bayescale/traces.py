@@ -27,8 +27,6 @@ from jax import export
 
 from bayescale.errors import FileError
 from bayescale.files import atomic_write, cache_folder, source_digest, warn_without_cache
-from bayescale.models.laws import Point
-from bayescale.models.layout import Blocks, Layout
 from bayescale.runtime import tidy
 
 # Packages whose functions and objects are told apart by their names and values: their versions, and
@@ -39,6 +37,9 @@ PURE = ("bayescale", "numpyro")
 # Modules whose constants and functions enter a sampler.
 TRACED = ("bayescale.models.", "bayescale.inference.")
 SUFFIX = "-cache"
+# Programs of this process that are at hand for another fit, and their largest number.
+_AT_HAND: dict[str, _Kept] = {}
+MAX_AT_HAND = 100
 # Values within values; a function that refers to itself has no end.
 MAX_DEPTH = 50
 PLAIN = (type(None), bool, int, float, complex, str, bytes, Enum)
@@ -56,12 +57,8 @@ def keep_records[R: type](record: R) -> R:
     return record
 
 
-for _record in (Layout, Point, Blocks):
-    keep_records(_record)
-
-
 def kept(function: Callable[..., Any], *about: object) -> Callable[..., Any]:
-    """jit(function), whose trace is kept on disk.
+    """jit(function), whose trace is kept on disk and, for later fits, in this process.
 
     Parameters
     ----------
@@ -76,7 +73,11 @@ def kept(function: Callable[..., Any], *about: object) -> Callable[..., Any]:
         digest = _digest((_state(), about))
     except _Unknown:
         return jax.jit(function)
-    return _Kept(function, digest)
+    if digest not in _AT_HAND:
+        while len(_AT_HAND) >= MAX_AT_HAND:
+            _AT_HAND.pop(next(iter(_AT_HAND)), None)
+        _AT_HAND[digest] = _Kept(function, digest)
+    return _AT_HAND[digest]
 
 
 class _Kept:

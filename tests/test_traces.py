@@ -27,6 +27,19 @@ from helpers.layouts import CROSSED, LONE, TASKS, loss_layout
 X = np.arange(3.0)
 
 
+class OtherProcess(dict[str, object]):
+    """Programs at hand of a process that has none."""
+
+    def __contains__(self, digest: object) -> bool:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call of `kept` is like one of a new process."""
+    monkeypatch.setattr(traces, "_AT_HAND", OtherProcess())
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the kept programs, empty."""
@@ -95,6 +108,22 @@ class TestReading:
         assert len(list(folder.glob("*-cache"))) == 4
         for name, values in drawn[0].items():
             np.testing.assert_array_equal(values, drawn[1][name])
+
+
+class TestAtHand:
+    def test_a_later_fit_of_this_process_compiles_nothing(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(traces, "_AT_HAND", {})
+        calls: list[int] = []
+        assert kept(counted(calls), "double") is kept(counted(calls), "double")
+        assert kept(counted(calls), "double") is not kept(counted(calls), "other")
+
+    def test_only_so_many_are_at_hand(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(traces, "_AT_HAND", {})
+        monkeypatch.setattr(traces, "MAX_AT_HAND", 3)
+        programs = [kept(counted([]), name) for name in "abcde"]
+        assert list(traces._AT_HAND.values()) == programs[2:]
 
 
 def models() -> Iterator[tuple[str, SeriesModel]]:

@@ -112,7 +112,7 @@ class TestReading:
 
 class TestAtHand:
     def test_a_later_fit_of_this_process_compiles_nothing(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(traces, "_AT_HAND", {})
         calls: list[int] = []

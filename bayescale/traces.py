@@ -96,34 +96,44 @@ class _Kept:
         return self._by_form[form](*args)
 
     def _program(self, args: tuple[Any, ...], form: object) -> Callable[..., Any]:
-        """The program for arguments of one form, from disk or traced and kept."""
-        folder = _folder()
-        if folder is None:
+        """The program for arguments of one form, from disk or traced and kept.
+
+        Without a folder it takes the same form, so that the same seed gives the same draws.
+        """
+        if jax.default_backend() != "cpu":
             return self._traced
-        path = folder / f"{_digest((self._digest, str(form)))}{SUFFIX}"
-        packed = path.read_bytes() if path.exists() else b""
+        folder = _folder()
+        path = None if folder is None else folder / f"{_digest((self._digest, str(form)))}{SUFFIX}"
         try:
-            exported = export.deserialize(bytearray(zlib.decompress(packed)))
+            exported = export.deserialize(bytearray(zlib.decompress(_read(path))))
         except zlib.error:
             exported = export.export(self._traced)(*args)
-            _write(path, zlib.compress(exported.serialize()))
+            _write(path, exported)
         return jax.jit(exported.call)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _read(path: Path | None) -> bytes:
+    """What is kept of a program; nothing where it was not made yet or cannot be read."""
+    try:
+        return b"" if path is None else path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _write(path: Path | None, exported: export.Exported) -> None:
     """Keep a program; a disk that is full is told once and costs nothing else."""
+    if path is None:
+        return
     try:
         with atomic_write(path) as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(zlib.compress(exported.serialize()))
     except FileError as error:
         warn_without_cache(str(error))
 
 
 @functools.cache
 def _folder() -> Path | None:
-    """The folder of the kept programs, tidied; None where there is none, or on an accelerator."""
-    if jax.default_backend() != "cpu":
-        return None
+    """The folder of the kept programs, tidied; None where there is none."""
     folder = cache_folder("traces")
     if folder is not None:
         try:

@@ -36,7 +36,8 @@ class OtherProcess(dict[str, object]):
 
 @pytest.fixture(autouse=True)
 def other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call of `kept` is like one of a new process."""
+    """Every call of `kept` is like one of a new process, and every warning like the first."""
+    files.warn_without_cache.cache_clear()
     monkeypatch.setattr(traces, "_AT_HAND", OtherProcess())
 
 
@@ -92,22 +93,35 @@ class TestReading:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(traces, "_folder", lambda: tmp_path / "gone")
-        files.warn_without_cache.cache_clear()
         with pytest.warns(RuntimeWarning, match="nothing is kept in the cache"):
             np.testing.assert_array_equal(kept(counted([]), "double")(X), 2 * X)
+
+    def test_a_program_that_cannot_be_read_is_made_again(self, folder: Path) -> None:
+        calls: list[int] = []
+        kept(counted(calls), "double")(X)
+        (path,) = folder.glob("*-cache")
+        path.unlink()
+        path.mkdir()
+        with pytest.warns(RuntimeWarning, match="nothing is kept in the cache"):
+            np.testing.assert_array_equal(kept(counted(calls), "double")(X), 2 * X)
+        assert len(calls) == 2
 
     def test_without_a_folder_it_is_compiled_as_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(traces, "_folder", lambda: None)
         np.testing.assert_array_equal(kept(counted([]), "double")(X), 2 * X)
 
-    def test_draws_are_the_same_traced_and_read(self, folder: Path) -> None:
+    def test_draws_are_the_same_traced_and_read_and_without_a_folder(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         layout, sampler = loss_layout(LONE, runs=9), Sampler(chains=2, draws=20, warmup=50)
-        drawn = [
-            Program(loss_model(LAWS["compute"], LONE))(layout, sampler).sites for _ in range(2)
-        ]
+        drawn = []
+        for place in (folder, folder, None):
+            monkeypatch.setattr(traces, "_folder", lambda place=place: place)
+            drawn.append(Program(loss_model(LAWS["compute"], LONE))(layout, sampler).sites)
         assert len(list(folder.glob("*-cache"))) == 4
         for name, values in drawn[0].items():
-            np.testing.assert_array_equal(values, drawn[1][name])
+            for other in drawn[1:]:
+                np.testing.assert_array_equal(values, other[name])
 
 
 class TestAtHand:

@@ -37,9 +37,10 @@ PURE = ("bayescale", "numpyro")
 # Modules whose constants and functions enter a sampler.
 TRACED = ("bayescale.models.", "bayescale.inference.")
 SUFFIX = "-cache"
-# Programs of this process that are at hand for another fit, and their largest number.
+# Programs of this process that are at hand for another fit, those used last at the end, and their
+# largest number: two kinds of fits have as many.
 _AT_HAND: dict[str, _Kept] = {}
-MAX_AT_HAND = 100
+MAX_AT_HAND = 30
 # Values within values; a function that refers to itself has no end.
 MAX_DEPTH = 50
 PLAIN = (type(None), bool, int, float, complex, str, bytes, Enum)
@@ -73,11 +74,17 @@ def kept(function: Callable[..., Any], *about: object) -> Callable[..., Any]:
         digest = _digest((_state(), about))
     except _Unknown:
         return jax.jit(function)
-    if digest not in _AT_HAND:
-        while len(_AT_HAND) >= MAX_AT_HAND:
-            _AT_HAND.pop(next(iter(_AT_HAND)), None)
-        _AT_HAND[digest] = _Kept(function, digest)
-    return _AT_HAND[digest]
+    program = _AT_HAND.pop(digest, None) or _Kept(function, digest)
+    _AT_HAND[digest] = program
+    for oldest in list(_AT_HAND)[:-MAX_AT_HAND]:
+        _AT_HAND.pop(oldest, None)
+    return program
+
+
+def drop_programs() -> None:
+    """Drop all compiled programs of this process; one that is needed again is read from disk."""
+    _AT_HAND.clear()
+    jax.clear_caches()
 
 
 class _Kept:

@@ -28,10 +28,10 @@ X = np.arange(3.0)
 
 
 class OtherProcess(dict[str, object]):
-    """Programs at hand of a process that has none."""
+    """Programs at hand, of which none is found."""
 
-    def __contains__(self, digest: object) -> bool:
-        return False
+    def pop(self, *_: object) -> None:  # type: ignore[override]
+        return None
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +123,29 @@ class TestReading:
             for other in drawn[1:]:
                 np.testing.assert_array_equal(values, other[name])
 
+    def test_any_of_a_fits_programs_may_be_missing(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process that was stopped has kept some of them."""
+        layout, sampler = loss_layout(LONE, runs=9), Sampler(chains=2, draws=20, warmup=50)
+
+        def drawn() -> dict[str, np.ndarray]:
+            return Program(loss_model(LAWS["compute"], LONE))(layout, sampler).sites
+
+        first = drawn()
+        for path in sorted(folder.glob("*-cache")):
+            path.unlink()
+            for name, values in drawn().items():
+                np.testing.assert_array_equal(values, first[name])
+        monkeypatch.setattr(traces, "_AT_HAND", {})
+        drawn()
+        for digest in list(traces._AT_HAND):
+            del traces._AT_HAND[digest]
+            for path in folder.glob("*-cache"):
+                path.unlink()
+            for name, values in drawn().items():
+                np.testing.assert_array_equal(values, first[name])
+
 
 class TestAtHand:
     def test_a_later_fit_of_this_process_compiles_nothing(
@@ -138,6 +161,10 @@ class TestAtHand:
         monkeypatch.setattr(traces, "MAX_AT_HAND", 3)
         programs = [kept(counted([]), name) for name in "abcde"]
         assert list(traces._AT_HAND.values()) == programs[2:]
+        assert kept(counted([]), "c") is programs[2]
+        assert list(traces._AT_HAND.values()) == [*programs[3:], programs[2]]
+        traces.drop_programs()
+        assert not traces._AT_HAND
 
 
 def models() -> Iterator[tuple[str, SeriesModel]]:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from bayescale.inference.nuts import Program, Sampler
@@ -18,6 +17,7 @@ from bayescale.inference.posterior import Posterior, make_posterior
 from bayescale.inference.stage import Stage
 from bayescale.models.series import SeriesModel
 from bayescale.models.stages import StageName, Stages
+from bayescale.traces import drop_programs
 
 # Memory maps of a process above which its compiled programs are dropped. Each fit of another shape
 # leaves about 370 maps and 100 MB; Linux allows 65,530 maps.
@@ -36,7 +36,7 @@ def release_programs() -> None:
     with MAPS.open("rb") as lines:
         maps = sum(1 for _ in lines)
     if maps > MAX_MAPS:
-        jax.clear_caches()
+        drop_programs()
 
 
 def share_programs(stages: Sequence[Stage]) -> list[Stage]:

@@ -23,7 +23,14 @@ from bayescale.inference.modes import quadratic
 from bayescale.inference.quadratic import Quadratic
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
-from bayescale.runtime import NUMPYRO, Stream, check_seed, random_key, require_64bit
+from bayescale.runtime import (
+    NUMPYRO,
+    Stream,
+    check_seed,
+    fixed_key,
+    random_key,
+    require_64bit,
+)
 from bayescale.traces import keep_records, kept
 from bayescale.validation import require_whole
 
@@ -300,6 +307,10 @@ class Program:
             )
 
         def advance(state: Any, layout: Layout, q: Quadratic) -> tuple[Any, Iteration]:
+            # The kernel takes its settings when it starts. The first state may come from a program
+            # that another process or another fit has traced.
+            jax.eval_shape(begin, fixed_key(), layout, q)
+
             def one(state: Any, _: None) -> tuple[Any, Iteration]:
                 state = following(state, (layout, q))
                 figures = (

@@ -2,6 +2,10 @@
 way out.
 """
 
+from __future__ import annotations
+
+from functools import partial
+
 
 class BayescaleError(Exception):
     """what: rule; got `got`; way_out.
@@ -24,6 +28,11 @@ class BayescaleError(Exception):
         self.got = str(got)
         self.way_out = way_out
         super().__init__(f"{what}: {rule}; got {got}; {way_out}")
+
+    def __reduce__(self) -> tuple[partial[BayescaleError], tuple[()]]:
+        """What a copy in another process is made of."""
+        parts = {"rule": self.rule, "got": self.got, "way_out": self.way_out}
+        return partial(type(self), self.what, **parts), ()
 
 
 class DataError(BayescaleError, ValueError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -69,6 +71,14 @@ def check_executor(executor: object) -> None:
     SettingError
         For anything without a method `submit`.
     """
+    forks = isinstance(executor, ProcessPoolExecutor) and _start_method(executor) == "fork"
+    if forks:
+        raise SettingError(
+            "executor",
+            rule="must not fork this process: JAX has threads, whose locks nobody frees there",
+            got=shown(executor),
+            way_out="ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))",
+        )
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise SettingError(
             "executor",
@@ -76,6 +86,12 @@ def check_executor(executor: object) -> None:
             got=shown(executor),
             way_out="such as dask.distributed.Client(address), or leave it out",
         )
+
+
+def _start_method(executor: ProcessPoolExecutor) -> str:
+    """How a pool starts its processes; it has no public name for it."""
+    context: Any = vars(executor)["_mp_context"]
+    return str(context.get_start_method())
 
 
 def run_tasks(
@@ -105,21 +121,22 @@ def run_tasks(
         for i, task in enumerate(tasks):
             done(i, task.function(*task.arguments))
         return
-    devices = len(jax.devices())
+    # Without the first argument, Dask would take an earlier task with the same ones for this one,
+    # and its error too.
+    asked = secrets.token_hex(8), len(jax.devices())
     finished: queue.SimpleQueue[tuple[int, Future]] = queue.SimpleQueue()
-    futures = [
-        executor.submit(_run_there, devices, task.function, *task.arguments) for task in tasks
-    ]
-    failed: dict[str, BaseException] = {}
+    futures: list[Future] = []
+    failed: dict[int, Exception] = {}
     try:
-        for i, future in enumerate(futures):
-            future.add_done_callback(partial(_announce, finished, i))
-        for _ in futures:
+        for i, task in enumerate(tasks):
+            futures.append(executor.submit(_run_there, *asked, task.function, *task.arguments))
+            futures[-1].add_done_callback(partial(_announce, finished, i))
+        for _ in tasks:
             i, future = finished.get()
             try:
                 result = future.result()
             except Exception as error:
-                failed[tasks[i].name] = error
+                failed[i] = error
             else:
                 done(i, result)
     except BaseException:
@@ -127,7 +144,7 @@ def run_tasks(
             future.cancel()
         raise
     if failed:
-        _raise_failed(failed, len(tasks))
+        _raise_failed([(tasks[i].name, error) for i, error in failed.items()], len(tasks))
 
 
 def _announce(finished: queue.SimpleQueue[tuple[int, Future]], i: int, future: Future) -> None:
@@ -135,22 +152,28 @@ def _announce(finished: queue.SimpleQueue[tuple[int, Future]], i: int, future: F
     finished.put((i, future))
 
 
-def _run_there(devices: int, function: Callable[..., Any], *arguments: Any) -> Any:
+def _run_there(_: str, devices: int, function: Callable[..., Any], *arguments: Any) -> Any:
     """The task, in a process in which nobody may have set JAX up yet.
 
     Chains are spread over as many devices as where the task comes from, so that draws are the same.
     """
     if not jax.config.jax_enable_x64:
         setup(devices)
+    here = len(jax.devices())
+    if here != devices:
+        raise SettingError(
+            "devices of a worker",
+            rule=f"must be as many as where the task comes from, {devices}",
+            got=here,
+            way_out=f"call bayescale.setup({devices}) in each worker before anything else",
+        )
     return function(*arguments)
 
 
-def _raise_failed(failed: dict[str, BaseException], tasks: int) -> None:
+def _raise_failed(failed: Sequence[tuple[str, Exception]], tasks: int) -> None:
     """A TaskError that names the tasks that failed."""
-    name, reason = next(iter(failed.items()))
-    rest = (
-        f" (and {len(failed) - 1} more: {'; '.join(list(failed)[1:])})" if len(failed) > 1 else ""
-    )
+    (name, reason), *others = failed
+    rest = f" (and {len(others)} more: {'; '.join(n for n, _ in others)})" if others else ""
     raise TaskError(
         f"{len(failed)} of {tasks} tasks: {name}{rest}",
         rule="must run to its end",

@@ -32,6 +32,12 @@ from bayescale.runtime import tidy
 # Packages whose functions and objects are told apart by their names and values: their versions, and
 # the source of the first, are part of the digest.
 TRUSTED = ("bayescale", "jax", "jaxlib", "numpyro", "numpy")
+# They are read when this file is loaded, as the code is: a program of old code is none of new code.
+VERSIONS = [
+    source_digest(),
+    *(importlib.metadata.version(name) for name in TRUSTED[1:]),
+    platform.python_version(),
+]
 # Those of them whose objects say all in their `__dict__`.
 PURE = ("bayescale", "numpyro")
 # Modules whose constants and functions enter a sampler.
@@ -151,28 +157,30 @@ def _folder() -> Path | None:
     return folder
 
 
-@functools.cache
-def _versions() -> list[str]:
-    """The source of this package, the versions of those below it, and Python's."""
-    below = [importlib.metadata.version(name) for name in TRUSTED[1:]]
-    return [source_digest(), *below, platform.python_version()]
-
-
 def _state() -> tuple[object, ...]:
     """What every program depends on: sources, settings of JAX, devices, constants of modules."""
     settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
     devices = [device.device_kind for device in jax.devices()]
     names = sorted(name for name in list(sys.modules) if name.startswith(TRACED))
     constants = [(name, _constants(sys.modules[name])) for name in names]
-    return _versions(), settings, jax.config.jax_enable_x64, devices, constants
+    return VERSIONS, settings, jax.config.jax_enable_x64, devices, constants
 
 
 def _constants(module: types.ModuleType) -> list[tuple[str, object]]:
-    """Plain values and functions of a module, as they are now: a test may have replaced one."""
+    """Plain values and functions of a module and of its classes, as they are now.
+
+    Someone may have replaced one.
+    """
+    found: list[tuple[str, object]] = []
+    for name, value in sorted(vars(module).items()):
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            found += [(f"{name}.{k}", v) for k, v in sorted(vars(value).items())]
+        elif not name.startswith("__"):
+            found.append((name, value))
     return [
-        (name, value if isinstance(value, PLAIN) else _place(value))
-        for name, value in sorted(vars(module).items())
-        if not name.startswith("__") and isinstance(value, (*PLAIN, types.FunctionType))
+        (name, _place(value) if isinstance(value, types.FunctionType) else value)
+        for name, value in found
+        if isinstance(value, (*PLAIN, types.FunctionType))
     ]
 
 
@@ -220,7 +228,8 @@ def _parts(value: object) -> list[object]:
         return [part for item in value.items() for part in item]
     if isinstance(value, tuple | list):
         return list(value)
-    if isinstance(value, types.FunctionType) and _is_of(value.__module__, TRUSTED):
+    # A decorator may give a function of the user's the name of one of this package.
+    if isinstance(value, types.FunctionType) and _is_of(value.__globals__["__name__"], TRUSTED):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return [_place(value), cells, value.__defaults__, value.__kwdefaults__]
     if isinstance(value, types.MethodType):

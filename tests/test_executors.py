@@ -1,18 +1,20 @@
 """Tasks in this process, in threads, and on a real cluster of two processes."""
 
 import json
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from bayescale.errors import SettingError, TaskError
+from bayescale.errors import DataError, SettingError, TaskError
 from bayescale.executors import Executor, Task, check_executor, run_tasks
 
 
@@ -94,8 +96,52 @@ class TestTasks:
             run_tasks([Task(str(x), slow, (x,)) for x in range(50)], one, stop)
         assert len(begun) < 10
 
+    def test_an_error_while_tasks_are_submitted_gives_up_those_before(self) -> None:
+        begun: list[int] = []
+
+        class Broken:
+            def __init__(self, pool: ThreadPoolExecutor) -> None:
+                self.pool, self.left = pool, 5
+
+            def submit(self, function, /, *arguments) -> Future:  # type: ignore[no-untyped-def, type-arg]
+                self.left -= 1
+                if not self.left:
+                    raise KeyboardInterrupt
+                return self.pool.submit(function, *arguments)
+
+        def slow(x: int) -> None:
+            begun.append(x)
+            time.sleep(0.2)
+
+        with ThreadPoolExecutor(1) as one, pytest.raises(KeyboardInterrupt):
+            run_tasks([Task("same", slow, (x,)) for x in range(9)], Broken(one), print)
+        assert len(begun) < 4
+
+    def test_devices_that_differ_are_told(
+        self, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counts = iter([3, 2])
+        monkeypatch.setattr("bayescale.executors.jax.devices", lambda: [0] * next(counts))
+        with pytest.raises(TaskError, match=r"devices of a worker: must be as many .*, 3; got 2"):
+            results([Task("two", square, (2,))], pool)
+
 
 class TestExecutor:
+    def test_a_pool_that_forks_is_refused(self) -> None:
+        for method in ("fork", "spawn", "forkserver"):
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
+                if method == "fork":
+                    with pytest.raises(SettingError, match="must not fork"):
+                        check_executor(pool)
+                else:
+                    check_executor(pool)
+
+    def test_errors_of_the_package_reach_another_process_whole(self) -> None:
+        error = DataError("runs", rule="must be two", got=1, way_out="add one")
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is DataError
+        assert (str(copy), copy.got) == (str(error), error.got)
+
     def test_none_and_whatever_submits_are_taken(self, pool: ThreadPoolExecutor) -> None:
         class Mine:
             def submit(self, function, /, *arguments) -> Future:  # type: ignore[no-untyped-def, type-arg]

@@ -16,7 +16,7 @@ import pytest
 
 from bayescale import files, traces
 from bayescale.inference.nuts import Program, Sampler
-from bayescale.models import discrepancy, noise
+from bayescale.models import discrepancy, noise, parameters
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS, lo_prior
 from bayescale.models.series import SeriesModel
@@ -205,6 +205,8 @@ class TestDigest:
         [
             (discrepancy, "COMMON_OF_CORPORA", 0.5),
             (noise, "widened", lambda widening, lag: 1.0),
+            (parameters.IrreducibleTransform, "SHARPNESS", 3.0),
+            (parameters.IrreducibleTransform, "__call__", lambda self, x: x),
         ],
     )
     def test_a_replaced_constant_or_function_of_a_module_changes_it(
@@ -248,6 +250,14 @@ class TestUnknown:
         model = loss_model(law, LONE)
         Program(model)(loss_layout(LONE, runs=9), Sampler(chains=1, draws=5, warmup=50))
         assert list(folder.iterdir()) == []
+
+    def test_a_decorator_that_borrows_a_name_of_the_package_hides_nothing(self) -> None:
+        @functools.wraps(LAWS["compute"].log_ratio)
+        def mine(v: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+            return v["gamma"] + x
+
+        with pytest.raises(traces._Unknown):
+            digest(mine)
 
     @pytest.mark.parametrize(
         "value",

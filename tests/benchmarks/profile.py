@@ -116,7 +116,7 @@ def measure(size: str) -> dict[str, float | str]:
     fitted = time.perf_counter()
     status = fit.status
     checked = time.perf_counter()
-    bs.forecast(fit).to_frame()
+    bs.forecast(fit, ladder.targets()).to_frame()
     ended = time.perf_counter()
     seconds["fit"] = fitted - began
     seconds["sample"] = max(times[-1] - times[0] for times in blocks.values())

@@ -28,8 +28,8 @@ from bayescale.data.ladder import Ladder
 from bayescale.data.outcomes import outcomes
 from bayescale.data.target import Target
 from bayescale.errors import SettingError
-from bayescale.executors import Executor, check_executor, run_tasks
 from bayescale.extrapolation.amplitudes import DiscrepancyMode
+from bayescale.fits.executors import Executor, check_executor, run_tasks
 from bayescale.fits.fit import fit_tasks
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO, FitSettings, make_settings, require_ladder

@@ -10,7 +10,7 @@ import typer
 
 from bayescale.cli import options
 from bayescale.errors import SettingError
-from bayescale.executors import Executor
+from bayescale.fits.executors import Executor
 
 # Seconds to wait for a scheduler's answer.
 PATIENCE = 10

@@ -27,7 +27,7 @@ from bayescale.decisions.preference import Preference, make_preference
 from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Value
 from bayescale.errors import SettingError
-from bayescale.executors import Executor, check_executor, run_tasks
+from bayescale.fits.executors import Executor, check_executor, run_tasks
 from bayescale.fits.fit import fit_tasks
 from bayescale.fits.record import Fit, require_fit
 from bayescale.inference.nuts import require_draws

@@ -31,7 +31,7 @@ from bayescale.models.kernel import Terms
 from bayescale.models.layout import Layout
 from bayescale.models.prediction import Real
 from bayescale.models.series import SeriesModel
-from bayescale.traces import kept
+from bayescale.models.traces import kept
 
 # sd of the walk of a validation loss over its first e-fold, at noise `WALK_SIGMA`; it grows
 # with the root of the noise up to `WALK_MAX_SIGMA`.

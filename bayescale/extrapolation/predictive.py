@@ -25,7 +25,7 @@ from bayescale.models.prediction import (
     unobserved,
 )
 from bayescale.models.series import SeriesModel, asymptotes
-from bayescale.traces import kept
+from bayescale.models.traces import kept
 
 type Order = Mapping[str, np.ndarray]
 LOSS_COMPONENTS = ("law parameters", "discrepancy", "run-to-run noise")

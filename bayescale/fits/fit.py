@@ -9,8 +9,8 @@ from typing import Any
 from numpyro.distributions import Distribution
 
 from bayescale.data.ladder import Ladder
-from bayescale.executors import Task
 from bayescale.extrapolation.amplitudes import DiscrepancyMode
+from bayescale.fits.executors import Task
 from bayescale.fits.mixture import stack
 from bayescale.fits.record import Fit
 from bayescale.fits.settings import AUTO, FitSettings, make_settings, make_stages, require_ladder

@@ -17,7 +17,7 @@ from bayescale.inference.posterior import Posterior, make_posterior
 from bayescale.inference.stage import Stage
 from bayescale.models.series import SeriesModel
 from bayescale.models.stages import StageName, Stages
-from bayescale.traces import drop_programs
+from bayescale.models.traces import drop_programs
 
 # Memory maps of a process above which its compiled programs are dropped. Each fit of another shape
 # leaves about 370 maps and 100 MB; Linux allows 65,530 maps.

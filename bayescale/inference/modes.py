@@ -40,8 +40,8 @@ from bayescale.models.noise import WIDENING, from_earlier, widened
 from bayescale.models.parameters import Parameter
 from bayescale.models.pooling import Groups
 from bayescale.models.series import SeriesModel
+from bayescale.models.traces import kept
 from bayescale.runtime import fixed_key
-from bayescale.traces import kept
 
 # Most Newton steps from one start, and the gain in cost below which they stop.
 NEWTON_STEPS, SMALL_GAIN = 40, 1e-6

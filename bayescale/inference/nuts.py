@@ -23,6 +23,7 @@ from bayescale.inference.modes import quadratic
 from bayescale.inference.quadratic import Quadratic
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
+from bayescale.models.traces import keep_records, kept
 from bayescale.runtime import (
     NUMPYRO,
     Stream,
@@ -31,7 +32,6 @@ from bayescale.runtime import (
     random_key,
     require_64bit,
 )
-from bayescale.traces import keep_records, kept
 from bayescale.validation import require_whole
 
 # Iterations between two reports of progress; an interrupt takes effect at a report.

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayescale.inference.ridges import Tangent
-from bayescale.traces import keep_records
+from bayescale.models.traces import keep_records
 
 # Grid of ln(lambda / sigma): from a discrepancy far below the noise to one far above it.
 LOG_RATIOS = np.linspace(-4.0, 5.0, 37)

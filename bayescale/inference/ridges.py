@@ -17,7 +17,7 @@ from bayescale.models.laws import Point
 from bayescale.models.noise import WIDENING
 from bayescale.models.parameters import Parameter
 from bayescale.models.series import SeriesModel
-from bayescale.traces import keep_records, kept
+from bayescale.models.traces import keep_records, kept
 
 
 @keep_records

@@ -20,7 +20,7 @@ import numpyro.distributions as dist
 from bayescale.errors import SettingError
 from bayescale.models.curve import Ridge, Values, same_slope
 from bayescale.models.parameters import Parameter, check_parts, irreducible_normal, logit_normal
-from bayescale.traces import keep_records
+from bayescale.models.traces import keep_records
 from bayescale.validation import shown
 
 

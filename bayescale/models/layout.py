@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from bayescale.traces import keep_records
+from bayescale.models.traces import keep_records
 
 # Draws that are described or conditioned at once, and numbers that these may take: all draws would
 # take gigabytes, and a few megabytes stay in the processor's cache.

@@ -12,7 +12,7 @@ import numpy as np
 
 from bayescale.models.layout import Layout
 from bayescale.models.series import SeriesModel
-from bayescale.traces import kept
+from bayescale.models.traces import kept
 
 # Parameters on the real line, by name: one draw, shape (series,), or many, shape (draws, series).
 type Real = Mapping[str, jax.Array]

@@ -107,7 +107,7 @@ class SeriesModel:
 
     @property
     def without_priors(self) -> tuple[object, ...]:
-        """All that `expectation`, `conditional` and `draw` depend on, for `bayescale.traces`."""
+        """All that `expectation`, `conditional` and `draw` depend on, for `traces.kept`."""
         parameters = [(type(p), p.name, p.support) for p in self.pooling.parameters]
         curve = self.mean, self.unit_sd, self.noise, self.amplitude, self.effect, self.common
         return parameters, self.pooling.groups, *curve

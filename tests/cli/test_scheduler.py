@@ -1,4 +1,4 @@
-"""The option --scheduler where there is no cluster; tests/test_executors.py has a real one."""
+"""The option --scheduler where there is no cluster; tests/fits/test_executors.py has a real one."""
 
 import socket
 import sys

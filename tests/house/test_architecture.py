@@ -14,8 +14,6 @@ FLOORS = [
     ("validation",),
     ("files",),
     ("runtime",),
-    ("executors",),
-    ("traces",),
     ("data",),
     ("models", "point_fits"),
     ("inference",),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bayescale.errors import DataError, SettingError, TaskError
-from bayescale.executors import Executor, Task, check_executor, run_tasks
+from bayescale.fits.executors import Executor, Task, check_executor, run_tasks
 
 
 def square(x: int) -> int:
@@ -121,7 +121,7 @@ class TestTasks:
         self, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         counts = iter([3, 2])
-        monkeypatch.setattr("bayescale.executors.jax.devices", lambda: [0] * next(counts))
+        monkeypatch.setattr("bayescale.fits.executors.jax.devices", lambda: [0] * next(counts))
         with pytest.raises(TaskError, match=r"devices of a worker: must be as many .*, 3; got 2"):
             results([Task("two", square, (2,))], pool)
 

@@ -161,7 +161,8 @@ def _state() -> tuple[object, ...]:
     """What every program depends on: sources, settings of JAX, devices, constants of modules."""
     settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
     devices = [device.device_kind for device in jax.devices()]
-    names = sorted(name for name in list(sys.modules) if name.startswith(TRACED))
+    loaded = [name for name in list(sys.modules) if name.startswith(TRACED)]
+    names = sorted(name for name in loaded if name != __name__)
     constants = [(name, _constants(sys.modules[name])) for name in names]
     return VERSIONS, settings, jax.config.jax_enable_x64, devices, constants
 

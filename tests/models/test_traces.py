@@ -14,14 +14,14 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 
-from bayescale import files, traces
+from bayescale import files
 from bayescale.inference.nuts import Program, Sampler
-from bayescale.models import discrepancy, noise, parameters
+from bayescale.models import discrepancy, noise, parameters, traces
 from bayescale.models.laws import LAWS
 from bayescale.models.links import LINKS, lo_prior
 from bayescale.models.series import SeriesModel
 from bayescale.models.stage_models import accuracy_model, loss_model
-from bayescale.traces import kept
+from bayescale.models.traces import kept
 from helpers.layouts import CROSSED, LONE, TASKS, loss_layout
 
 X = np.arange(3.0)

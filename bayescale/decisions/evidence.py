@@ -177,8 +177,8 @@ def value_of_information(
     require_draws(fit.sampler, MIN_DRAWS, "the value of information")
     preference = make_preference(value, risk_aversion, most_regret, stake)
     targets = as_targets(target)
-    problem = EvsiProblem(
-        fit=fit,
+    ask = partial(
+        EvsiProblem,
         targets=targets,
         candidates=chosen,
         cost=cost,
@@ -186,9 +186,12 @@ def value_of_information(
         preference=preference,
         seed=seed,
     )
+    problem = ask(fit)
     costs = [problem.cost_of(i) for i in range(len(chosen))]
     values = _reweighted(problem, outcomes, progress)
-    values |= _refitted(problem, values, refits, executor, progress)
+    values |= _refitted(
+        problem, values, partial(refit_figures, ask), refits, executor=executor, progress=progress
+    )
     rows = [
         _row(candidate.label, costs[i], values[i], problem.remarks(i))
         for i, candidate in enumerate(chosen)
@@ -267,7 +270,9 @@ def _reweighted(
 def _refitted(
     problem: EvsiProblem,
     reweighted: dict[int, CandidateValue],
+    made_of: Callable[[Fit], RefitFigures | None],
     refits: int,
+    *,
     executor: Executor | None,
     progress: Progress | None,
 ) -> dict[int, CandidateValue]:
@@ -280,7 +285,6 @@ def _refitted(
     ladders = [ladder for i in indices for ladder in problem.outcomes(i, refits)]
     labels = [problem.candidates[i].label for i in indices]
     names = [f"{label}, refit {m + 1} of {refits}" for label in labels for m in range(refits)]
-    made_of = partial(refit_figures, problem.terms)
     named = {place: (name, made_of) for place, name in enumerate(names)}
     settings, sampler = problem.fit.settings, problem.fit.sampler
     tasks = fit_tasks(settings, sampler, ladders, named, here=executor is None)

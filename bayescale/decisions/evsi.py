@@ -6,7 +6,7 @@ again with each outcome added, where those weights are unreliable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -24,7 +24,7 @@ from bayescale.decisions.information import (
     weights_given,
     width_given,
 )
-from bayescale.decisions.problem import EvsiProblem, EvsiTerms
+from bayescale.decisions.problem import EvsiProblem
 from bayescale.fits.record import Fit
 from bayescale.forecasts.forecast import forecast
 from bayescale.runtime import OlderStream, random_generator
@@ -178,19 +178,19 @@ class RefitFigures(NamedTuple):
     width: np.ndarray
 
 
-def refit_figures(asked: EvsiTerms, fit: Fit) -> RefitFigures | None:
+def refit_figures(ask: Callable[[Fit], EvsiProblem], fit: Fit) -> RefitFigures | None:
     """Forecast the targets by one refit, and summarise it.
 
     Parameters
     ----------
-    asked
-        The decision problem, without its fit.
+    ask
+        Function from a fit to the decision problem that it is asked.
     fit
         A fit with one outcome of a candidate added.
     """
     if fit.status == "fail":
         return None
-    problem = EvsiProblem(fit, *asked)
+    problem = ask(fit)
     draws = problem.of_targets(forecast(fit, list(problem.targets), seed=problem.seed))
     net = problem.net(draws)
     utility = problem.preference.utility(net)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,17 +33,6 @@ from bayescale.forecasts.placement import compute_of, corpus_of
 from bayescale.forecasts.record import Forecast
 
 
-class EvsiTerms(NamedTuple):
-    """What is asked of a fit: the fields of `EvsiProblem` without the fit, in their order."""
-
-    targets: Sequence[Target]
-    candidates: Sequence[Candidate]
-    cost: AnyCost
-    value: Value
-    preference: Preference
-    seed: int
-
-
 @dataclass(frozen=True)
 class EvsiProblem:
     """Targets, their net values, and one joint forecast of targets and candidates' runs.
@@ -70,13 +58,6 @@ class EvsiProblem:
     value: Value
     preference: Preference
     seed: int
-
-    @property
-    def terms(self) -> EvsiTerms:
-        """The problem without its fit."""
-        return EvsiTerms(
-            self.targets, self.candidates, self.cost, self.value, self.preference, self.seed
-        )
 
     @cached_property
     def runs(self) -> list[list[Target]]:

@@ -136,6 +136,7 @@ def run_tasks(
             try:
                 result = future.result()
             except Exception as error:
+                # It is raised when the others are done.
                 failed[i] = error
             else:
                 done(i, result)
@@ -171,12 +172,12 @@ def _run_there(_: str, devices: int, function: Callable[..., Any], *arguments: A
 
 
 def _raise_failed(failed: Sequence[tuple[str, Exception]], tasks: int) -> None:
-    """A TaskError that names the tasks that failed."""
-    (name, reason), *others = failed
-    rest = f" (and {len(others)} more: {'; '.join(n for n, _ in others)})" if others else ""
+    """A TaskError that names the tasks that failed, and why."""
+    names, errors = zip(*failed, strict=True)
+    reasons = dict.fromkeys(f"{type(error).__name__}: {error}" for error in errors)
     raise TaskError(
-        f"{len(failed)} of {tasks} tasks: {name}{rest}",
-        rule="must run to its end",
-        got=f"{type(reason).__name__}: {reason}",
+        f"{len(failed)} of {tasks} tasks: {', '.join(names)}",
+        rule="must run to their end",
+        got="; ".join(reasons),
         way_out="fix the cause and call again; what is done is kept",
-    ) from reason
+    ) from errors[0]

@@ -54,8 +54,8 @@ STATISTICS = ("energy", "n_steps", "diverging", "acceptance_rate", "step_size", 
 # apart, yet not in a tail.
 JITTER = 0.5
 
-for _record in (HMCState, HMCAdaptState):
-    keep_records(_record)
+keep_records(HMCState)
+keep_records(HMCAdaptState)
 
 type Arrays = dict[str, np.ndarray]
 type Iteration = tuple[dict[str, jax.Array], dict[str, jax.Array]]
@@ -277,8 +277,8 @@ class Program:
                 progress(min(1.0, (done + BLOCK) / total))
         # The first block that is kept may begin before the end of the warm-up.
         skip = sampler.warmup % BLOCK
-        kept = slice(skip, skip + sampler.draws)
-        return jax.tree.map(lambda *parts: np.concatenate(parts, 1)[:, kept], *blocks)
+        drawn = slice(skip, skip + sampler.draws)
+        return jax.tree.map(lambda *parts: np.concatenate(parts, 1)[:, drawn], *blocks)
 
     def _make_kernel(
         self, warmup: int, accept: float, mesh: Mesh

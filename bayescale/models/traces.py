@@ -32,14 +32,14 @@ from bayescale.runtime import tidy
 # Packages whose functions and objects are told apart by their names and values: their versions, and
 # the source of the first, are part of the digest.
 TRUSTED = ("bayescale", "jax", "jaxlib", "numpyro", "numpy")
-# They are read when this file is loaded, as the code is: a program of old code is none of new code.
+# Those of them whose objects say all in their `__dict__`.
+PURE = ("bayescale", "numpyro")
+# Read when this file is loaded, as the code is: a program of old code is none of new code.
 VERSIONS = [
     source_digest(),
     *(importlib.metadata.version(name) for name in TRUSTED[1:]),
     platform.python_version(),
 ]
-# Those of them whose objects say all in their `__dict__`.
-PURE = ("bayescale", "numpyro")
 # Modules whose constants and functions enter a sampler.
 TRACED = ("bayescale.models.", "bayescale.inference.")
 SUFFIX = "-cache"

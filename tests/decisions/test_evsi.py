@@ -1,5 +1,7 @@
 """Both estimators of one candidate: outcomes are runs like the ladder's, and the two agree."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from bayescale.data.target import Target
 from bayescale.decisions.candidate import Candidate
 from bayescale.decisions.evidence import value_of_information
 from bayescale.decisions.evsi import RefitFigures, refit_figures
-from bayescale.decisions.problem import EvsiTerms
+from bayescale.decisions.problem import EvsiProblem
 from bayescale.decisions.value import Linear
 from bayescale.fits.fit import fit
 from bayescale.fits.record import Fit
@@ -31,10 +33,11 @@ def means_of_refits(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """A list that fills with draws of the mean accuracy over tasks, one entry per refit."""
     means: list[np.ndarray] = []
 
-    def adding(asked: EvsiTerms, fit: Fit) -> RefitFigures | None:
-        draws = forecast(fit, list(asked.targets), seed=asked.seed).draws["accuracy"]
+    def adding(ask: Callable[[Fit], EvsiProblem], fit: Fit) -> RefitFigures | None:
+        problem = ask(fit)
+        draws = forecast(fit, list(problem.targets), seed=problem.seed).draws["accuracy"]
         means.append(draws.mean("task").values)
-        return refit_figures(asked, fit)
+        return refit_figures(ask, fit)
 
     monkeypatch.setattr("bayescale.decisions.evidence.refit_figures", adding)
     return means

@@ -1,6 +1,6 @@
 """Says where the time of a fit and a forecast goes, for five sizes of ladders.
 
-    python tests/benchmarks/profile.py [SIZE ...]
+    python tests/benchmarks/phases.py [SIZE ...]
 
 Each size runs as a process of its own, twice: with an empty compilation cache and with the one that
 the first run filled. The columns are seconds, on all threads together where it says so:
